@@ -1,0 +1,29 @@
+"""One-key emergency alarm: bedside, pendant, bathroom cord."""
+
+from devices.kind import LOW_BATTERY, CommandType, EventType, make_kind
+
+INDICATE = CommandType(
+    key="indicate",
+    zh="灯光与语音提示",
+    en="lamp and voice",
+    args={
+        "lamp": ("off", "amber", "green", "blue"),
+        "voice": ("none", "received", "help_is_coming", "cancelled", "drill"),
+    },
+)
+"""Amber: sending. Green: the gateway has it on disk. Blue: a person has taken it."""
+
+SOS_BUTTON = make_kind(
+    "sos_button",
+    "一键呼救按钮",
+    "emergency button",
+    supervision_s=3600,
+    events=(
+        EventType(key="press", zh="按下", en="pressed", contact_id=101),
+        EventType(key="long_press", zh="长按", en="long press", contact_id=101),
+        EventType(key="cancel", zh="误按取消", en="cancelled by the resident", contact_id=406),
+        EventType(key="fall", zh="跌倒", en="fall detected", contact_id=101),
+        LOW_BATTERY,
+    ),
+    commands=(INDICATE,),
+)

@@ -1,0 +1,39 @@
+"""Home health monitor: pulse, oximetry, blood pressure, glucose, temperature, ECG strip.
+
+LOINC and UCUM codes after docs/devices.md; ranges are what the instruments can show, not what is healthy:
+a value outside them is an instrument fault, and limits for health belong to rules.
+"""
+
+from devices.kind import LOW_BATTERY, EventType, Metric, WaveformType, make_kind
+
+VITALS_MONITOR = make_kind(
+    "vitals_monitor",
+    "健康监测仪",
+    "vitals monitor",
+    supervision_s=900,
+    metrics=(
+        Metric(key="pulse", unit="/min", low=0, high=300, zh="脉率", en="pulse", loinc="8867-4"),
+        Metric(key="spo2", unit="%", low=0, high=100, zh="血氧", en="SpO2", loinc="59408-5"),
+        Metric(key="respiration", unit="/min", low=0, high=100, zh="呼吸", en="respiration", loinc="9279-1"),
+        Metric(key="systolic", unit="mm[Hg]", low=30, high=300, zh="收缩压", en="systolic", loinc="8480-6"),
+        Metric(key="diastolic", unit="mm[Hg]", low=10, high=200, zh="舒张压", en="diastolic", loinc="8462-4"),
+        Metric(
+            key="glucose", unit="mmol/L", low=0.3, high=50, resolution=0.1, zh="血糖", en="glucose", loinc="15074-8"
+        ),
+        Metric(
+            key="temperature", unit="Cel", low=25, high=45, resolution=0.1, zh="体温", en="temperature", loinc="8310-5"
+        ),
+        Metric(key="probe_off", unit="1", low=0, high=1, zh="探头脱落", en="probe off"),
+    ),
+    events=(
+        EventType(key="measurement", zh="单次测量", en="spot measurement"),
+        EventType(key="cardiac_pattern", zh="心电异常", en="abnormal ECG pattern", contact_id=100),
+        EventType(key="probe_fault", zh="探头故障", en="probe fault", contact_id=380),
+        LOW_BATTERY,
+    ),
+    waveforms=(
+        WaveformType(
+            key="ecg", unit="mV", low=-20, high=20, rate_hz_max=1000, samples_max=5000, zh="心电图", en="ECG strip"
+        ),
+    ),
+)

@@ -1,0 +1,138 @@
+"""What rules tell cases: an alarm was raised, repeated or cleared; and the catalogue of alarm types.
+
+Pure vocabulary between two rooms that do not know each other. The catalogue carries what an alarm receiving
+centre or a CAP message needs (SIA Contact ID code; CAP 1.2 urgency, severity, certainty) and the wording people read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Severity(StrEnum):
+    """How bad it is, in the order people must be reached."""
+
+    EMERGENCY = "emergency"
+    """A life may be at stake."""
+    URGENT = "urgent"
+    """Somebody must look within the hour."""
+    SERVICE = "service"
+    """Work to be done in working time."""
+    NOTICE = "notice"
+    """To be seen, not to be woken for."""
+
+
+class Frozen(BaseModel):
+    """Base of immutable records: unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AlarmType(Frozen):
+    """One kind of trouble, as people and other systems name it."""
+
+    key: str
+    zh: str
+    en: str
+    contact_id: int | None
+    cap_urgency: str
+    cap_severity: str
+    cap_certainty: str
+    life_safety: bool = False
+
+
+def _types(*rows: AlarmType) -> Mapping[str, AlarmType]:
+    return MappingProxyType({row.key: row for row in rows})
+
+
+def _row(
+    key: str, zh: str, en: str, contact_id: int | None, cap: tuple[str, str, str], life_safety: bool = False
+) -> AlarmType:
+    return AlarmType(
+        key=key,
+        zh=zh,
+        en=en,
+        contact_id=contact_id,
+        cap_urgency=cap[0],
+        cap_severity=cap[1],
+        cap_certainty=cap[2],
+        life_safety=life_safety,
+    )
+
+
+_NOW = ("Immediate", "Severe", "Observed")
+_LIKELY = ("Immediate", "Severe", "Likely")
+_SOON = ("Expected", "Moderate", "Observed")
+_MINOR = ("Future", "Minor", "Observed")
+
+ALARM_TYPES: Mapping[str, AlarmType] = _types(
+    _row("personal_emergency", "紧急呼救", "personal emergency", 101, _NOW, True),
+    _row("medical", "医疗急救", "medical emergency", 100, _LIKELY, True),
+    _row("fall", "跌倒", "fall", 101, _LIKELY, True),
+    _row("vitals_critical", "生命体征危急", "critical vital signs", 100, _LIKELY, True),
+    _row("vitals_abnormal", "生命体征异常", "abnormal vital signs", 100, _SOON),
+    _row("smoke", "烟雾", "smoke", 111, _NOW, True),
+    _row("intrusion", "入侵", "intrusion", 130, _LIKELY),
+    _row("tamper", "设备防拆", "tamper", 383, _SOON),
+    _row("service_request", "生活服务", "service request", None, _MINOR),
+    _row("staff_call", "呼叫工作人员", "call for staff", None, _SOON),
+    _row("problem_report", "居民上报", "problem report", None, _MINOR),
+    _row("traffic_congestion", "交通拥堵", "traffic congestion", None, _MINOR),
+    _row("device_silent", "设备失联", "device silent", 354, _SOON),
+    _row("device_fault", "设备故障", "device fault", 380, _SOON),
+    _row("low_battery", "电量低", "low battery", 384, _MINOR),
+)
+
+
+class AlarmMove(StrEnum):
+    """What happened to an alarm. Each decision has a name."""
+
+    RAISED = "raised"
+    REPEATED = "repeated"
+    """The condition was met again while the alarm was already raised: a second press."""
+    CLEARED = "cleared"
+    """The condition no longer holds."""
+    CANCELLED = "cancelled"
+    """The resident says at the device that it was a mistake."""
+
+
+class Evidence(Frozen):
+    """One observation a decision was taken on, kept with the decision so that it can be explained for ever."""
+
+    message_id: str
+    device: str
+    observed_at_ms: int
+    received_at_ms: int
+    event: str | None = None
+    metrics: dict[str, float] = {}
+    clock_suspect: bool = False
+
+
+class AlarmChange(Frozen):
+    """A rule's decision about one subject. Key of the alarm: (rule, subject); it cannot be raised twice."""
+
+    move: AlarmMove
+    rule: str
+    rule_version: int
+    subject: str
+    """``device:<id>``, ``resident:<id>`` or ``place:<id>``."""
+    type: str
+    """A key of `ALARM_TYPES`."""
+    severity: Severity
+    ladder: str
+    at_ms: int
+    """When the gateway decided."""
+    observed_at_ms: int
+    """When it happened, by the device's clock where credible."""
+    device: str | None
+    place: str | None
+    resident: str | None
+    momentary: bool
+    """True for an event (a press): it ends with its case. False for a condition (a limit): it ends when it clears."""
+    explanation: str
+    """The condition with its values, as a sentence: ``spo2 88 < 90 in 2 of 3 readings``."""
+    evidence: tuple[Evidence, ...] = ()

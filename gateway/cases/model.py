@@ -1,0 +1,294 @@
+"""The records of the human side: case, ladder, recipient, target, and the effects a decision has.
+
+Pure: nothing here reads a clock, a file or a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Literal, Protocol, Self
+
+from pydantic import Field, model_validator
+
+from gateway.alarms import Frozen, Severity
+
+EMERGENCY_NUMBERS = ("120", "119", "110")
+
+
+class Recipient(Frozen):
+    """Whom a rung tells. Exactly one field is set; people are resolved when the rung is due, not before."""
+
+    role: str | None = None
+    """A roster role: whoever is on duty for the case's place."""
+    family: bool = False
+    """The resident's own contacts, in the order the resident gave."""
+    person: str | None = None
+    """One person by id."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum((self.role is not None, self.family, self.person is not None)) != 1:
+            raise ValueError("give exactly one of role, family: true, person")
+        return self
+
+    def __str__(self) -> str:
+        return f"role {self.role}" if self.role else f"person {self.person}" if self.person else "family"
+
+
+class Rung(Frozen):
+    """One step of a ladder."""
+
+    id: str
+    after_s: int = Field(ge=0, le=86_400)
+    """Seconds after the rung before it went out (after the case opened, for the first)."""
+    notify: tuple[Recipient, ...] = ()
+    call: Literal["120", "119", "110"] | None = None
+    """The public emergency line this rung calls; only on ladders for life safety."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not self.notify and self.call is None:
+            raise ValueError("a rung must notify somebody or call a line")
+        return self
+
+
+class Ladder(Frozen):
+    """The escalation policy of a case, snapshotted into it when it opens."""
+
+    id: str
+    life_safety: bool = False
+    cancel_window_s: int = Field(default=0, ge=0, le=300)
+    """For so long after opening, the resident may take the alarm back at the device without anybody's leave."""
+    lease_s: int = Field(default=180, ge=10, le=86_400)
+    """An acknowledgement is a lease: without progress for so long the ladder goes on, and the owner is told."""
+    on_the_way_s: int = Field(default=900, ge=10, le=86_400)
+    """The lease once somebody has been dispatched."""
+    repeat_s: int = Field(default=60, ge=10, le=86_400)
+    """After the last rung the people are told again this often, until somebody takes it (life safety), else never."""
+    rungs: tuple[Rung, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _lines_only_for_life_safety(self) -> Self:
+        if len({rung.id for rung in self.rungs}) != len(self.rungs):
+            raise ValueError("rung ids must differ")
+        if not self.life_safety and any(rung.call for rung in self.rungs):
+            raise ValueError("only a ladder with life_safety: true may call an emergency line")
+        return self
+
+
+class Stage(StrEnum):
+    """Where the work stands. Terms after GB/T 30428; see docs/cases.md."""
+
+    OPENED = "opened"  # 立案
+    ACKNOWLEDGED = "acknowledged"  # 受理
+    DISPATCHED = "dispatched"  # 派遣
+    ARRIVED = "arrived"  # 到场
+    RESOLVED = "resolved"  # 处置完成
+    VERIFIED = "verified"  # 核查
+    CLOSED = "closed"  # 结案
+    CANCELLED = "cancelled"  # 撤销
+
+
+class LineState(StrEnum):
+    """The emergency line of a case: the 120 gate."""
+
+    NONE = "none"
+    ARMED = "armed"
+    """A rung that calls is ahead; its deadline stands in ``Case.emergency.deadline_ms``."""
+    COMMITTED = "committed"
+    """The request is in the outbox: from here on it is told, never silently hung up."""
+    ANSWERED = "answered"
+    FAILED = "failed"
+    VETOED = "vetoed"
+    """A person decided against the call, with a reason; a new alarm arms it again."""
+
+
+class Emergency(Frozen):
+    state: LineState = LineState.NONE
+    number: str | None = None
+    deadline_ms: int | None = None
+    postponed: bool = False
+    """An acknowledgement postpones the call once; only an explicit decision disarms it."""
+    reference: str | None = None
+    detail: str = ""
+
+
+class AlarmRef(Frozen):
+    """An alarm that this case is about."""
+
+    rule: str
+    subject: str
+    type: str
+    active: bool
+    momentary: bool
+
+
+class Address(Frozen):
+    """One way to reach somebody: a channel of the registry, and the address within it."""
+
+    channel: str
+    to: str
+
+
+class Target(Frozen):
+    """A person as resolved from a recipient, with the ways to reach them in their order of preference."""
+
+    person: str
+    name: str
+    language: Literal["zh", "en"] = "zh"
+    addresses: tuple[Address, ...] = ()
+
+
+class Case(Frozen):
+    """One piece of work (案卷). Immutable: the machine returns the next one."""
+
+    id: str
+    number: str
+    version: int = 1
+    type: str
+    severity: Severity
+    stage: Stage = Stage.OPENED
+    device: str | None = None
+    place: str | None = None
+    resident: str | None = None
+    explanation: str = ""
+    alarms: tuple[AlarmRef, ...] = ()
+    ladder: Ladder
+    loop: int = 0
+    """How often the whole ladder has been climbed and the people are being told again."""
+    rung: int = 0
+    """Index of the next rung."""
+    next_at_ms: int | None = None
+    """When the next rung is due; None while somebody has the case or it is over."""
+    owner: str | None = None
+    lease_until_ms: int | None = None
+    cancel_until_ms: int | None = None
+    cancel_claimed: bool = False
+    """The resident said after the window that it was a mistake: an operator has to confirm it."""
+    late_ms: int = 0
+    """The alarm reached the gateway this long after it happened (0 when it came at once)."""
+    told: tuple[Target, ...] = ()
+    """Everybody who has been told, to be told again when it was a mistake."""
+    emergency: Emergency = Emergency()
+    times: dict[str, int] = {}
+    """triggered, received, raised, notified, answered, arrived, resolved, verified, closed: what figures are made of."""
+
+    @property
+    def open(self) -> bool:
+        return self.stage not in (Stage.CLOSED, Stage.CANCELLED)
+
+
+class TimerName(StrEnum):
+    LADDER = "ladder"
+    LEASE = "lease"
+
+
+class Purpose(StrEnum):
+    """Why something is said."""
+
+    ALARM = "alarm"
+    REMINDER = "reminder"
+    CANCELLED = "cancelled"
+    TAKEN = "taken"
+    OWNER_SILENT = "owner_silent"
+    CANCEL_CLAIM = "cancel_claim"
+    NOBODY_REACHED = "nobody_reached"
+    LINE_FAILED = "line_failed"
+    LINE_IS_DRILL = "line_is_drill"
+    LINE_ANSWERED = "line_answered"
+    INDICATE = "indicate"
+    EMERGENCY_CALL = "emergency_call"
+    EMERGENCY_CANCEL = "emergency_cancel"
+
+
+DEVICE_CHANNEL = "device"
+LINE_CHANNEL = "emergency_line"
+
+
+class Send(Frozen):
+    """Put one message into the outbox. ``key`` makes it idempotent: the same key is never sent as a second thing."""
+
+    key: str
+    channel: str
+    """A channel id of the registry, or ``device`` (a command), or ``emergency_line``."""
+    to: str
+    purpose: Purpose
+    person: str | None = None
+    rung: str | None = None
+    urgent: bool = False
+    title: str = ""
+    body: str = ""
+    data: dict[str, object] = {}
+    """Channel-specific: the command with its args, or the EmergencyCard."""
+    give_up_after_s: int = 3600
+
+
+class SetTimer(Frozen):
+    name: TimerName
+    due_at_ms: int
+
+
+class StopTimer(Frozen):
+    name: TimerName
+
+
+class WithdrawUnsent(Frozen):
+    """Take back what is in the outbox and has not gone out."""
+
+    reason: str
+
+
+class Write(Frozen):
+    """A line of the timeline."""
+
+    actor: str
+    """``system``, ``rule:<id>``, ``device:<id>``, ``person:<id>``, ``operator:<token name>``."""
+    what: str
+    """A stable code: ``opened``, ``told``, ``acknowledged`` …; the page words it."""
+    reason: str = ""
+    data: dict[str, object] = {}
+
+
+class EndMomentaryAlarms(Frozen):
+    """The case is over: its momentary alarms (presses) end with it, so that a new press opens a new case."""
+
+
+Effect = Send | SetTimer | StopTimer | WithdrawUnsent | Write | EndMomentaryAlarms
+
+
+class Delivery(StrEnum):
+    """What became of an outbox row, as the case hears it."""
+
+    DELIVERED = "delivered"
+    TROUBLE = "trouble"
+    """The first attempt failed; it is being retried, and the next address of the person is tried now."""
+    GAVE_UP = "gave_up"
+    WITHDRAWN = "withdrawn"
+
+
+class Directory(Protocol):
+    """Who and where, at an instant: an immutable view of the registry that the machine asks. No I/O."""
+
+    def resolve(self, recipient: Recipient, *, place: str | None, resident: str | None, at_ms: int) -> Sequence[Target]:
+        """The people a recipient stands for now; empty when nobody is on duty or known."""
+        ...
+
+    def place_path(self, place: str | None, language: str) -> str:
+        """The address in words, from the largest place down to the door; an empty string for None."""
+        ...
+
+    def device_name(self, device: str | None, language: str) -> str: ...
+
+    def resident_name(self, resident: str | None) -> str: ...
+
+    def emergency_card(
+        self, *, case_number: str, complaint: str, place: str | None, resident: str | None, source: str
+    ) -> dict[str, object]:
+        """The EmergencyCard's registry part: who, where, history, key, meeting point (see docs/emergency-card.md)."""
+        ...
+
+    @property
+    def line_mode(self) -> Literal["drill"]:
+        """How the emergency line is configured. ``drill`` never reaches the public network."""
+        ...

@@ -1,0 +1,22 @@
+"""Time comes from here and nowhere else, so that a test or a back-test can own it."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+Millis = int
+"""Milliseconds since the Unix epoch, UTC. Every ``*_ms`` instant in Anju is one of these."""
+
+
+class Clock(Protocol):
+    """The wall clock, injected at the edge."""
+
+    def now_ms(self) -> Millis: ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> Millis:
+        return time.time_ns() // 1_000_000

@@ -1,0 +1,130 @@
+"""How this box is set up: directories, broker, serial lines, database, store, API. The community is another file.
+
+Read from a YAML file and from the environment (``ANJU_API__PORT=8120``); the environment wins. Secrets never stand
+here: `Secrets` reads them from the environment or from one file each in ``secrets_dir``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class BrokerSettings(_Part):
+    """The MQTT broker. ``managed``: Anju starts one itself, Mosquitto where it is found, else nats-server."""
+
+    managed: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str | None = "gateway"
+    password_secret: str = "MQTT_PASSWORD"
+    tls_ca: Path | None = None
+    receive_maximum: int = Field(default=200, ge=1, le=65535)
+    max_payload_bytes: int = Field(default=65_536, ge=256)
+
+
+class SerialLine(_Part):
+    """One field-bus line. ``port`` is a tty; a path under /dev/serial/by-id survives replugging."""
+
+    name: str
+    port: str
+    baud: int = 115_200
+
+
+class JournalSettings(_Part):
+    max_urgent_rows: int = Field(default=1_000_000, ge=1000)
+    max_routine_rows: int = Field(default=5_000_000, ge=1000)
+    keep_hours: int = Field(default=168, ge=1)
+    """Read entries are kept so long: for explanations, and so that a late repeat is known as one."""
+    reserve_mb: int = Field(default=64, ge=0)
+    """Below so much free disk, routine is refused so that urgent still fits."""
+
+
+class StoreSettings(_Part):
+    """Where telemetry goes: the embedded store, or InfluxDB (or what speaks its protocol) by URL."""
+
+    kind: Literal["embedded", "influxdb"] = "embedded"
+    url: str = ""
+    org: str = "anju"
+    bucket: str = "anju"
+    token_secret: str = "INFLUX_TOKEN"
+
+
+class ApiSettings(_Part):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8120, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """All settings of one gateway."""
+
+    model_config = SettingsConfigDict(env_prefix="ANJU_", env_nested_delimiter="__", extra="forbid")
+
+    data_dir: Path = Path("anju-data")
+    secrets_dir: Path | None = None
+    """One file per secret; default ``<data_dir>/secrets``."""
+    database_url: str | None = None
+    """Default: SQLite in the data directory."""
+    broker: BrokerSettings = BrokerSettings()
+    serial: list[SerialLine] = []
+    journal: JournalSettings = JournalSettings()
+    store: StoreSettings = StoreSettings()
+    api: ApiSettings = ApiSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the file (which comes in as keyword arguments)."""
+        return env_settings, init_settings
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'state.db'}"
+
+    @property
+    def secrets(self) -> Secrets:
+        return Secrets(self.secrets_dir or self.data_dir / "secrets")
+
+
+class Secrets:
+    """Secrets by name: from the environment, else from the file of that name in the secrets directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def get(self, name: str) -> str:
+        """Return the secret; raises KeyError that says where it was looked for."""
+        value = os.environ.get(name)
+        if value is not None:
+            return value
+        path = self.directory / name
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            raise KeyError(
+                f"secret {name} is missing: set the environment variable {name} or write it to {path}"
+            ) from None
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read ``path`` (YAML) under the environment. Raises pydantic.ValidationError, yaml.YAMLError, OSError."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = loaded if loaded is not None else {}
+    return Settings(**values)

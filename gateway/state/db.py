@@ -1,0 +1,62 @@
+"""Open the state database and bring its schema up to date.
+
+SQLite runs with WAL and ``synchronous=FULL``: a committed decision survives a power cut. Transactions that write begin
+with ``BEGIN IMMEDIATE`` so that a reader never turns into a writer that cannot commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_database(url: str) -> sa.Engine:
+    """Connect to ``url`` (``sqlite:///path`` or ``postgresql+psycopg://…``) and migrate it to the newest schema.
+
+    Raises sqlalchemy.exc.OperationalError when the database cannot be reached or written.
+    """
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _sqlite_connect)
+        sa.event.listen(engine, "begin", _sqlite_begin)
+    migrate(engine)
+    return engine
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Run the Alembic migrations up to head; does nothing on a current schema."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that only reads: takes no write lock, sees one consistent state."""
+    with engine.connect().execution_options(anju_read_only=True) as connection, connection.begin():
+        yield connection
+
+
+def _sqlite_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, not the driver
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    read_only = connection.get_execution_options().get("anju_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,170 @@
+"""Every table of the state database, in one place. SQLite and PostgreSQL run the same SQL.
+
+Instants are BIGINT milliseconds since the epoch, UTC (``*_ms``). Bodies are JSON text of their record.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_ms = sa.BigInteger
+_text = sa.Text
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", _text, primary_key=True),
+    sa.Column("value", _text, nullable=False),
+)
+"""Single values: the community, the case counter of the year, the registry revision."""
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("reader", _text, primary_key=True),
+    sa.Column("lane", _text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+"""How far each journal reader has come; the decider's moves in the transaction of its decisions."""
+
+registry = sa.Table(
+    "registry",
+    metadata,
+    sa.Column("section", _text, primary_key=True),
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("body", _text, nullable=False),
+)
+"""The community as applied: one row per place, person, resident, device, rule, ladder, roster, channel."""
+
+registry_revisions = sa.Table(
+    "registry_revisions",
+    metadata,
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("applied_at_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("summary", _text, nullable=False),
+)
+
+rule_states = sa.Table(
+    "rule_states",
+    metadata,
+    sa.Column("rule", _text, primary_key=True),
+    sa.Column("subject", _text, primary_key=True),
+    sa.Column("body", _text, nullable=False),
+)
+"""What each rule remembers about each subject; saved in the transaction of the decision it led to."""
+
+device_states = sa.Table(
+    "device_states",
+    metadata,
+    sa.Column("device", _text, primary_key=True),
+    sa.Column("last_seen_ms", _ms, nullable=False),
+    sa.Column("online", sa.Boolean, nullable=False),
+    sa.Column("battery", sa.Float),
+    sa.Column("rssi", sa.Float),
+    sa.Column("firmware", _text),
+    sa.Column("clock_offset_ms", _ms),
+)
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("rule", _text, nullable=False),
+    sa.Column("rule_version", sa.Integer, nullable=False),
+    sa.Column("subject", _text, nullable=False),
+    sa.Column("type", _text, nullable=False),
+    sa.Column("severity", _text, nullable=False),
+    sa.Column("observed_at_ms", _ms, nullable=False),
+    sa.Column("raised_at_ms", _ms, nullable=False),
+    sa.Column("cleared_at_ms", _ms),
+    sa.Column("repeats", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("case_id", _text, nullable=False, index=True),
+    sa.Column("body", _text, nullable=False),
+    sa.Index(
+        "alarms_one_open",
+        "rule",
+        "subject",
+        unique=True,
+        sqlite_where=sa.text("cleared_at_ms IS NULL"),
+        postgresql_where=sa.text("cleared_at_ms IS NULL"),
+    ),
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("number", _text, nullable=False, unique=True),
+    sa.Column("stage", _text, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False, index=True),
+    sa.Column("severity", _text, nullable=False),
+    sa.Column("place", _text),
+    sa.Column("resident", _text),
+    sa.Column("opened_at_ms", _ms, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", _text, nullable=False),
+)
+
+timeline = sa.Table(
+    "timeline",
+    metadata,
+    sa.Column("case_id", _text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("what", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+    sa.Column("data", _text, nullable=False),
+)
+"""Append only: who did what when and why."""
+
+timers = sa.Table(
+    "timers",
+    metadata,
+    sa.Column("case_id", _text, primary_key=True),
+    sa.Column("name", _text, primary_key=True),
+    sa.Column("due_at_ms", _ms, nullable=False, index=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("key", _text, primary_key=True),
+    sa.Column("case_id", _text, nullable=False, index=True),
+    sa.Column("channel", _text, nullable=False),
+    sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("created_at_ms", _ms, nullable=False),
+    sa.Column("status", _text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_attempt_ms", _ms, nullable=False),
+    sa.Column("lease_until_ms", _ms),
+    sa.Column("outcome_seen", sa.Boolean, nullable=False),
+    sa.Column("outcome", _text),
+    sa.Column("body", _text, nullable=False),
+    sa.Index("outbox_due", "status", "next_attempt_ms"),
+)
+
+outbox_attempts = sa.Table(
+    "outbox_attempts",
+    metadata,
+    sa.Column("key", _text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("started_at_ms", _ms, nullable=False),
+    sa.Column("ended_at_ms", _ms),
+    sa.Column("result", _text),
+    sa.Column("detail", _text),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("name", _text, primary_key=True),
+    sa.Column("sha256", _text, nullable=False, unique=True),
+    sa.Column("role", _text, nullable=False),
+    sa.Column("created_at_ms", _ms, nullable=False),
+    sa.Column("revoked_at_ms", _ms),
+)
