@@ -146,6 +146,9 @@ class Case(Frozen):
     id: str
     number: str
     version: int = 1
+    """Grows with every step."""
+    changed_in: int = 1
+    """The version in which stage or owner last changed: an answer to an older one is stale."""
     type: str
     severity: Severity
     stage: Stage = Stage.OPENED
@@ -156,11 +159,11 @@ class Case(Frozen):
     alarms: tuple[AlarmRef, ...] = ()
     ladder: Ladder
     loop: int = 0
-    """How often the whole ladder has been climbed and the people are being told again."""
+    """0 while climbing; then how often everybody has been reminded."""
     rung: int = 0
     """Index of the next rung."""
     next_at_ms: int | None = None
-    """When the next rung is due; None while somebody has the case or it is over."""
+    """When the next rung (or reminder) is due; None while somebody has the case or it is over."""
     owner: str | None = None
     lease_until_ms: int | None = None
     cancel_until_ms: int | None = None
@@ -172,7 +175,7 @@ class Case(Frozen):
     """Everybody who has been told, to be told again when it was a mistake."""
     emergency: Emergency = Emergency()
     times: dict[str, int] = {}
-    """triggered, received, raised, notified, answered, arrived, resolved, verified, closed: what figures are made of."""
+    """When it was triggered, received, raised, notified, answered, arrived, resolved, verified, closed."""
 
     @property
     def open(self) -> bool:

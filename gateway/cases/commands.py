@@ -1,0 +1,63 @@
+"""What can happen to a case: alarms, timers, answers of people, reports of deliveries."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.alarms import AlarmChange, Frozen
+from gateway.cases.model import Delivery, Purpose, TimerName
+
+
+class AlarmHeard(Frozen):
+    """A rule moved an alarm of this case: joined it, repeated it, cleared it, or the resident took it back."""
+
+    change: AlarmChange
+
+
+class TimerDue(Frozen):
+    name: TimerName
+
+
+class DeliveryHeard(Frozen):
+    """What became of something this case sent."""
+
+    key: str
+    channel: str
+    purpose: Purpose
+    delivery: Delivery
+    person: str | None = None
+    detail: str = ""
+    reference: str | None = None
+
+
+Action = Literal[
+    "acknowledge", "dispatch", "arrive", "resolve", "verify", "close", "cancel", "release", "veto", "dial_now", "note"
+]
+
+
+class HumanAction(Frozen):
+    """A person decides. ``actor`` is who, as the timeline will say it (``operator:night-desk``)."""
+
+    action: Action
+    actor: str
+    reason: str = Field(default="", max_length=2000)
+    """Why; required where the action takes something away from the resident (cancel, veto, release) and for a note."""
+    to: str = Field(default="", max_length=200)
+    """Whom: who is dispatched, who arrived (``ambulance``, ``person:wang``)."""
+    version: int | None = None
+    """The case's version that the person saw. An answer to an older stage is stale and refused."""
+
+
+Command = AlarmHeard | TimerDue | DeliveryHeard | HumanAction
+
+
+class Refused(Exception):
+    """The case machine does not do this now. ``code`` is stable; the texts say what to do instead."""
+
+    def __init__(self, code: str, zh: str, en: str) -> None:
+        super().__init__(f"{code}: {en}")
+        self.code = code
+        self.zh = zh
+        self.en = en

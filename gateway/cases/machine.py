@@ -1,0 +1,237 @@
+"""The case machine: one pure function over a case and what happens to it.
+
+`open_case` and `step` are deterministic in their arguments: the live gateway, a back-test and an explanation run the
+same code. What they return is committed in one transaction by the decider.
+
+Two axes (ISA-18.2): whether the *condition* still holds (``Case.alarms[].active``) and whether *somebody has it*
+(``Case.stage``, ``owner``) are independent: a condition that ended by itself leaves a case that is somebody's work.
+"""
+
+from __future__ import annotations
+
+from gateway.alarms import AlarmChange, AlarmMove, Severity
+from gateway.cases import ladder as rungs
+from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
+from gateway.cases.human import act, over
+from gateway.cases.model import (
+    AlarmRef,
+    Case,
+    Delivery,
+    Directory,
+    Emergency,
+    Ladder,
+    LineState,
+    Purpose,
+    Stage,
+    TimerName,
+)
+from gateway.cases.turn import Moved, Turn
+
+BOUNCE_MS = 3000
+"""A second press within this is the same press (a bouncing key, a trembling hand)."""
+_ORDER = list(Severity)
+
+
+def open_case(
+    *, case_id: str, number: str, change: AlarmChange, ladder: Ladder, directory: Directory, now_ms: int
+) -> Moved:
+    """A new case for a raised alarm."""
+    received = max((evidence.received_at_ms for evidence in change.evidence), default=change.at_ms)
+    late = max(0, change.at_ms - change.observed_at_ms)
+    case = Case(
+        id=case_id,
+        number=number,
+        version=0,
+        type=change.type,
+        severity=change.severity,
+        device=change.device,
+        place=change.place,
+        resident=change.resident,
+        explanation=change.explanation,
+        alarms=(_reference(change),),
+        ladder=ladder,
+        cancel_until_ms=now_ms + ladder.cancel_window_s * 1000 if ladder.cancel_window_s else None,
+        late_ms=late if late > 60_000 else 0,
+        times={"triggered": change.observed_at_ms, "received": received, "raised": change.at_ms},
+    )
+    turn = Turn(case, directory, now_ms)
+    turn.write(
+        f"rule:{change.rule}",
+        "opened",
+        change.explanation,
+        rule_version=change.rule_version,
+        evidence=[evidence.model_dump() for evidence in change.evidence],
+    )
+    if change.momentary and change.resident:
+        turn.indicate("green", "received")
+    rungs.start(turn)
+    return _settle(turn)
+
+
+def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Moved:
+    """What ``command`` does to ``case``. Raises commands.Refused for a human action that does not fit its stage."""
+    turn = Turn(case, directory, now_ms)
+    match command:
+        case AlarmHeard():
+            _alarm(turn, command.change)
+        case TimerDue():
+            _timer(turn, command.name)
+        case DeliveryHeard():
+            _delivery(turn, command)
+        case HumanAction():
+            act(turn, command)
+    return _settle(turn)
+
+
+def _settle(turn: Turn) -> Moved:
+    """A rung that is due now is taken in the same step, so that no crash can fall between."""
+    case = turn.case
+    if case.open and case.next_at_ms is not None and case.next_at_ms <= turn.now_ms:
+        rungs.climb(turn)
+    return turn.done()
+
+
+def _reference(change: AlarmChange) -> AlarmRef:
+    return AlarmRef(rule=change.rule, subject=change.subject, type=change.type, active=True, momentary=change.momentary)
+
+
+def _alarm(turn: Turn, change: AlarmChange) -> None:
+    actor = f"rule:{change.rule}"
+    known = any((ref.rule, ref.subject) == (change.rule, change.subject) for ref in turn.case.alarms)
+    match change.move:
+        case AlarmMove.RAISED | AlarmMove.REPEATED:
+            if known:
+                turn.write(actor, "alarm_repeated", change.explanation, evidence=_evidence(change))
+                _set_active(turn, change, True)
+            else:
+                turn.write(actor, "alarm_joined", change.explanation, evidence=_evidence(change), type=change.type)
+                turn.become(alarms=(*turn.case.alarms, _reference(change)))
+            _again(turn, change, joined=not known)
+        case AlarmMove.CLEARED:
+            _set_active(turn, change, False)
+            turn.write(actor, "alarm_cleared", change.explanation, evidence=_evidence(change))
+        case AlarmMove.CANCELLED:
+            _set_active(turn, change, False)
+            _cancelled_by_resident(turn, change)
+
+
+def _evidence(change: AlarmChange) -> list[dict[str, object]]:
+    return [evidence.model_dump() for evidence in change.evidence]
+
+
+def _set_active(turn: Turn, change: AlarmChange, active: bool) -> None:
+    turn.become(
+        alarms=tuple(
+            ref.model_copy(update={"active": active})
+            if (ref.rule, ref.subject) == (change.rule, change.subject)
+            else ref
+            for ref in turn.case.alarms
+        )
+    )
+
+
+def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
+    """An alarm came again, or another one joined: the worst counts, and a sleeping owner loses the case."""
+    if not turn.case.open:
+        return
+    if _ORDER.index(change.severity) < _ORDER.index(turn.case.severity):
+        turn.become(severity=change.severity, type=change.type)
+    bounce = change.observed_at_ms - turn.case.times.get("triggered", 0) < BOUNCE_MS
+    if not joined and (bounce or not change.momentary):
+        return
+    if change.momentary and change.resident:
+        turn.indicate("green", "received")
+    if turn.case.emergency.state in (LineState.VETOED, LineState.FAILED) and turn.case.stage is Stage.OPENED:
+        rungs.arm(turn)
+    if turn.case.stage is Stage.ACKNOWLEDGED and turn.case.ladder.life_safety:
+        turn.write("system", "owner_revoked", owner=turn.case.owner)
+        turn.become(stage=Stage.OPENED, owner=None)
+        turn.stop_lease()
+        rungs.resume(turn)
+    elif turn.case.stage is Stage.OPENED and turn.case.cancel_until_ms is not None:
+        turn.become(cancel_until_ms=None)
+        if turn.case.loop == 0 and turn.case.rung < len(turn.case.ladder.rungs):
+            turn.write("system", "window_ended")
+            if not turn.case.ladder.rungs[turn.case.rung].call:
+                rungs.schedule(turn, turn.now_ms)
+
+
+def _cancelled_by_resident(turn: Turn, change: AlarmChange) -> None:
+    actor = f"device:{change.device}"
+    case = turn.case
+    if not case.open:
+        return
+    others = any(ref.active for ref in case.alarms)
+    in_window = case.cancel_until_ms is not None and turn.now_ms <= case.cancel_until_ms
+    if in_window and case.stage is Stage.OPENED and not others:
+        over(turn, actor, Stage.CANCELLED, "the resident said at the device that it was a mistake")
+        return
+    turn.become(cancel_claimed=True)
+    turn.write(actor, "cancel_claimed", "another alarm of the case is active" if others else "")
+    turn.tell(case.told, Purpose.CANCEL_CLAIM, occasion=f"{case.version}:cancel-claim")
+
+
+def _timer(turn: Turn, name: TimerName) -> None:
+    case = turn.case
+    if not case.open:
+        return
+    if name is TimerName.LADDER:
+        if case.next_at_ms is not None and case.next_at_ms <= turn.now_ms:
+            rungs.climb(turn)
+    elif case.lease_until_ms is not None and case.lease_until_ms <= turn.now_ms:
+        turn.write("system", "lease_expired", owner=case.owner)
+        turn.tell(
+            [target for target in case.told if f"person:{target.person}" == case.owner],
+            Purpose.OWNER_SILENT,
+            occasion=f"{case.version}:owner-silent",
+        )
+        turn.become(stage=Stage.OPENED, owner=None, lease_until_ms=None)
+        rungs.resume(turn)
+
+
+def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
+    facts = {"person": heard.person, "channel": heard.channel, "purpose": heard.purpose.value}
+    if heard.purpose is Purpose.EMERGENCY_CALL:
+        _line(turn, heard)
+    elif heard.purpose is Purpose.EMERGENCY_CANCEL:
+        what = "line_told" if heard.delivery is Delivery.DELIVERED else "not_reached"
+        turn.write("system", what, heard.detail, **facts)
+    elif heard.purpose is Purpose.INDICATE:
+        what = "device_confirmed" if heard.delivery is Delivery.DELIVERED else "device_silent"
+        if heard.delivery is not Delivery.TROUBLE:
+            turn.write("system", what, heard.detail, **facts)
+    elif heard.delivery is Delivery.DELIVERED:
+        turn.stamp("notified")
+        turn.write("system", "told", heard.detail, **facts)
+    elif heard.delivery is Delivery.WITHDRAWN:
+        turn.write("system", "withdrawn", heard.detail, **facts)
+    elif heard.delivery is Delivery.TROUBLE:
+        turn.write("system", "delivery_trouble", heard.detail, **facts)
+        target = next((target for target in turn.case.told if target.person == heard.person), None)
+        if target is not None and turn.case.open:
+            turn.tell_elsewhere(target, heard.key, heard.purpose)
+    else:
+        turn.write("system", "not_reached", heard.detail, **facts)
+
+
+def _line(turn: Turn, heard: DeliveryHeard) -> None:
+    """The emergency line answered, or it did not. A retry under way changes nothing yet."""
+    emergency: Emergency = turn.case.emergency
+    if heard.delivery is Delivery.TROUBLE:
+        turn.write("system", "delivery_trouble", heard.detail, channel=heard.channel)
+        return
+    answered = heard.delivery is Delivery.DELIVERED
+    state = LineState.ANSWERED if answered else LineState.FAILED
+    turn.become(emergency=emergency.model_copy(update={"state": state, "detail": heard.detail}))
+    turn.write("system", "line_answered" if answered else "line_failed", heard.detail, reference=heard.reference)
+    if answered:
+        turn.stamp("line_answered")
+        if not turn.case.open:
+            # The case ended while the call was under way: it is told, never silently hung up.
+            turn.line(
+                f"{heard.key}:cancel",
+                Purpose.EMERGENCY_CANCEL,
+                {"reason": "the case was closed", "call_key": heard.key, "case": turn.case.number},
+            )
+    elif turn.case.open:
+        turn.tell(turn.case.told, Purpose.LINE_FAILED, occasion=f"{turn.case.version}:line-failed")

@@ -1,0 +1,162 @@
+"""One turn of the case machine: the case as it becomes, and the effects gathered on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.cases import wording
+from gateway.cases.model import (
+    DEVICE_CHANNEL,
+    LINE_CHANNEL,
+    Case,
+    Directory,
+    Effect,
+    Purpose,
+    Send,
+    SetTimer,
+    StopTimer,
+    Target,
+    TimerName,
+    Write,
+)
+
+
+class Moved(NamedTuple):
+    """What a step led to."""
+
+    case: Case
+    effects: tuple[Effect, ...]
+
+
+class Turn:
+    """Mutable only while one step is being taken; `done` hands out the result."""
+
+    def __init__(self, case: Case, directory: Directory, now_ms: int) -> None:
+        self.before = case
+        self.case = case
+        self.directory = directory
+        self.now_ms = now_ms
+        self.effects: list[Effect] = []
+
+    def become(self, **changes: object) -> None:
+        self.case = self.case.model_copy(update=changes)
+
+    def stamp(self, what: str, at_ms: int | None = None) -> None:
+        """Note when something first happened, for the figures."""
+        if what not in self.case.times:
+            self.become(times={**self.case.times, what: self.now_ms if at_ms is None else at_ms})
+
+    def write(self, actor: str, what: str, reason: str = "", **data: object) -> None:
+        self.effects.append(Write(actor=actor, what=what, reason=reason, data=data))
+
+    def effect(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    # timers
+
+    def set_ladder(self, due_at_ms: int) -> None:
+        self.become(next_at_ms=due_at_ms)
+        self.effects.append(SetTimer(name=TimerName.LADDER, due_at_ms=due_at_ms))
+
+    def stop_ladder(self) -> None:
+        self.become(next_at_ms=None)
+        self.effects.append(StopTimer(name=TimerName.LADDER))
+
+    def set_lease(self, seconds: int) -> None:
+        due = self.now_ms + seconds * 1000
+        self.become(lease_until_ms=due)
+        self.effects.append(SetTimer(name=TimerName.LEASE, due_at_ms=due))
+
+    def stop_lease(self) -> None:
+        self.become(lease_until_ms=None)
+        self.effects.append(StopTimer(name=TimerName.LEASE))
+
+    # saying things
+
+    def tell(
+        self,
+        targets: Iterable[Target],
+        purpose: Purpose,
+        *,
+        occasion: str,
+        rung: str | None = None,
+        detail: tuple[str, str] = ("", ""),
+    ) -> int:
+        """Tell each target once over their first address; returns how many can be told.
+
+        ``occasion`` makes the idempotency key: the same person is never told twice for the same occasion.
+        """
+        told = 0
+        for target in targets:
+            if not target.addresses:
+                self.write("system", "no_address", person=target.person, name=target.name)
+                continue
+            self._say(target, 0, purpose, occasion, rung, detail)
+            told += 1
+        return told
+
+    def _say(
+        self, target: Target, index: int, purpose: Purpose, occasion: str, rung: str | None, detail: tuple[str, str]
+    ) -> None:
+        address = target.addresses[index]
+        title, body = wording.message(self.case, purpose, self.directory, language=target.language, detail=detail)
+        self.effects.append(
+            Send(
+                key=f"{self.case.id}:{occasion}:{target.person}:{index}:{address.channel}",
+                channel=address.channel,
+                to=address.to,
+                purpose=purpose,
+                person=target.person,
+                rung=rung,
+                urgent=self.case.ladder.life_safety,
+                title=title,
+                body=body,
+            )
+        )
+
+    def tell_elsewhere(self, target: Target, failed_key: str, purpose: Purpose) -> bool:
+        """The first attempt of ``failed_key`` failed: try the person's next address. False where there is none."""
+        stem, _person, index, _channel = failed_key.rsplit(":", 3)
+        if int(index) + 1 >= len(target.addresses):
+            return False
+        occasion = stem.removeprefix(f"{self.case.id}:")
+        self._say(target, int(index) + 1, purpose, occasion, None, ("", ""))
+        return True
+
+    def indicate(self, lamp: str, voice: str) -> None:
+        """Tell the resident through the device that was pressed."""
+        if self.case.device is None:
+            return
+        self.effects.append(
+            Send(
+                key=f"{self.case.id}:{voice}:{self.case.version}:{self.case.device}:{DEVICE_CHANNEL}",
+                channel=DEVICE_CHANNEL,
+                to=self.case.device,
+                purpose=Purpose.INDICATE,
+                urgent=True,
+                data={"command": "indicate", "args": {"lamp": lamp, "voice": voice}},
+                give_up_after_s=120,
+            )
+        )
+
+    def line(self, key: str, purpose: Purpose, data: dict[str, object]) -> None:
+        """Say something to the emergency line."""
+        self.effects.append(
+            Send(
+                key=key,
+                channel=LINE_CHANNEL,
+                to=str(self.case.emergency.number or ""),
+                purpose=purpose,
+                urgent=True,
+                data=data,
+                give_up_after_s=600,
+            )
+        )
+
+    def done(self) -> Moved:
+        """The result, with versions counted."""
+        version = self.before.version + 1
+        changed = (self.case.stage, self.case.owner) != (self.before.stage, self.before.owner)
+        self.become(version=version, changed_in=version if changed else self.case.changed_in)
+        return Moved(self.case, tuple(self.effects))

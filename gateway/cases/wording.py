@@ -1,0 +1,101 @@
+"""The words people read. Chinese first, English beside it; the same facts for messenger, page and 120 line."""
+
+from __future__ import annotations
+
+from gateway.alarms import ALARM_TYPES
+from gateway.cases.model import Case, Directory, Purpose
+
+DRILL_MARK = "【演练】"
+
+_TITLES: dict[Purpose, tuple[str, str]] = {
+    Purpose.ALARM: ("{type}：{who}", "{type_en}: {who}"),
+    Purpose.REMINDER: ("仍无人处理 · {type}：{who}", "Still nobody has taken it · {type_en}: {who}"),
+    Purpose.CANCELLED: ("已取消 · {type}：{who}", "Cancelled · {type_en}: {who}"),
+    Purpose.TAKEN: ("已有人受理 · {type}：{who}", "Taken · {type_en}: {who}"),
+    Purpose.OWNER_SILENT: ("受理后无进展 · {type}：{who}", "No progress since it was taken · {type_en}: {who}"),
+    Purpose.CANCEL_CLAIM: ("本人称误按，请核实 · {who}", "Said to be a mistake, please verify · {who}"),
+    Purpose.LINE_FAILED: ("120 未接通，请立即人工拨打 · {who}", "120 not reached, dial it yourself now · {who}"),
+    Purpose.LINE_IS_DRILL: (
+        DRILL_MARK + "120 线路为演练，未真正呼叫，请立即人工拨打 120 · {who}",
+        "The 120 line is a drill: nobody was called, dial 120 yourself now · {who}",
+    ),
+}
+
+
+def message(
+    case: Case, purpose: Purpose, directory: Directory, *, language: str, detail: tuple[str, str] = ("", "")
+) -> tuple[str, str]:
+    """Title and body of a message to a person in their language, the other language after it.
+
+    ``detail`` is one more sentence in both languages (who has taken it, why it was cancelled).
+    """
+    zh, en = _texts(case, purpose, directory, detail)
+    first, second = (en, zh) if language == "en" else (zh, en)
+    return first[0], f"{first[1]}\n\n{second[0]}\n{second[1]}"
+
+
+def _texts(
+    case: Case, purpose: Purpose, directory: Directory, detail: tuple[str, str]
+) -> tuple[tuple[str, str], tuple[str, str]]:
+    kind = ALARM_TYPES[case.type]
+    resident = directory.resident_name(case.resident)
+    title_zh, title_en = _TITLES[purpose]
+    where_zh, where_en = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
+    facts = {
+        "type": kind.zh,
+        "type_en": kind.en,
+        "who": resident or where_zh or directory.device_name(case.device, "zh"),
+    }
+    late = case.late_ms // 60_000
+    zh = [detail[0], f"地点：{where_zh}" if where_zh else "", f"案卷 {case.number}"]
+    en = [detail[1], f"At: {where_en}" if where_en else "", f"Case {case.number}"]
+    if late:
+        zh.insert(0, f"注意：此报警发生于 {late} 分钟前，刚刚送达。")
+        en.insert(0, f"Note: this happened {late} min ago and has only just arrived.")
+    return (
+        (title_zh.format(**facts), "\n".join(line for line in zh if line)),
+        (title_en.format(**facts), "\n".join(line for line in en if line)),
+    )
+
+
+TIMELINE_WORDS: dict[str, tuple[str, str]] = {
+    "opened": ("立案", "case opened"),
+    "alarm_joined": ("并入报警", "another alarm joined"),
+    "alarm_repeated": ("再次报警", "alarm repeated"),
+    "alarm_cleared": ("报警条件解除", "alarm condition ended"),
+    "window_ended": ("再次按键，不再等待取消", "pressed again: the cancel window is over"),
+    "rung": ("升级步骤", "ladder step"),
+    "rung_empty": ("此步骤无人值守，转下一步", "nobody on this step, going on"),
+    "no_address": ("联系不上：没有联系方式", "cannot be told: no address"),
+    "reminder": ("再次提醒", "everybody is told again"),
+    "ladder_ended": ("通知步骤已全部完成", "end of the ladder"),
+    "told": ("已通知", "told"),
+    "delivery_trouble": ("通知受阻，换渠道重试", "delivery trouble, trying another way"),
+    "not_reached": ("未能通知到", "could not be reached"),
+    "withdrawn": ("通知已撤回", "message withdrawn"),
+    "device_confirmed": ("设备已确认", "device confirmed"),
+    "device_silent": ("设备未确认", "device did not confirm"),
+    "acknowledged": ("受理", "acknowledged"),
+    "lease_renewed": ("续办", "acknowledged again"),
+    "lease_expired": ("受理后无进展，继续升级", "no progress, the ladder goes on"),
+    "owner_revoked": ("再次报警，收回受理", "alarm repeated: the acknowledgement is revoked"),
+    "dispatched": ("派遣", "dispatched"),
+    "arrived": ("到场", "arrived"),
+    "resolved": ("处置完成", "resolved"),
+    "verified": ("核查", "verified"),
+    "closed": ("结案", "closed"),
+    "cancelled": ("撤销", "cancelled"),
+    "cancel_claimed": ("本人称误按，待核实", "said to be a mistake, to be verified"),
+    "released": ("退回", "handed back"),
+    "note": ("备注", "note"),
+    "line_armed": ("120 待命", "emergency line armed"),
+    "line_not_armed": ("120 不自动拨打", "emergency line not armed"),
+    "line_postponed": ("120 顺延", "emergency line postponed"),
+    "line_committed": ("呼叫 120", "emergency line requested"),
+    "line_withheld": ("120 未拨打", "emergency line withheld"),
+    "line_answered": ("120 已应答", "emergency line answered"),
+    "line_failed": ("120 未接通", "emergency line not reached"),
+    "line_vetoed": ("120 被否决", "emergency call vetoed"),
+    "line_told": ("已告知 120 中心", "the emergency centre was told"),
+}
+"""Timeline codes as the page words them."""
