@@ -1,0 +1,25 @@
+"""One-key emergency alarm: bedside, pendant, bathroom cord."""
+
+from __future__ import annotations
+
+from firmware_sim.device import Action, Outgoing
+from firmware_sim.kinds.button import Button
+
+
+class SosButton(Button):
+    kind_key = "sos_button"
+    model = "SB-1"
+    firmware = "2.3.1"
+
+    def press(self, now_ms: int) -> Outgoing:
+        return self.call("press", now_ms)
+
+    def long_press(self, now_ms: int) -> Outgoing:
+        return self.call("long_press", now_ms)
+
+    def fall(self, now_ms: int) -> Outgoing:
+        """The pendant's own fall detection."""
+        return self.call("fall", now_ms)
+
+    def actions(self) -> dict[str, Action]:
+        return {**super().actions(), **{name: self.calling(name) for name in ("press", "long_press", "fall")}}

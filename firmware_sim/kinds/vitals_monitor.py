@@ -1,0 +1,114 @@
+"""Home health monitor: pulse and SpO2 by the minute, blood pressure and glucose morning and evening, an ECG strip."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from devices.observation import Channel
+from firmware_sim.device import Action, ActionError, Args, Setting, SimDevice, number
+from firmware_sim.signals import ecg
+from firmware_sim.signals.day import seconds_until
+from firmware_sim.signals.physiology import VITALS, Body
+
+MEASURING_HOURS = (7.2, 20.5)
+"""When a resident sits down to measure: before breakfast and in the evening."""
+
+
+class VitalsMonitor(SimDevice):
+    kind_key = "vitals_monitor"
+    model = "VM-7"
+    firmware = "4.2.0"
+    heartbeat_s = 60.0
+    battery_days = 9.0
+    _close_watch_s = 2.0
+    """Between two reports while something is wrong."""
+
+    def __init__(self, device_id: str, setting: Setting) -> None:
+        super().__init__(device_id, setting)
+        seed = f"{self.setting.seed}/{self.setting.resident or self.id}"
+        self.body = Body(seed, self.rng, self.setting.zone)
+        self.pattern: ecg.Pattern = "normal"
+        self.probe_off = False
+
+    def started(self, now_ms: int) -> None:
+        for hour in MEASURING_HOURS:
+            self._sit_down(hour, now_ms)
+        self.every("charger", 86_400.0, self._charge)
+
+    def _charge(self, now_ms: int) -> None:
+        if self.battery < 40.0:  # somebody in the house puts it on its charger overnight
+            self.battery = 100.0
+            self._low_told = False
+
+    def _sit_down(self, hour: float, now_ms: int) -> None:
+        def sit(at_ms: int) -> None:
+            self.spot_measurement(at_ms)
+            self.strip(at_ms)
+            self._sit_down(hour, at_ms)
+
+        after = seconds_until(hour, now_ms, self.setting.zone) + self.rng.uniform(60.0, 2400.0)
+        self.once(f"sit down at {hour}", after, sit, since_ms=now_ms)
+
+    def measure(self, now_ms: int) -> dict[str, float]:
+        if self.probe_off:  # a bedside monitor shows zeros then: not a dying patient
+            return {"pulse": 0.0, "spo2": 0.0, "probe_off": 1.0}
+        vitals = {key: self.body.read(key, now_ms) for key in ("pulse", "spo2", "respiration", "temperature")}
+        return {**vitals, "probe_off": 0.0}
+
+    def spot_measurement(self, now_ms: int) -> None:
+        """Blood pressure and glucose, measured once."""
+        metrics = {key: self.body.read(key, now_ms) for key in ("systolic", "diastolic", "pulse", "glucose")}
+        self.emit(Channel.EVENT, now_ms, event="measurement", metrics=metrics)
+
+    def strip(self, now_ms: int) -> None:
+        """Ten seconds of ECG."""
+        pulse = self.body.read("pulse", now_ms)
+        wave = ecg.strip(self.rng, pulse, pattern=self.pattern)
+        self.emit(Channel.TELEMETRY, now_ms, metrics={"pulse": pulse}, wave=wave)
+
+    def cardiac_pattern(self, now_ms: int, args: Args) -> None:
+        """The monitor's own analysis finds an abnormal strip, and sends it along."""
+        pattern = str(args.get("pattern", "st_elevation"))
+        if pattern not in get_args(ecg.Pattern):
+            raise ActionError(f"pattern: expected one of {', '.join(get_args(ecg.Pattern))}, got {pattern!r}")
+        self.pattern = pattern  # type: ignore[assignment]  # checked in the line above
+        pulse = self.body.read("pulse", now_ms)
+        wave = ecg.strip(self.rng, pulse, pattern=self.pattern)
+        data: dict[str, str | bool | float] = {"pattern": pattern}
+        self.emit(Channel.EVENT, now_ms, event="cardiac_pattern", metrics={"pulse": pulse}, data=data, wave=wave)
+
+    def set_vitals(self, now_ms: int, args: Args) -> None:
+        """Lead the body to ``vitals: {pulse: 120, …}`` over ``over_s`` seconds; watch closely meanwhile."""
+        vitals = args.get("vitals")
+        if not isinstance(vitals, dict) or not vitals or not set(vitals) <= set(VITALS):
+            raise ActionError(f"vitals: expected a mapping of {', '.join(VITALS)}, got {vitals!r}")
+        goals = {str(key): number(vitals, str(key), 0.0) for key in vitals}
+        self.body.set(goals, now_ms, number(args, "over_s", 0.0))
+        self.once("close watch", self._close_watch_s, self._watch, since_ms=now_ms)
+
+    def recover(self, now_ms: int) -> None:
+        self.body.recover()
+        self.pattern = "normal"
+        self.probe_off = False
+        self.report(now_ms)
+
+    def set_probe_off(self, now_ms: int) -> None:
+        self.probe_off = True
+        self.report(now_ms)
+
+    def _watch(self, now_ms: int) -> None:
+        self.report(now_ms)
+        if self.body.disturbed:
+            self.once("close watch", self._close_watch_s, self._watch, since_ms=now_ms)
+
+    def actions(self) -> dict[str, Action]:
+        return {
+            **super().actions(),
+            "set": self.set_vitals,
+            "recover": lambda now_ms, args: self.recover(now_ms),
+            "measure": lambda now_ms, args: self.spot_measurement(now_ms),
+            "strip": lambda now_ms, args: self.strip(now_ms),
+            "cardiac_pattern": self.cardiac_pattern,
+            "probe_off": lambda now_ms, args: self.set_probe_off(now_ms),
+            "probe_fault": self.plain_event("probe_fault"),
+        }

@@ -1,0 +1,1 @@
+"""Signals that look like the real ones: days, noise, physiology, ECG, traffic."""
