@@ -12,6 +12,8 @@ from gateway.cases.model import Send
 class Result(StrEnum):
     DELIVERED = "delivered"
     """The other side confirmed it (a 2xx, a device's result, the 120 centre's answer)."""
+    SENT = "sent"
+    """It went out, and the other side's answer comes later by another way: a device's ``command_result``."""
     RETRY = "retry"
     """It did not go out, and may later: refused connection, 5xx, busy."""
     REFUSED = "refused"
@@ -25,20 +27,53 @@ class Report(Frozen):
 
     result: Result
     detail: str
-    """For the timeline: ``HTTP 503``, ``busy``, ``answered by seat 12`` …"""
+    """For the timeline: ``HTTP 503``, ``busy``, ``answered by seat 12`` … Never holds a secret."""
     reference: str | None = None
     """The other side's own reference, where it gives one."""
+
+
+class Attempt(Frozen):
+    """One try at a message, as the channel needs to know it."""
+
+    case: str
+    number: int
+    """Counts from 1."""
+    repeat: bool
+    """An earlier attempt may have arrived: say so to people, who have no idempotency keys."""
+    at_ms: int
+    deadline_ms: int
+    """After this the message is given up; a command to a device expires then."""
+
+
+class Limits(Frozen):
+    """How a channel is used."""
+
+    timeout_s: float
+    """An attempt without an answer for so long is UNKNOWN."""
+    parallel: int
+    """Attempts at once for urgent messages, and as many again for the others: neither waits for the other."""
+    unclear_max: int | None = None
+    """After so many attempts whose fate stays unknown the message is given up; None: only by its deadline."""
+    answer_s: float = 10
+    """How long to wait after SENT for the answer, at least."""
 
 
 class OutboxChannel(Protocol):
     """One way out. Implementations must not raise for what the other side does; they report it."""
 
-    async def send(self, message: Send, *, attempt: int) -> Report:
+    @property
+    def limits(self) -> Limits: ...
+
+    async def send(self, message: Send, attempt: Attempt) -> Report:
         """Send ``message``; ``message.key`` goes along as the idempotency key wherever the protocol has room."""
         ...
 
     async def ask(self, message: Send) -> Report | None:
-        """After a crash or UNKNOWN: did this key arrive? None where the other side cannot be asked."""
+        """After a crash or UNKNOWN: did this key arrive? None where the other side cannot be asked.
+
+        DELIVERED or REFUSED: it did, and that is the answer. RETRY: it did not arrive. UNKNOWN: it could not be found
+        out now.
+        """
         ...
 
     async def close(self) -> None: ...

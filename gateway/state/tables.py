@@ -146,6 +146,7 @@ outbox = sa.Table(
     sa.Column("outcome", _text),
     sa.Column("body", _text, nullable=False),
     sa.Index("outbox_due", "status", "next_attempt_ms"),
+    sa.Index("outbox_unseen", "outcome_seen"),
 )
 
 outbox_attempts = sa.Table(

@@ -1,0 +1,380 @@
+"""Sends what is in the outbox: claims rows, calls channels, records how it went, tries again.
+
+One worker serves one database. Database calls run in a thread of their own, so that a stalled disk stalls neither the
+loop nor a call that is under way; what was learnt from a channel is kept in memory until the database takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+
+from gateway.alarms import Frozen
+from gateway.clock import Clock
+from gateway.outbox import policy, rows
+from gateway.outbox.channel import Attempt, Limits, OutboxChannel, Report, Result
+from gateway.outbox.records import Claim, Depth
+from gateway.state.db import reading
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 5.0
+"""Without a wake the outbox is looked at this often."""
+NO_CHANNEL = Limits(timeout_s=5, parallel=16)
+CLAIM_LIMIT = 100
+LEASE_MARGIN_S = 60.0
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class ChannelHealth(Frozen):
+    """How a channel has been doing since the start."""
+
+    delivered: int = 0
+    failed: int = 0
+    """Attempts that did not get through."""
+    failing: int = 0
+    """Attempts that did not get through since the last one that did."""
+    last_success_ms: int | None = None
+    last_failure_ms: int | None = None
+    last_error: str = ""
+
+
+class OutboxHealth(Frozen):
+    """How the outbox is doing. Ages in seconds."""
+
+    waiting: int
+    in_flight: int
+    oldest_due_s: float
+    """For how long the row that should have gone out first is overdue."""
+    unrecorded: int
+    """Results that the database has not taken yet."""
+    database_error: str
+    channels: dict[str, ChannelHealth]
+
+
+@dataclass(slots=True)
+class _Running:
+    task: asyncio.Task[None]
+    channel: OutboxChannel | None
+    lane: tuple[str, bool]
+
+
+@dataclass(slots=True)
+class _Seen:
+    depth: Depth = field(default_factory=lambda: Depth(waiting=0, in_flight=0, most_overdue_ms=None, next_due_ms=None))
+    error: str = ""
+
+
+class OutboxWorker:
+    """Runs in the event loop that calls `run`; `wake` and `stop` may be called from any thread.
+
+    ``on_outcome`` is called after something was recorded that a case may have to hear.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        channels: Mapping[str, OutboxChannel],
+        clock: Clock,
+        on_outcome: Callable[[], None],
+        *,
+        jitter: Callable[[], float] = random.random,
+        grace_s: float = 5.0,
+    ) -> None:
+        self._engine = engine
+        self._channels = dict(channels)
+        self._clock = clock
+        self._on_outcome = on_outcome
+        self._jitter = jitter
+        self._grace_s = grace_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._recover = True
+        self._running: dict[str, _Running] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox-db")
+        self._health: dict[str, ChannelHealth] = {}
+        self._seen = _Seen()
+        self._unrecorded = 0
+
+    # from outside
+
+    def wake(self) -> None:
+        """There is something new. Thread-safe."""
+        self._call(self._woken.set)
+
+    def stop(self) -> None:
+        """Let `run` end once running attempts have, or after ``grace_s`` seconds. Thread-safe."""
+        self._stopping = True
+        self.wake()
+
+    def replace_channels(self, channels: Mapping[str, OutboxChannel]) -> None:
+        """From now on send through ``channels``; the former ones are closed when their running attempts have ended.
+
+        To be called in the worker's event loop.
+        """
+        former = [channel for name, channel in self._channels.items() if channels.get(name) is not channel]
+        self._channels = dict(channels)
+        for channel in former:
+            task = asyncio.get_running_loop().create_task(self._close_later(channel))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self.wake()
+
+    def health(self) -> OutboxHealth:
+        """As of the last look into the database, at most a few seconds ago."""
+        depth = self._seen.depth
+        overdue = depth.most_overdue_ms
+        return OutboxHealth(
+            waiting=depth.waiting,
+            in_flight=depth.in_flight,
+            oldest_due_s=0.0 if overdue is None else max(0, self._clock.now_ms() - overdue) / 1000,
+            unrecorded=self._unrecorded,
+            database_error=self._seen.error,
+            channels=dict(self._health),
+        )
+
+    # the loop
+
+    async def run(self) -> None:
+        """Work until `stop`. A database that fails is tried again; anything else that is raised is a bug."""
+        self._loop = asyncio.get_running_loop()
+        pause_s = 0.1
+        try:
+            while not self._stopping:
+                self._woken.clear()
+                try:
+                    idle_s = await self._cycle()
+                    self._seen.error = ""
+                    pause_s = 0.1
+                except sa.exc.SQLAlchemyError as error:
+                    self._recover = True
+                    self._complain("the outbox cannot be read", error)
+                    idle_s, pause_s = pause_s, min(pause_s * 2, IDLE_S)
+                if not self._stopping:
+                    await self._sleep(idle_s)
+            await self._wind_down()
+        finally:
+            for running in self._running.values():
+                running.task.cancel()
+            for channel in self._channels.values():
+                await channel.close()
+            self._database.shutdown(wait=False)
+
+    async def _cycle(self) -> float:
+        """Start everything that is due and has room; returns for how many seconds there is nothing more to do."""
+        now_ms = self._clock.now_ms()
+        working = frozenset(self._running)
+        if self._recover:
+            expired = await self._transact(rows.expire_leases, now_ms, exclude=working)
+            self._recover = False
+            if expired:
+                logger.warning(
+                    "outbox: %d messages were under way when the gateway stopped; asking about them", expired
+                )
+        busy = Counter(running.lane for running in self._running.values())
+        claims = await self._transact(
+            rows.claim_due,
+            now_ms,
+            lease_s=self._lease_s,
+            limit=CLAIM_LIMIT,
+            room=lambda channel, urgent: self._limits(channel).parallel - busy[channel, urgent],
+            exclude=working,
+        )
+        for claim in claims:
+            self._start(claim)
+        if claims:
+            return 0.0
+        self._seen.depth = await asyncio.get_running_loop().run_in_executor(self._database, self._depth, now_ms)
+        soonest = self._seen.depth.next_due_ms
+        return IDLE_S if soonest is None else min(IDLE_S, max(0.01, (soonest - now_ms) / 1000))
+
+    @property
+    def _lease_s(self) -> float:
+        longest = max((channel.limits.timeout_s for channel in self._channels.values()), default=NO_CHANNEL.timeout_s)
+        return 2 * longest + LEASE_MARGIN_S
+
+    def _limits(self, name: str) -> Limits:
+        channel = self._channels.get(name)
+        return NO_CHANNEL if channel is None else channel.limits
+
+    def _start(self, claim: Claim) -> None:
+        channel = self._channels.get(claim.send.channel)
+        task = asyncio.get_running_loop().create_task(self._deliver(claim, channel), name=f"outbox {claim.key}")
+        self._running[claim.key] = _Running(task, channel, (claim.send.channel, claim.send.urgent))
+        task.add_done_callback(lambda _: self._ended(claim.key))
+
+    def _ended(self, key: str) -> None:
+        running = self._running.pop(key)
+        self._woken.set()
+        if not running.task.cancelled() and running.task.exception() is not None:
+            logger.error("outbox: a bug while sending %s", key, exc_info=running.task.exception())
+
+    async def _wind_down(self) -> None:
+        """Let running attempts end; what does not is asked about after the next start."""
+        tasks = [running.task for running in self._running.values()]
+        if not tasks:
+            return
+        _, left = await asyncio.wait(tasks, timeout=self._grace_s)
+        for task in left:
+            task.cancel()
+        if left:
+            logger.warning("outbox: stopped while %d messages were under way", len(left))
+            await asyncio.wait(left, timeout=1)
+
+    # one message
+
+    async def _deliver(self, claim: Claim, channel: OutboxChannel | None) -> None:
+        if channel is None:
+            name = claim.send.channel
+            reason = f"没有通道 there is no channel {name!r}: add it to the registry (channels) or correct the address"
+            self._note(name, Report(result=Result.REFUSED, detail=reason))
+            await self._conclude(claim, Report(result=Result.REFUSED, detail=reason))
+            return
+        begun: Claim | None = claim
+        if claim.ask_first:
+            begun = await self._find_out(claim, channel)
+        if begun is None:
+            return
+        now_ms = self._clock.now_ms()
+        report = await self._send(begun, channel, now_ms)
+        self._note(claim.send.channel, report)
+        now_ms = self._clock.now_ms()
+        again_ms = policy.again_ms(begun, report, channel.limits, now_ms, self._jitter())
+        await self._record(rows.finish, claim.key, begun.attempts, report, now_ms, again_ms=again_ms)
+        self._on_outcome()
+
+    async def _find_out(self, claim: Claim, channel: OutboxChannel) -> Claim | None:
+        """Ask what became of earlier attempts; returns the claim with a new attempt begun, None when none is needed."""
+        answer = await self._ask(claim, channel)
+        if answer is not None and answer.result in (Result.DELIVERED, Result.REFUSED):
+            self._note(claim.send.channel, answer)
+            await self._conclude(claim, answer)
+            return None
+        if answer is not None and answer.result is Result.RETRY:
+            await self._record(rows.did_not_arrive, claim.key, answer.detail)
+        elif hopeless := policy.hopeless(claim, channel.limits, self._clock.now_ms()):
+            await self._conclude(claim, Report(result=Result.REFUSED, detail=hopeless))
+            return None
+        begun = await self._record(rows.begin, claim, self._clock.now_ms())
+        if begun is None:
+            self._on_outcome()  # it was withdrawn meanwhile
+        return begun
+
+    async def _ask(self, claim: Claim, channel: OutboxChannel) -> Report | None:
+        try:
+            async with asyncio.timeout(channel.limits.timeout_s):
+                return await channel.ask(claim.send)
+        except TimeoutError:
+            return Report(result=Result.UNKNOWN, detail="询问无答复 no answer to the question")
+        except Exception as error:  # a broken channel must not stop the others
+            logger.exception("outbox: channel %s failed when asked about %s", claim.send.channel, claim.key)
+            return Report(result=Result.UNKNOWN, detail=type(error).__name__)
+
+    async def _send(self, claim: Claim, channel: OutboxChannel, now_ms: int) -> Report:
+        attempt = Attempt(
+            case=claim.case_id,
+            number=claim.attempts,
+            repeat=claim.unclear > 0,
+            at_ms=now_ms,
+            deadline_ms=claim.deadline_ms,
+        )
+        limit_s = channel.limits.timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await channel.send(claim.send, attempt)
+        except TimeoutError:
+            return Report(result=Result.UNKNOWN, detail=f"{limit_s:g} 秒内无答复 no answer within {limit_s:g} s")
+        except Exception as error:  # a broken channel must not stop the others
+            logger.exception("outbox: channel %s failed with %s", claim.send.channel, claim.key)
+            return Report(result=Result.UNKNOWN, detail=f"通道故障 channel failed: {type(error).__name__}")
+
+    async def _conclude(self, claim: Claim, report: Report) -> None:
+        await self._record(rows.conclude, claim.key, report, self._clock.now_ms())
+        self._on_outcome()
+
+    def _note(self, name: str, report: Report) -> None:
+        health = self._health.get(name, ChannelHealth())
+        if report.result in (Result.DELIVERED, Result.SENT):
+            changes: dict[str, object] = {
+                "delivered": health.delivered + 1,
+                "failing": 0,
+                "last_success_ms": self._clock.now_ms(),
+            }
+        else:
+            changes = {
+                "failed": health.failed + 1,
+                "failing": health.failing + 1,
+                "last_failure_ms": self._clock.now_ms(),
+                "last_error": report.detail,
+            }
+            logger.warning("outbox: %s: %s: %s", name, report.result, report.detail)
+        self._health[name] = health.model_copy(update=changes)
+
+    # the database
+
+    async def _transact(
+        self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        def transaction() -> _T:
+            with self._engine.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._database, transaction)
+
+    async def _record(
+        self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Write what was learnt, again and again until the database takes it."""
+        pause_s = 0.1
+        self._unrecorded += 1
+        try:
+            while True:
+                try:
+                    return await self._transact(work, *args, **kwargs)
+                except sa.exc.SQLAlchemyError as error:
+                    self._complain("a result cannot be recorded yet", error)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, IDLE_S)
+        finally:
+            self._unrecorded -= 1
+
+    def _depth(self, now_ms: int) -> Depth:
+        with reading(self._engine) as connection:
+            return rows.depth(connection, now_ms)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        text = f"{what}: {str(error).splitlines()[0]}"
+        if text != self._seen.error:
+            logger.error("outbox: %s; trying again", text)
+        self._seen.error = text
+
+    # waiting
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    def _call(self, function: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function)
+
+    async def _close_later(self, channel: OutboxChannel) -> None:
+        tasks = [running.task for running in self._running.values() if running.channel is channel]
+        if tasks:
+            await asyncio.wait(tasks)
+        await channel.close()
