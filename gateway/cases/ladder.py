@@ -24,17 +24,33 @@ def start(turn: Turn) -> None:
     schedule(turn, turn.now_ms + turn.case.ladder.rungs[0].after_s * 1000)
 
 
-def arm(turn: Turn) -> None:
-    """Arm the emergency line where a rung ahead calls it."""
+def arm(turn: Turn, late_ms: int | None = None) -> None:
+    """Arm the emergency line where a rung ahead calls it, unless the alarm is too old for a machine's call."""
     case = turn.case
+    late_ms = case.late_ms if late_ms is None else late_ms
     number = next((rung.call for rung in case.ladder.rungs[case.rung :] if rung.call), None)
     if number is None or case.emergency.state in (LineState.COMMITTED, LineState.ANSWERED):
         return
-    if case.late_ms > STALE_FOR_LINE_MS:
-        turn.write("system", "line_not_armed", f"the alarm is {case.late_ms // 60_000} min old")
+    if late_ms > STALE_FOR_LINE_MS:
+        turn.write("system", "line_not_armed", f"the alarm is {late_ms // 60_000} min old")
         return
     turn.become(emergency=case.emergency.model_copy(update={"state": LineState.ARMED, "number": number}))
     turn.write("system", "line_armed", number=number)
+
+
+def rearm(turn: Turn, late_ms: int) -> None:
+    """A new alarm after a veto, a failed call, or one that came too late: the call is ahead once more."""
+    index = next((i for i, rung in enumerate(turn.case.ladder.rungs) if rung.call), None)
+    if index is None:
+        return
+    passed = turn.case.rung > index
+    if passed:
+        turn.become(rung=index)
+    arm(turn, late_ms)
+    if passed:
+        schedule(turn, turn.now_ms + turn.case.ladder.rungs[index].after_s * 1000)
+    elif turn.case.next_at_ms is not None:
+        schedule(turn, turn.case.next_at_ms)
 
 
 def schedule(turn: Turn, due_at_ms: int) -> None:

@@ -141,8 +141,9 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
         return
     if change.momentary and change.resident:
         turn.indicate("green", "received")
-    if turn.case.emergency.state in (LineState.VETOED, LineState.FAILED) and turn.case.stage is Stage.OPENED:
-        rungs.arm(turn)
+    disarmed = (LineState.NONE, LineState.VETOED, LineState.FAILED)
+    if turn.case.emergency.state in disarmed and turn.case.stage is Stage.OPENED:
+        rungs.rearm(turn, change.at_ms - change.observed_at_ms)
     if turn.case.stage is Stage.ACKNOWLEDGED and turn.case.ladder.life_safety:
         turn.write("system", "owner_revoked", owner=turn.case.owner)
         turn.become(stage=Stage.OPENED, owner=None)

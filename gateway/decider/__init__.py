@@ -1,0 +1,1 @@
+"""The decider: observations, timers, answers and deliveries in; decisions out, each in one transaction."""

@@ -1,0 +1,241 @@
+"""Cases, alarms, timers and timeline as rows. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.alarms import AlarmChange
+from gateway.cases.model import (
+    Case,
+    Effect,
+    EndMomentaryAlarms,
+    Send,
+    SetTimer,
+    Stage,
+    StopTimer,
+    TimerName,
+    WithdrawUnsent,
+    Write,
+)
+from gateway.outbox import rows as outbox_rows
+from gateway.state import tables as t
+
+JOIN_WITHIN_MS = 10 * 60_000
+"""Alarms of one home within so long join one case, so that nobody is called twice for one thing."""
+
+
+class Conflict(Exception):
+    """Somebody else changed the case in between; the step is to be taken again on the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimer:
+    case_id: str
+    name: TimerName
+    generation: int
+
+
+def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT in the dialect at hand."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def next_number(connection: sa.Connection, now_ms: int, timezone: str) -> str:
+    """The next case number of the year: ``2026-000042``."""
+    year = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).year
+    key = f"case-number:{year}"
+    statement = (
+        insert(connection, t.meta)
+        .values(key=key, value="1")
+        .on_conflict_do_update(
+            index_elements=["key"], set_={"value": sa.cast(sa.cast(t.meta.c.value, sa.Integer) + 1, sa.Text)}
+        )
+        .returning(t.meta.c.value)
+    )
+    return f"{year}-{int(connection.execute(statement).scalar_one()):06d}"
+
+
+def load(connection: sa.Connection, case_id: str) -> Case | None:
+    body = connection.execute(sa.select(t.cases.c.body).where(t.cases.c.id == case_id)).scalar_one_or_none()
+    return None if body is None else Case.model_validate_json(body)
+
+
+def save(connection: sa.Connection, case: Case, effects: Iterable[Effect], *, previous: int, now_ms: int) -> bool:
+    """Write the case and carry out its effects; ``previous`` is the version it was before (0 for a new case).
+
+    Returns whether something was put into the outbox. Raises Conflict.
+    """
+    values = {
+        "number": case.number,
+        "stage": case.stage.value,
+        "open": case.open,
+        "severity": case.severity.value,
+        "place": case.place,
+        "resident": case.resident,
+        "opened_at_ms": case.times["raised"],
+        "version": case.version,
+        "body": case.model_dump_json(),
+    }
+    if previous == 0:
+        connection.execute(sa.insert(t.cases).values(id=case.id, **values))
+    else:
+        done = connection.execute(
+            sa.update(t.cases).where(t.cases.c.id == case.id, t.cases.c.version == previous).values(**values)
+        )
+        if done.rowcount != 1:
+            raise Conflict(f"case {case.id} is no longer at version {previous}")
+    return _carry_out(connection, case, list(effects), now_ms)
+
+
+def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now_ms: int) -> bool:
+    lines: list[Write] = []
+    said = False
+    # What is taken back is what was there before this step, never what this step says.
+    for effect in sorted(effects, key=lambda effect: not isinstance(effect, WithdrawUnsent)):
+        match effect:
+            case Write():
+                lines.append(effect)
+            case Send():
+                said = outbox_rows.enqueue(connection, case.id, effect, now_ms) or said
+            case SetTimer():
+                _set_timer(connection, case, effect)
+            case StopTimer():
+                connection.execute(
+                    sa.delete(t.timers).where(t.timers.c.case_id == case.id, t.timers.c.name == effect.name.value)
+                )
+            case WithdrawUnsent():
+                outbox_rows.withdraw_unsent(connection, case.id, effect.reason, now_ms)
+            case EndMomentaryAlarms():
+                for ref in case.alarms:
+                    if ref.momentary:
+                        close_alarm(connection, ref.rule, ref.subject, now_ms)
+    _write(connection, case.id, lines, now_ms)
+    return said
+
+
+def _set_timer(connection: sa.Connection, case: Case, timer: SetTimer) -> None:
+    values = {"due_at_ms": timer.due_at_ms, "generation": case.version}
+    connection.execute(
+        insert(connection, t.timers)
+        .values(case_id=case.id, name=timer.name.value, **values)
+        .on_conflict_do_update(index_elements=["case_id", "name"], set_=values)
+    )
+
+
+def _write(connection: sa.Connection, case_id: str, lines: list[Write], now_ms: int) -> None:
+    if not lines:
+        return
+    last = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.max(t.timeline.c.seq), 0)).where(t.timeline.c.case_id == case_id)
+    ).scalar_one()
+    connection.execute(
+        sa.insert(t.timeline),
+        [
+            {
+                "case_id": case_id,
+                "seq": last + number,
+                "at_ms": now_ms,
+                "actor": line.actor,
+                "what": line.what,
+                "reason": line.reason,
+                "data": json.dumps(line.data, ensure_ascii=False),
+            }
+            for number, line in enumerate(lines, 1)
+        ],
+    )
+
+
+def due_timers(connection: sa.Connection, now_ms: int, limit: int) -> list[DueTimer]:
+    """Timers that are due, the longest overdue first."""
+    query = (
+        sa.select(t.timers.c.case_id, t.timers.c.name, t.timers.c.generation)
+        .where(t.timers.c.due_at_ms <= now_ms)
+        .order_by(t.timers.c.due_at_ms)
+        .limit(limit)
+    )
+    return [DueTimer(row.case_id, TimerName(row.name), row.generation) for row in connection.execute(query)]
+
+
+def claim_timer(connection: sa.Connection, timer: DueTimer) -> bool:
+    """Take a due timer out; False when it has been set anew or taken meanwhile."""
+    done = connection.execute(
+        sa.delete(t.timers).where(
+            t.timers.c.case_id == timer.case_id,
+            t.timers.c.name == timer.name.value,
+            t.timers.c.generation == timer.generation,
+        )
+    )
+    return done.rowcount == 1
+
+
+def next_timer_ms(connection: sa.Connection) -> int | None:
+    """When the next timer is due."""
+    return connection.execute(sa.select(sa.func.min(t.timers.c.due_at_ms))).scalar_one()
+
+
+def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, now_ms: int) -> Case | None:
+    """The open case of the same home that this alarm belongs to, if there is one."""
+    if change.place is None:
+        return None
+    query = (
+        sa.select(t.cases.c.body)
+        .where(t.cases.c.open.is_(True), t.cases.c.place == change.place)
+        .where(t.cases.c.opened_at_ms >= now_ms - JOIN_WITHIN_MS)
+        .order_by(t.cases.c.opened_at_ms.desc())
+    )
+    for body in connection.execute(query).scalars():
+        case = Case.model_validate_json(body)
+        same_person = case.resident == change.resident or None in (case.resident, change.resident)
+        same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and life_safety)
+        if same_person and same_work and case.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED):
+            return case
+    return None
+
+
+def open_alarm_case(connection: sa.Connection, rule: str, subject: str) -> str | None:
+    """The case of the open alarm with this key."""
+    return connection.execute(
+        sa.select(t.alarms.c.case_id).where(
+            t.alarms.c.rule == rule, t.alarms.c.subject == subject, t.alarms.c.cleared_at_ms.is_(None)
+        )
+    ).scalar_one_or_none()
+
+
+def insert_alarm(connection: sa.Connection, change: AlarmChange, case_id: str) -> None:
+    connection.execute(
+        sa.insert(t.alarms).values(
+            rule=change.rule,
+            rule_version=change.rule_version,
+            subject=change.subject,
+            type=change.type,
+            severity=change.severity.value,
+            observed_at_ms=change.observed_at_ms,
+            raised_at_ms=change.at_ms,
+            repeats=0,
+            case_id=case_id,
+            body=change.model_dump_json(),
+        )
+    )
+
+
+def repeat_alarm(connection: sa.Connection, rule: str, subject: str) -> None:
+    connection.execute(
+        sa.update(t.alarms)
+        .where(t.alarms.c.rule == rule, t.alarms.c.subject == subject, t.alarms.c.cleared_at_ms.is_(None))
+        .values(repeats=t.alarms.c.repeats + 1)
+    )
+
+
+def close_alarm(connection: sa.Connection, rule: str, subject: str, now_ms: int) -> None:
+    connection.execute(
+        sa.update(t.alarms)
+        .where(t.alarms.c.rule == rule, t.alarms.c.subject == subject, t.alarms.c.cleared_at_ms.is_(None))
+        .values(cleared_at_ms=now_ms)
+    )

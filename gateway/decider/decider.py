@@ -1,0 +1,361 @@
+"""The decider's thread: reads the journal, asks the pure functions, commits, wakes those who wait.
+
+Order within a cycle: people's answers, urgent observations, deliveries, timers, silence; and only then one bounded
+helping of routine, so that urgent never waits behind telemetry. Everything decided in a transaction is committed with the
+journal cursor and with what the rules remember: a crash anywhere replays to the same result.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from devices.observation import Lane, Observation
+from gateway.cases.commands import DeliveryHeard, HumanAction, Refused
+from gateway.cases.model import Case
+from gateway.clock import Clock
+from gateway.decider import case_rows, device_rows
+from gateway.decider.decision import Decision, View
+from gateway.journal.entry import Entry, JournalReader, Quarantined
+from gateway.outbox import rows as outbox_rows
+from gateway.state import tables as t
+from gateway.state.db import reading
+
+log = logging.getLogger(__name__)
+
+READER = "decider"
+URGENT_BATCH = 64
+ROUTINE_BATCH = 256
+TIMER_BATCH = 64
+IDLE_S = 1.0
+"""The longest sleep: the registry's revision and timers set by another gateway are looked at this often."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a transaction changed, for streams and caches."""
+
+    cases: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+
+
+@dataclass
+class Health:
+    """How the decider is doing; read by /readyz and the metrics."""
+
+    trouble: str | None = None
+    """Why it cannot decide at present, in words; None when all is well."""
+    trouble_since_ms: int | None = None
+    undecidable: int = 0
+    """Observations on which the rules failed: kept in quarantine, to be looked at by an engineer."""
+    decided: dict[str, int] = field(default_factory=lambda: {lane.value: 0 for lane in Lane})
+    cycles: int = 0
+
+
+class _Undecidable(Exception):
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.observation.message_id)
+        self.entry = entry
+
+
+class Decider:
+    """One thread that takes every decision. ``act`` may be called from any thread."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        journal: JournalReader,
+        clock: Clock,
+        *,
+        build_view: Callable[[sa.Connection, int], View],
+        revision: Callable[[sa.Connection], int],
+        quarantine: Callable[[Quarantined], None],
+        on_change: Callable[[Changed], None],
+        on_said: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._clock = clock
+        self._build_view = build_view
+        self._revision = revision
+        self._quarantine = quarantine
+        self._on_change = on_change
+        self._on_said = on_said
+        self._actions: queue.SimpleQueue[tuple[str, HumanAction, Future[Case]]] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
+        self._view: View | None = None
+        self._positions: dict[Lane, int] = {}
+        self._poisoned: set[tuple[Lane, int]] = set()
+        self.health = Health()
+
+    @property
+    def view(self) -> View | None:
+        """The registry the decider works by; None before the first one was applied."""
+        return self._view
+
+    def start(self) -> None:
+        """Load the state and begin to decide. Raises what the database raises."""
+        self._reload()
+        self._journal.subscribe(lambda lane: self.wake())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the transaction at hand and stop."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def wake(self) -> None:
+        """Something may have become due. Cheap, from any thread."""
+        self._wake.set()
+
+    def act(self, case_id: str, action: HumanAction) -> Future[Case]:
+        """Have a person's decision taken; the future fails with KeyError or commands.Refused."""
+        future: Future[Case] = Future()
+        self._actions.put((case_id, action, future))
+        self._wake.set()
+        return future
+
+    # the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = self.cycle()
+                self._well()
+            except Exception as error:  # noqa: BLE001 - whatever it is, deciding must go on, and say what is wrong
+                self._trouble(error)
+                self._wake.wait(1.0)
+                self._wake.clear()
+                self._recover()
+                continue
+            if not busy:
+                self._wake.wait(self._idle_s())
+            self._wake.clear()
+
+    def _idle_s(self) -> float:
+        with reading(self._engine) as connection:
+            due = case_rows.next_timer_ms(connection)
+        deadlines = [at for at in (due, self._view.rules.next_deadline_ms() if self._view else None) if at is not None]
+        if not deadlines:
+            return IDLE_S
+        return min(IDLE_S, max(0.0, (min(deadlines) - self._clock.now_ms()) / 1000))
+
+    def _well(self) -> None:
+        if self.health.trouble is not None:
+            log.warning("deciding again after: %s", self.health.trouble)
+            self.health.trouble = self.health.trouble_since_ms = None
+
+    def _trouble(self, error: Exception) -> None:
+        if self.health.trouble is None:
+            log.exception("cannot decide; alarms wait in the journal and are decided when this is mended")
+            self.health.trouble_since_ms = self._clock.now_ms()
+        self.health.trouble = f"{type(error).__name__}: {error}"
+
+    def _recover(self) -> None:
+        """What the rules remember may be ahead of what was committed: take it from the database again."""
+        try:
+            self._reload()
+        except Exception as error:  # noqa: BLE001 - as in _run
+            self._trouble(error)
+
+    def _reload(self) -> None:
+        with reading(self._engine) as connection:
+            self._positions = {
+                Lane(row.lane): row.position
+                for row in connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == READER))
+            }
+            revision = self._revision(connection)
+            self._view = self._build_view(connection, revision) if revision else None
+
+    def cycle(self) -> bool:
+        """Do all that is due now, and one helping of routine. True when there may be more to do at once."""
+        self.health.cycles += 1
+        self._refresh_view()
+        self._answers()
+        if self._view is None:
+            return False
+        busy = self._observations(Lane.URGENT, URGENT_BATCH)
+        self._deliveries()
+        busy = self._timers() or busy
+        self._silence()
+        return self._observations(Lane.ROUTINE, ROUTINE_BATCH) or busy
+
+    def _refresh_view(self) -> None:
+        with reading(self._engine) as connection:
+            revision = self._revision(connection)
+            if revision and (self._view is None or self._view.revision != revision):
+                log.info("registry revision %s", revision)
+                self._view = self._build_view(connection, revision)
+
+    def _need_view(self) -> View:
+        if self._view is None:
+            raise Refused("no_community", "尚未配置社区", "no community has been applied yet: run `anju apply FILE`")
+        return self._view
+
+    def _commit(self, work: Callable[[Decision], set[str]]) -> None:
+        """Run ``work`` and commit it with what the rules remember; then tell those who wait."""
+        view = self._need_view()
+        with self._engine.begin() as connection:
+            decision = Decision(connection, view, self._clock.now_ms())
+            devices = work(decision)
+            dirty = view.rules.dirty()
+            for (rule, subject), body in dirty.items():
+                connection.execute(
+                    case_rows.insert(connection, t.rule_states)
+                    .values(rule=rule, subject=subject, body=body)
+                    .on_conflict_do_update(index_elements=["rule", "subject"], set_={"body": body})
+                )
+        if decision.said:
+            self._on_said()
+        if decision.cases or devices:
+            self._on_change(Changed(cases=frozenset(decision.cases), devices=frozenset(devices)))
+
+    def _answers(self) -> None:
+        while True:
+            try:
+                case_id, action, future = self._actions.get_nowait()
+            except queue.Empty:
+                return
+            if not future.set_running_or_notify_cancel():
+                continue
+            results: list[Case] = []
+
+            def take(
+                decision: Decision, case_id: str = case_id, action: HumanAction = action, results: list[Case] = results
+            ) -> set[str]:
+                results.append(decision.act(case_id, action))
+                return set()
+
+            try:
+                self._commit(take)
+            except (KeyError, Refused) as error:
+                future.set_exception(error)
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+            else:
+                future.set_result(results[-1])
+
+    def _observations(self, lane: Lane, limit: int) -> bool:
+        after = self._positions.get(lane, 0)
+        entries = self._journal.read(lane, after, limit)
+        if not entries:
+            return False
+        try:
+            self._commit(lambda decision: self._decide(decision, lane, entries))
+        except _Undecidable as error:
+            self._set_aside(lane, error)
+            return True
+        self._positions[lane] = entries[-1].position
+        self._journal.set_cursor(READER, lane, entries[-1].position)
+        self.health.decided[lane.value] += len(entries)
+        return len(entries) == limit
+
+    def _decide(self, decision: Decision, lane: Lane, entries: list[Entry]) -> set[str]:
+        observed: list[Observation] = []
+        for entry in entries:
+            if (lane, entry.position) in self._poisoned:
+                continue
+            observation = entry.observation
+            try:
+                if observation.event == "command_result":
+                    self._command_result(decision, observation)
+                for change in decision.view.rules.observe(observation, decision.now_ms):
+                    decision.alarm(change)
+            except (sa.exc.SQLAlchemyError, case_rows.Conflict):
+                raise
+            except Exception as error:
+                raise _Undecidable(entry) from error
+            observed.append(observation)
+        devices = device_rows.note(decision.connection, observed)
+        values = {"position": entries[-1].position}
+        decision.connection.execute(
+            case_rows.insert(decision.connection, t.cursors)
+            .values(reader=READER, lane=lane.value, **values)
+            .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
+        )
+        return devices
+
+    def _command_result(self, decision: Decision, observation: Observation) -> None:
+        outbox_rows.confirm_command(
+            decision.connection,
+            observation.device,
+            str(observation.data.get("id", "")),
+            ok=observation.data.get("ok") is True,
+            error=str(observation.data.get("error", "")),
+            now_ms=decision.now_ms,
+        )
+
+    def _set_aside(self, lane: Lane, error: _Undecidable) -> None:
+        """One observation breaks the rules' code: it is kept for an engineer, and the rest goes on without it."""
+        observation = error.entry.observation
+        log.error("cannot decide on %s; it is kept in quarantine", observation.message_id, exc_info=error.__cause__)
+        self._poisoned.add((lane, error.entry.position))
+        self.health.undecidable += 1
+        self._quarantine(
+            Quarantined(
+                received_at_ms=observation.received_at_ms,
+                transport="decider",
+                source=f"{lane.value}:{error.entry.position}",
+                device=observation.device,
+                reason="undecidable",
+                field="rules",
+                expected="rules that can judge every observation",
+                hint=f"{error.__cause__!r}; report this as a defect",
+                payload=json.dumps({"message_id": observation.message_id, "event": observation.event}).encode(),
+            )
+        )
+        self._reload()
+
+    def _deliveries(self) -> None:
+        with reading(self._engine) as connection:
+            waiting = bool(outbox_rows.unseen_outcomes(connection))
+        if waiting:
+            self._commit(self._hear)
+
+    def _hear(self, decision: Decision) -> set[str]:
+        for outcome in outbox_rows.unseen_outcomes(decision.connection):
+            decision.delivered(outcome.case_id, outcome.heard)
+            outbox_rows.mark_seen(decision.connection, outcome)
+        return set()
+
+    def _timers(self) -> bool:
+        now_ms = self._clock.now_ms()
+        with reading(self._engine) as connection:
+            due = case_rows.due_timers(connection, now_ms, TIMER_BATCH)
+
+        def fire(decision: Decision) -> set[str]:
+            for timer in due:
+                decision.timer(timer)
+            return set()
+
+        if due:
+            self._commit(fire)
+        return len(due) == TIMER_BATCH
+
+    def _silence(self) -> None:
+        view = self._need_view()
+        deadline = view.rules.next_deadline_ms()
+        if deadline is None or deadline > self._clock.now_ms():
+            return
+
+        def tick(decision: Decision) -> set[str]:
+            for change in view.rules.tick(decision.now_ms):
+                decision.alarm(change)
+            return set()
+
+        self._commit(tick)
+
+
+__all__ = ["Changed", "Decider", "DeliveryHeard", "Health"]

@@ -1,0 +1,121 @@
+"""What is decided within one transaction: alarms find their case, timers and answers move it, all of it is written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from gateway.alarms import AlarmChange, AlarmMove
+from gateway.cases import machine
+from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, Refused, TimerDue
+from gateway.cases.model import Case, Directory, EndMomentaryAlarms, Ladder
+from gateway.cases.turn import Moved
+from gateway.decider import case_rows
+from gateway.rules.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class View:
+    """The registry as one revision of it stands: what decisions are taken by."""
+
+    revision: int
+    community: str
+    timezone: str
+    directory: Directory
+    ladders: Mapping[str, Ladder]
+    rules: Engine
+
+
+@dataclass
+class Decision:
+    """One transaction's worth of decisions."""
+
+    connection: sa.Connection
+    view: View
+    now_ms: int
+    cases: set[str] = field(default_factory=set)
+    """Cases that changed, for those who watch."""
+    said: bool = False
+    """Whether something was put into the outbox."""
+
+    def alarm(self, change: AlarmChange) -> None:
+        """A rule moved an alarm: open a case, or tell the one that is open."""
+        if change.move in (AlarmMove.RAISED, AlarmMove.REPEATED):
+            self._raised(change)
+            return
+        case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
+        case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
+        if case_id is not None:
+            self._step(case_id, AlarmHeard(change=change))
+
+    def _raised(self, change: AlarmChange) -> None:
+        case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
+        case = None if case_id is None else case_rows.load(self.connection, case_id)
+        if case is not None and case.open:
+            case_rows.repeat_alarm(self.connection, change.rule, change.subject)
+            self._apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
+            return
+        if case is not None:
+            # Closed never reopens: what comes again is a new episode.
+            case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
+        ladder = self.view.ladders[change.ladder]
+        joined = case_rows.joinable(self.connection, change, ladder.life_safety, self.now_ms)
+        if joined is not None:
+            case_rows.insert_alarm(self.connection, change, joined.id)
+            self._apply(joined, machine.step(joined, AlarmHeard(change=change), self.view.directory, self.now_ms))
+            return
+        number = case_rows.next_number(self.connection, self.now_ms, self.view.timezone)
+        case_rows.insert_alarm(self.connection, change, number)
+        moved = machine.open_case(
+            case_id=number,
+            number=number,
+            change=change,
+            ladder=ladder,
+            directory=self.view.directory,
+            now_ms=self.now_ms,
+        )
+        self._apply(None, moved)
+
+    def timer(self, timer: case_rows.DueTimer) -> None:
+        """A durable timer is due: claim it and take the step in the same transaction."""
+        if case_rows.claim_timer(self.connection, timer):
+            self._step(timer.case_id, TimerDue(name=timer.name))
+
+    def delivered(self, case_id: str, heard: DeliveryHeard) -> None:
+        """The outbox reports."""
+        self._step(case_id, heard)
+
+    def act(self, case_id: str, action: HumanAction) -> Case:
+        """A person decides. Raises KeyError for an unknown case, commands.Refused."""
+        case = case_rows.load(self.connection, case_id)
+        if case is None:
+            raise KeyError(case_id)
+        return self._apply(case, machine.step(case, action, self.view.directory, self.now_ms))
+
+    def _step(self, case_id: str, command: Command) -> None:
+        case = case_rows.load(self.connection, case_id)
+        if case is None:
+            log.error("case %s is named by %s but does not exist", case_id, type(command).__name__)
+            return
+        self._apply(case, machine.step(case, command, self.view.directory, self.now_ms))
+
+    def _apply(self, before: Case | None, moved: Moved) -> Case:
+        case, effects = moved
+        previous = 0 if before is None else before.version
+        self.said = (
+            case_rows.save(self.connection, case, effects, previous=previous, now_ms=self.now_ms) or self.said
+        )
+        if any(isinstance(effect, EndMomentaryAlarms) for effect in effects):
+            for ref in case.alarms:
+                if ref.momentary:
+                    self.view.rules.end_momentary(ref.rule, ref.subject)
+        self.cases.add(case.id)
+        return case
+
+
+__all__ = ["Decision", "Refused", "View"]

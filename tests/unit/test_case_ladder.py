@@ -1,0 +1,310 @@
+"""The ladder as timelines: who is told when, under a virtual clock. Hours pass in milliseconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.alarms import AlarmMove
+from gateway.cases.commands import Refused
+from gateway.cases.ladder import withheld
+from gateway.cases.model import Delivery, LineState, Purpose, Stage
+from tests.support.town import LIFE, SERVICE, START, Story, Town, change
+
+
+def test_a_press_that_nobody_takes_climbs_to_120() -> None:
+    story = Story()
+    assert story.told() == ["desk: alarm"]
+    assert [send.data for send in story.sent if send.purpose is Purpose.INDICATE] == [
+        {"command": "indicate", "args": {"lamp": "green", "voice": "received"}}
+    ]
+    story.forward(29)
+    assert story.told() == ["desk: alarm"], "the cancel window is not over"
+    story.forward(1)
+    assert story.told()[1:] == ["wang: alarm", "zhao: alarm"]
+    story.forward(45)
+    assert story.told()[3:] == ["daughter: alarm", "son: alarm"]
+    story.forward(45)
+    assert story.told()[5:] == ["chen: alarm"]
+    assert story.case.emergency.state is LineState.ARMED
+    assert story.case.emergency.deadline_ms == START + 180_000
+    story.forward(59)
+    assert story.line_calls() == []
+    story.forward(1)
+    assert len(story.line_calls()) == 1
+    assert story.case.emergency.state is LineState.COMMITTED
+    assert "desk: line_is_drill" in story.told(), "people must know that this line calls nobody"
+
+
+def test_life_safety_never_falls_silent() -> None:
+    story = Story()
+    story.forward(6 * 3600)
+    reminders = [send for send in story.sent if send.purpose is Purpose.REMINDER and send.person == "desk"]
+    assert len(reminders) == (6 * 3600 - 180) // 60
+    assert len(story.line_calls()) == 1, "people are reminded; 120 is called once"
+
+
+def test_an_ordinary_ladder_ends_and_says_so() -> None:
+    story = Story(ladder=SERVICE, first=change(ladder="service", type_="service_request"))
+    story.forward(24 * 3600)
+    assert story.told() == ["wang: alarm", "zhao: alarm"]
+    assert story.what()[-1] == "ladder_ended"
+    assert story.case.open
+
+
+def test_an_acknowledgement_is_a_lease() -> None:
+    story = Story()
+    story.forward(40)
+    story.act("acknowledge")
+    assert story.case.stage is Stage.ACKNOWLEDGED
+    assert {"wang: taken", "zhao: taken", "desk: taken"} <= set(story.told())
+    story.forward(179)
+    assert "daughter: alarm" not in story.told()
+    story.forward(1)
+    assert "lease_expired" in story.what()
+    assert story.case.stage is Stage.OPENED
+    assert "daughter: alarm" in story.told(), "the ladder goes on at the next rung at once"
+
+
+def test_an_acknowledgement_postpones_120_once_only() -> None:
+    story = Story()
+    story.forward(170)
+    story.act("acknowledge")
+    story.forward(180 + 19)
+    assert story.line_calls() == [], "after the lease people get twenty seconds more"
+    story.act("acknowledge", actor="operator:other")
+    story.forward(1)
+    assert len(story.line_calls()) == 1, "a second acknowledgement without progress does not hold up the call"
+
+
+def test_someone_on_the_way_holds_the_call_and_arrival_ends_it() -> None:
+    story = Story()
+    story.forward(100)
+    story.act("acknowledge")
+    story.act("dispatch", to="person:wang")
+    story.forward(600)
+    assert story.line_calls() == []
+    story.act("arrive", to="person:wang")
+    story.forward(24 * 3600)
+    assert story.line_calls() == []
+    assert story.timers == {}
+
+
+def test_the_whole_story_to_the_end() -> None:
+    story = Story()
+    story.forward(200)
+    story.deliver(story.line_calls()[0], Delivery.DELIVERED, "seat 12")
+    assert story.case.emergency.state is LineState.ANSWERED
+    story.act("acknowledge")
+    story.act("arrive", to="ambulance")
+    story.act("resolve", reason="taken to hospital")
+    story.act("verify")
+    story.act("close")
+    assert story.case.stage is Stage.CLOSED
+    assert story.timers == {}
+    assert list(story.case.times) == [
+        "triggered", "received", "raised", "line_answered", "answered", "arrived", "resolved", "verified", "closed",
+    ]  # fmt: skip
+    with pytest.raises(Refused, match="wrong_stage"):
+        story.act("acknowledge")
+
+
+def test_a_mistake_within_the_window_withdraws_and_tells() -> None:
+    story = Story()
+    story.forward(20)
+    story.alarm(AlarmMove.CANCELLED)
+    assert story.case.stage is Stage.CANCELLED
+    assert story.told() == ["desk: alarm", "desk: cancelled"]
+    assert any(type(effect).__name__ == "WithdrawUnsent" for effect in story.effects)
+    story.forward(3600)
+    assert story.told() == ["desk: alarm", "desk: cancelled"]
+
+
+def test_a_mistake_after_the_window_is_a_claim_and_the_ladder_goes_on() -> None:
+    story = Story()
+    story.forward(50)
+    story.alarm(AlarmMove.CANCELLED)
+    assert story.case.open
+    assert story.case.cancel_claimed
+    assert "wang: cancel_claim" in story.told()
+    story.forward(30)
+    assert "daughter: alarm" in story.told()
+
+
+def test_cancelling_after_120_was_called_tells_120() -> None:
+    story = Story()
+    story.forward(200)
+    story.act("cancel", reason="she is fine, I am with her")
+    cancels = [send for send in story.sent if send.purpose is Purpose.EMERGENCY_CANCEL]
+    assert len(cancels) == 1
+    assert cancels[0].data["call_key"] == story.line_calls()[0].key
+
+
+def test_a_second_press_does_not_wait_for_the_window() -> None:
+    story = Story()
+    story.forward(2)
+    story.alarm(AlarmMove.REPEATED)
+    assert story.told() == ["desk: alarm"], "a bouncing key is one press"
+    story.forward(6)
+    story.alarm(AlarmMove.REPEATED)
+    assert "wang: alarm" in story.told()
+    before = len(story.sent)
+    story.alarm(AlarmMove.REPEATED)
+    story.alarm(AlarmMove.REPEATED)
+    assert [send for send in story.sent[before:] if send.person] == [], "pressing on does not run up the ladder"
+
+
+def test_a_second_press_revokes_a_sleeping_owner() -> None:
+    story = Story()
+    story.forward(40)
+    story.act("acknowledge")
+    story.forward(60)
+    story.alarm(AlarmMove.REPEATED)
+    assert story.case.stage is Stage.OPENED
+    assert "daughter: alarm" in story.told()
+
+
+def test_an_empty_rung_is_skipped_at_once_and_written_down() -> None:
+    town = Town()
+    town.roles["grid_staff"] = []
+    story = Story(town)
+    story.forward(30)
+    assert "rung_empty" in story.what()
+    assert "daughter: alarm" in story.told()
+
+
+def test_an_empty_rung_before_120_does_not_bring_120_forward() -> None:
+    town = Town()
+    town.roles["supervisor"] = []
+    story = Story(town)
+    story.forward(120 + 59)
+    assert story.line_calls() == []
+    story.forward(1)
+    assert len(story.line_calls()) == 1
+
+
+def test_trouble_on_one_channel_tries_the_next_at_once() -> None:
+    story = Story()
+    story.forward(30)
+    wang = next(send for send in story.sent if send.person == "wang")
+    assert wang.channel == "messenger"
+    story.deliver(wang, Delivery.TROUBLE, "HTTP 503")
+    assert [send.channel for send in story.sent if send.person == "wang"] == ["messenger", "sms"]
+    second = [send for send in story.sent if send.person == "wang"][1]
+    story.deliver(second, Delivery.TROUBLE, "no network")
+    assert len([send for send in story.sent if send.person == "wang"]) == 2, "no third address"
+
+
+def test_after_an_outage_each_rung_still_gets_time_to_answer() -> None:
+    story = Story()
+    due = story.timers.copy()
+    story.now_ms = START + 3_600_000  # the gateway was down for an hour
+    story.timers = due
+    story.forward(0)
+    assert "wang: alarm" in story.told()
+    assert "daughter: alarm" not in story.told()
+    story.forward(19)
+    assert "daughter: alarm" not in story.told()
+    story.forward(1)
+    assert "daughter: alarm" in story.told()
+
+
+def test_a_very_late_alarm_is_told_at_once_but_a_machine_does_not_call_120_for_it() -> None:
+    story = Story(first=change(at_ms=START, observed_at_ms=START - 3 * 3_600_000))
+    assert story.case.late_ms == 3 * 3_600_000
+    assert "180 分钟前" in story.sent[-1].body
+    story.forward(3600)
+    assert story.line_calls() == []
+    assert "line_withheld" in story.what()
+    story.act("dial_now", reason="she does not answer the phone")
+    assert len(story.line_calls()) == 1
+
+
+def test_a_veto_needs_a_reason_and_a_new_press_arms_again() -> None:
+    story = Story()
+    story.forward(100)
+    with pytest.raises(Refused, match="reason_needed"):
+        story.act("veto")
+    story.act("veto", reason="she answered the phone, tea was spilt")
+    story.forward(3600)
+    assert story.line_calls() == []
+    story.alarm(AlarmMove.REPEATED)
+    assert story.case.emergency.state is LineState.ARMED
+    story.forward(60)
+    assert len(story.line_calls()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"ladder": LIFE.model_copy(update={"life_safety": False})}, "not a ladder for life safety"),
+        ({"stage": Stage.CANCELLED}, "the case is over"),
+        ({"emergency": {"state": LineState.VETOED}}, "the line is vetoed, not armed"),
+        ({"emergency": {"deadline_ms": START + 1_000_000}}, "the deadline has not passed"),
+        ({"stage": Stage.ACKNOWLEDGED, "emergency": {"postponed": False}}, "somebody has the case"),
+        ({"stage": Stage.DISPATCHED}, "somebody has the case"),
+        ({"stage": Stage.ARRIVED}, "somebody has the case"),
+    ],
+)
+def test_each_guard_of_the_gate_holds_alone(changes: dict[str, object], why: str) -> None:
+    story = Story()
+    story.forward(179)
+    story.now_ms = START + 180_000
+    assert withheld(story.case, story.now_ms) is None
+    emergency = changes.pop("emergency", None)
+    case = story.case.model_copy(update=changes)
+    if isinstance(emergency, dict):
+        case = case.model_copy(update={"emergency": case.emergency.model_copy(update=emergency)})
+    assert withheld(case, story.now_ms) == why
+
+
+def test_the_line_that_gives_up_is_told_to_people() -> None:
+    story = Story()
+    story.forward(180)
+    story.deliver(story.line_calls()[0], Delivery.GAVE_UP, "no answer, 3 times")
+    assert story.case.emergency.state is LineState.FAILED
+    assert "desk: line_failed" in story.told()
+
+
+def test_smoke_in_the_same_home_joins_and_is_not_cancelled_by_the_key() -> None:
+    story = Story()
+    story.forward(5)
+    story.alarm(AlarmMove.RAISED, rule="smoke-alarm", momentary=False, type_="smoke", device="smoke-1")
+    assert "wang: alarm" in story.told(), "smoke does not wait for the window"
+    story.alarm(AlarmMove.CANCELLED)
+    assert story.case.open
+    story.act("acknowledge")
+    story.act("resolve")
+    with pytest.raises(Refused, match="condition_holds"):
+        story.act("close")
+    story.alarm(AlarmMove.CLEARED, rule="smoke-alarm", momentary=False, type_="smoke", device="smoke-1")
+    story.act("close")
+    assert story.case.stage is Stage.CLOSED
+
+
+def test_stale_and_double_answers_are_refused_kindly() -> None:
+    story = Story()
+    seen = story.case.version
+    story.act("acknowledge")
+    with pytest.raises(Refused) as stale:
+        story.act("acknowledge", actor="operator:day", version=seen)
+    assert stale.value.code == "stale"
+    with pytest.raises(Refused) as taken:
+        story.act("acknowledge", actor="operator:day")
+    assert "谢谢" in taken.value.zh
+
+
+def test_messages_are_chinese_first_with_english_beside() -> None:
+    story = Story()
+    first = next(send for send in story.sent if send.person == "desk")
+    assert first.title == "紧急呼救：李秀兰"
+    assert "团结湖 door-1" in first.body
+    assert "personal emergency" in first.body
+
+
+def test_hand_back_resumes_the_ladder() -> None:
+    story = Story()
+    story.forward(40)
+    story.act("acknowledge")
+    story.act("release", reason="wrong grid")
+    assert story.case.owner is None
+    assert "daughter: alarm" in story.told()
