@@ -1,0 +1,149 @@
+"""What goes wrong between a device and its gateway, on purpose, seeded, and counted.
+
+A fault never makes a device forget: what is lost or garbled on the way is sent again, because the device has no
+acknowledgement for it. So with any mixture of these, everything a device said must still arrive.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from devices.observation import Channel
+from firmware_sim.yamlfile import FileError, Strict, check, read_text
+
+What = Literal["loss", "duplicate", "late", "reordered", "corrupt", "flapping", "clock_skew"]
+_SECONDS: dict[str, float] = {
+    # what the number of seconds means, where it is not given
+    "loss": 2.0,  # the device sends again after so long
+    "late": 10.0,  # held back for so long
+    "reordered": 1.0,  # others overtake it for at most so long
+    "flapping": 30.0,  # between two breaks of the line
+    "clock_skew": 120.0,  # the device's clock is so far ahead (negative: behind)
+}
+
+
+class Fault(Strict):
+    """One thing that goes wrong, and where."""
+
+    what: What
+    probability: float = Field(default=1.0, ge=0, le=1)
+    """Of each message (not used by flapping and clock_skew)."""
+    seconds: float | None = Field(default=None, ge=-31_536_000, le=31_536_000)
+    """Meaning and default depend on ``what``: see the table above."""
+    down_s: float = Field(default=2.0, ge=0, le=86_400)
+    """How long the line stays down (flapping only)."""
+    fraction: float = Field(default=1.0, ge=0, le=1)
+    """Of the devices that match, chosen by the seed."""
+    devices: tuple[str, ...] = ()
+    """Only these; empty means all."""
+    kinds: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = ()
+
+    @property
+    def value(self) -> float:
+        return self.seconds if self.seconds is not None else _SECONDS.get(self.what, 0.0)
+
+
+class FaultFile(Strict):
+    faults: tuple[Fault, ...] = ()
+
+
+def load_faults(text_or_file: str) -> tuple[Fault, ...]:
+    """Faults from a file, or written out as YAML: ``[{what: loss, probability: 0.1}]``. Raises FileError."""
+    inline = text_or_file.lstrip().startswith(("[", "{", "faults:"))
+    text, name = (text_or_file, "--faults") if inline else (read_text(Path(text_or_file)), text_or_file)
+    if text.lstrip().startswith("["):
+        text = f"faults: {text}"
+    elif inline and text.lstrip().startswith("{what"):
+        text = f"faults: [{text}]"
+    return check(FaultFile, text, name)[0].faults
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One transmission of a message."""
+
+    payload: bytes
+    delay_s: float = 0.0
+    intact: bool = True
+    """An acknowledgement of a garbled copy acknowledges nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one attempt to send goes. Where no copy is intact the device tries again after ``retry_s``."""
+
+    copies: tuple[Copy, ...]
+    retry_s: float | None = None
+
+
+class DeviceFaults:
+    """The faults of one device, with their dice and their tally."""
+
+    def __init__(self, device: str, kind: str, faults: Sequence[Fault], seed: int) -> None:
+        self._rng = random.Random(f"faults/{seed}/{device}")
+        self._faults = [fault for fault in faults if self._concerns(fault, device, kind)]
+        self.tally: Counter[str] = Counter()
+
+    def _concerns(self, fault: Fault, device: str, kind: str) -> bool:
+        chosen = self._rng.random() < fault.fraction
+        return chosen and (not fault.devices or device in fault.devices) and (not fault.kinds or kind in fault.kinds)
+
+    @property
+    def clock_skew_ms(self) -> int:
+        return round(1000 * sum(fault.value for fault in self._faults if fault.what == "clock_skew"))
+
+    @property
+    def flapping(self) -> tuple[float, float] | None:
+        """(seconds up, seconds down) of the next spell, or None for a steady line."""
+        for fault in self._faults:
+            if fault.what == "flapping":
+                return max(0.05, fault.value * self._rng.uniform(0.7, 1.3)), fault.down_s
+        return None
+
+    def plan(self, channel: Channel, payload: bytes) -> Plan:
+        """Throw the dice for one attempt to send ``payload``."""
+        copies, delay, lost = [], 0.0, None
+        for fault in self._faults:
+            if fault.what in ("flapping", "clock_skew") or (fault.channels and channel not in fault.channels):
+                continue
+            if self._rng.random() >= fault.probability:
+                continue
+            self.tally[fault.what] += 1
+            if fault.what == "loss":
+                lost = abs(fault.value)
+            elif fault.what == "duplicate":
+                copies.append(Copy(payload))
+            elif fault.what == "corrupt":
+                copies.append(Copy(self._garble(payload), intact=False))
+            elif fault.what == "late":
+                delay += abs(fault.value)
+            else:
+                delay += self._rng.uniform(0, abs(fault.value))
+        if lost is not None:
+            return Plan((), retry_s=lost)
+        intact = [Copy(payload), *(copy for copy in copies if copy.intact)]
+        garbled = [copy for copy in copies if not copy.intact]
+        ordered = (*garbled, *intact)
+        return Plan(tuple(Copy(c.payload, delay, c.intact) for c in ordered))
+
+    def _garble(self, payload: bytes) -> bytes:
+        """Cut off, or with one byte that no text may hold: never by chance a valid message that nobody sent."""
+        at = self._rng.randrange(len(payload))
+        return payload[:at] if self._rng.random() < 0.5 else payload[:at] + b"\xff" + payload[at + 1 :]
+
+
+def concerning(faults: Sequence[Fault], devices: Sequence[tuple[str, str]]) -> None:
+    """Check that the devices and kinds that faults name are there. Raises FileError."""
+    ids, kinds = {device for device, _ in devices}, {kind for _, kind in devices}
+    for index, fault in enumerate(faults):
+        strangers = [*(d for d in fault.devices if d not in ids), *(k for k in fault.kinds if k not in kinds)]
+        if strangers:
+            raise FileError(f"--faults: faults[{index}]: not in this fleet: {', '.join(strangers)}")
