@@ -8,8 +8,9 @@ the field and what was expected.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -70,14 +71,6 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """Ms since the epoch; a device that knows the time ignores the command afterwards."""
 
 
-class _Salvage(msgspec.Struct, frozen=True):
-    """The least that an urgent message must hold to be acted on."""
-
-    event: Name
-    boot: Count | None = None
-    seq: Count | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """The observation in a message, and the parts of the message that had to be left out of it."""
@@ -99,10 +92,15 @@ Encoding = Literal["json", "msgpack"]
 
 _json = msgspec.json.Decoder(Message, strict=True)
 _msgpack = msgspec.msgpack.Decoder(Message, strict=True)
-_salvage_json = msgspec.json.Decoder(_Salvage, strict=True)
-_salvage_msgpack = msgspec.msgpack.Decoder(_Salvage, strict=True)
+_fields_json = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_fields_msgpack = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _command_json = msgspec.json.Decoder(Command, strict=True)
 _command_msgpack = msgspec.msgpack.Decoder(Command, strict=True)
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the message asked for."""
+_FIELD_TYPES = {field.name: field.type for field in msgspec.structs.fields(Message)}
+_WORD_IN_JSON = re.compile(rb'"event"\s*:\s*"([A-Za-z0-9_]{1,64})"')
+_NUMBER_IN_JSON = {name: re.compile(rb'"%s"\s*:\s*(\d{1,15})\s*[,}]' % name.encode()) for name in ("boot", "seq")}
 
 
 def topic(community: str, device: str, channel: Channel) -> str:
@@ -146,7 +144,7 @@ def decode_command(payload: bytes, encoding: Encoding) -> Command:
     decoder = _command_json if encoding == "json" else _command_msgpack
     try:
         return decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except _BROKEN as error:
         raise _malformed(error) from None
 
 
@@ -171,10 +169,11 @@ def decode(
         try:
             message = (_json if encoding == "json" else _msgpack).decode(payload)
             _check_version(message)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Refusal) as error:
+        except (*_BROKEN, Refusal) as error:
             refusal = error if isinstance(error, Refusal) else _malformed(error)
-            message = _salvage(channel, payload, received_at_ms, encoding, refusal)
-            faults.append(refusal)
+            if channel is not Channel.EVENT:
+                raise refusal from None
+            message = _salvage(payload, received_at_ms, encoding, refusal, faults)
         observation = _observe(device, channel, message, received_at_ms, faults)
     except Refusal as refusal:
         refusal.device = device.id
@@ -194,18 +193,42 @@ def _check_version(message: Message) -> None:
         )
 
 
-def _salvage(channel: Channel, payload: bytes, received_at_ms: int, encoding: Encoding, refusal: Refusal) -> Message:
-    """The bare event of a broken urgent message; raises ``refusal`` where there is none."""
-    if channel is not Channel.EVENT:
-        raise refusal
+def _salvage(
+    payload: bytes, received_at_ms: int, encoding: Encoding, refusal: Refusal, faults: list[Refusal]
+) -> Message:
+    """What a broken urgent message still says, field by field; raises ``refusal`` where it does not say an event."""
+    fields: dict[str, Any] = {}
     try:
-        rest = (_salvage_json if encoding == "json" else _salvage_msgpack).decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise refusal from None
-    if rest.boot is None or rest.seq is None:
+        raw = (_fields_json if encoding == "json" else _fields_msgpack).decode(payload)
+    except _BROKEN:
+        faults.append(refusal)
+        fields = _scan(payload) if encoding == "json" else {}
+    else:
+        decode_field = msgspec.json.decode if encoding == "json" else msgspec.msgpack.decode
+        for name in [name for name in _FIELD_TYPES if name in raw and name != "v"]:
+            try:
+                fields[name] = decode_field(raw[name], type=_FIELD_TYPES[name], strict=True)
+            except _BROKEN as error:
+                faults.append(_malformed(error, name))
+        if not faults:  # the fault was the version
+            faults.append(refusal)
+    if fields.get("event") is None:
+        raise refusal
+    if "boot" not in fields or "seq" not in fields:
         # Without an identity a repeat cannot be told from a second press: better twice than not at all.
-        return Message(v=PROTOCOL_VERSION, boot=0, seq=received_at_ms, event=rest.event)
-    return Message(v=PROTOCOL_VERSION, boot=rest.boot, seq=rest.seq, event=rest.event)
+        fields |= {"boot": 0, "seq": received_at_ms}
+    return Message(v=PROTOCOL_VERSION, **fields)
+
+
+def _scan(payload: bytes) -> dict[str, Any]:
+    """The event in bytes that are not even JSON (cut off by a small buffer, say), where they name exactly one."""
+    if payload.count(b'"event"') != 1 or (word := _WORD_IN_JSON.search(payload)) is None:
+        return {}
+    fields: dict[str, Any] = {"event": word[1].decode("ascii")}
+    for name, pattern in _NUMBER_IN_JSON.items():
+        if payload.count(b'"%s"' % name.encode()) == 1 and (number := pattern.search(payload)) is not None:
+            fields[name] = int(number[1])
+    return fields
 
 
 def _observe(
@@ -221,6 +244,11 @@ def _observe(
             metrics[key] = value
         except Refusal as fault:
             faults.append(fault)
+    data = dict(message.data)
+    for key, value in message.data.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            del data[key]
+            faults.append(Refusal("out_of_range", field=f"data.{key}", expected="a finite number", hint=f"got {value}"))
     if message.wave is not None:
         try:
             waveform = _waveform(kind, message.wave)
@@ -238,18 +266,22 @@ def _observe(
         received_at_ms=received_at_ms,
         metrics=metrics,
         event=message.event,
-        data=message.data,
+        data=data,
         waveform=waveform,
         clock_suspect=suspect,
     )
 
 
-def _malformed(error: Exception) -> Refusal:
-    text = str(error)
-    path = text.rpartition(" - at `")[2].rstrip("`") if " - at `" in text else "payload"
+def _malformed(error: Exception, field: str | None = None) -> Refusal:
+    text, _, path = str(error).partition(" - at ")
+    path = path.replace("`", "")
+    if field is not None:
+        path = field + path[1:] if path.startswith("$") else field
+    else:
+        path = path.replace("$.", "")
     return Refusal(
         "malformed",
-        field=path,
+        field=path or "payload",
         expected="a message as in docs/protocol.md",
         hint=text[:300] or type(error).__name__,
     )
