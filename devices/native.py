@@ -245,10 +245,10 @@ def _observe(
         except Refusal as fault:
             faults.append(fault)
     data = dict(message.data)
-    for key, value in message.data.items():
-        if isinstance(value, float) and not math.isfinite(value):
+    for key, item in message.data.items():
+        if isinstance(item, float) and not math.isfinite(item):
             del data[key]
-            faults.append(Refusal("out_of_range", field=f"data.{key}", expected="a finite number", hint=f"got {value}"))
+            faults.append(Refusal("out_of_range", field=f"data.{key}", expected="a finite number", hint=f"got {item}"))
     if message.wave is not None:
         try:
             waveform = _waveform(kind, message.wave)
@@ -275,13 +275,10 @@ def _observe(
 def _malformed(error: Exception, field: str | None = None) -> Refusal:
     text, _, path = str(error).partition(" - at ")
     path = path.replace("`", "")
-    if field is not None:
-        path = field + path[1:] if path.startswith("$") else field
-    else:
-        path = path.replace("$.", "")
+    path = path.replace("$", field, 1) if field is not None else path.replace("$.", "")
     return Refusal(
         "malformed",
-        field=path or "payload",
+        field=path or field or "payload",
         expected="a message as in docs/protocol.md",
         hint=text[:300] or type(error).__name__,
     )
