@@ -177,7 +177,8 @@ def claim_timer(connection: sa.Connection, timer: DueTimer) -> bool:
 
 def next_timer_ms(connection: sa.Connection) -> int | None:
     """When the next timer is due."""
-    return connection.execute(sa.select(sa.func.min(t.timers.c.due_at_ms))).scalar_one()
+    due: int | None = connection.execute(sa.select(sa.func.min(t.timers.c.due_at_ms))).scalar_one()
+    return due
 
 
 def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, now_ms: int) -> Case | None:

@@ -1,8 +1,8 @@
 """The decider's thread: reads the journal, asks the pure functions, commits, wakes those who wait.
 
 Order within a cycle: people's answers, urgent observations, deliveries, timers, silence; and only then one bounded
-helping of routine, so that urgent never waits behind telemetry. Everything decided in a transaction is committed with the
-journal cursor and with what the rules remember: a crash anywhere replays to the same result.
+helping of routine, so that urgent never waits behind telemetry. Everything decided in a transaction is committed with
+the journal cursor and with what the rules remember: a crash anywhere replays to the same result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from devices.observation import Lane, Observation
-from gateway.cases.commands import DeliveryHeard, HumanAction, Refused
+from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.model import Case
 from gateway.clock import Clock
 from gateway.decider import case_rows, device_rows
@@ -356,6 +356,3 @@ class Decider:
             return set()
 
         self._commit(tick)
-
-
-__all__ = ["Changed", "Decider", "DeliveryHeard", "Health"]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.cases import machine
-from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, Refused, TimerDue
+from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
 from gateway.cases.model import Case, Directory, EndMomentaryAlarms, Ladder
 from gateway.cases.turn import Moved
 from gateway.decider import case_rows
@@ -107,15 +107,10 @@ class Decision:
     def _apply(self, before: Case | None, moved: Moved) -> Case:
         case, effects = moved
         previous = 0 if before is None else before.version
-        self.said = (
-            case_rows.save(self.connection, case, effects, previous=previous, now_ms=self.now_ms) or self.said
-        )
+        self.said = case_rows.save(self.connection, case, effects, previous=previous, now_ms=self.now_ms) or self.said
         if any(isinstance(effect, EndMomentaryAlarms) for effect in effects):
             for ref in case.alarms:
                 if ref.momentary:
                     self.view.rules.end_momentary(ref.rule, ref.subject)
         self.cases.add(case.id)
         return case
-
-
-__all__ = ["Decision", "Refused", "View"]

@@ -1,4 +1,4 @@
-"""What is known of each device's health, from its own messages: last heard, online, battery, signal, firmware, clock."""
+"""Each device's health, from its own messages: last heard, online, battery, signal, firmware, clock."""
 
 from __future__ import annotations
 

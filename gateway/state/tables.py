@@ -146,6 +146,12 @@ outbox = sa.Table(
     sa.Column("outcome", _text),
     sa.Column("body", _text, nullable=False),
     sa.Index("outbox_due", "status", "next_attempt_ms"),
+    sa.Index(
+        "outbox_unseen",
+        "key",
+        sqlite_where=sa.text("outcome_seen = 0"),
+        postgresql_where=sa.text("outcome_seen = false"),
+    ),
     sa.Index("outbox_unseen", "outcome_seen"),
 )
 

@@ -1,0 +1,44 @@
+"""What the API needs of the gateway, handed over once by `gateway.app`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from gateway.clock import Clock
+from gateway.decider.decider import Decider
+from gateway.feed import Feed
+from gateway.health import Part
+from gateway.registry.directory import CommunityDirectory
+from gateway.store.protocol import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """The gateway as the API sees it."""
+
+    engine: sa.Engine
+    clock: Clock
+    decider: Decider
+    store: Store
+    feed: Feed
+    directory: Callable[[], CommunityDirectory | None]
+    """The registry's present view; None before a community was applied."""
+    health: Callable[[], list[Part]]
+    metrics: CollectorRegistry
+    stopping: asyncio.Event
+    """Set when the gateway goes down, so that streams end and the server can stop."""
+
+
+def get_context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Gateway = Annotated[Context, Depends(get_context)]

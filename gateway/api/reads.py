@@ -1,0 +1,219 @@
+"""What is read from the state database for the API and the pages. Each function is one short read transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from gateway.alarms import Frozen
+from gateway.cases.model import Case
+from gateway.cases.wording import TIMELINE_WORDS
+from gateway.state import tables as t
+from gateway.state.db import reading
+
+
+class TimelineLine(Frozen):
+    """One line of a case's timeline."""
+
+    seq: int
+    at_ms: int
+    actor: str
+    what: str
+    zh: str
+    en: str
+    reason: str
+    data: dict[str, object]
+
+
+class AttemptRow(Frozen):
+    attempt: int
+    started_at_ms: int
+    ended_at_ms: int | None
+    result: str | None
+    detail: str | None
+
+
+class OutboxRow(Frozen):
+    """One thing that was, or is to be, said."""
+
+    key: str
+    case_id: str
+    channel: str
+    to: str
+    person: str | None
+    purpose: str
+    title: str
+    status: str
+    attempts: int
+    created_at_ms: int
+    next_attempt_ms: int
+    tries: tuple[AttemptRow, ...] = ()
+
+
+class AlarmRow(Frozen):
+    """An alarm with what it was decided on."""
+
+    id: int
+    rule: str
+    rule_version: int
+    subject: str
+    type: str
+    severity: str
+    observed_at_ms: int
+    raised_at_ms: int
+    cleared_at_ms: int | None
+    repeats: int
+    case_id: str
+    explanation: str
+    evidence: list[dict[str, object]]
+
+
+class DeviceState(Frozen):
+    """What a device's own messages say of its health."""
+
+    last_seen_ms: int
+    online: bool
+    battery: float | None
+    rssi: float | None
+    firmware: str | None
+    clock_offset_ms: int | None
+
+
+def cases(engine: sa.Engine, *, open_only: bool, limit: int, before_ms: int | None = None) -> list[Case]:
+    """Cases, the newest first."""
+    query = sa.select(t.cases.c.body).order_by(t.cases.c.opened_at_ms.desc(), t.cases.c.id.desc()).limit(limit)
+    if open_only:
+        query = query.where(t.cases.c.open.is_(True))
+    if before_ms is not None:
+        query = query.where(t.cases.c.opened_at_ms < before_ms)
+    with reading(engine) as connection:
+        return [Case.model_validate_json(body) for body in connection.execute(query).scalars()]
+
+
+def case(engine: sa.Engine, case_id: str) -> Case | None:
+    with reading(engine) as connection:
+        body = connection.execute(sa.select(t.cases.c.body).where(t.cases.c.id == case_id)).scalar_one_or_none()
+    return None if body is None else Case.model_validate_json(body)
+
+
+def timeline(engine: sa.Engine, case_id: str) -> list[TimelineLine]:
+    """The timeline of a case in order."""
+    query = sa.select(t.timeline).where(t.timeline.c.case_id == case_id).order_by(t.timeline.c.seq)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+    return [
+        TimelineLine(
+            seq=row.seq,
+            at_ms=row.at_ms,
+            actor=row.actor,
+            what=row.what,
+            zh=TIMELINE_WORDS.get(row.what, (row.what, row.what))[0],
+            en=TIMELINE_WORDS.get(row.what, (row.what, row.what))[1],
+            reason=row.reason,
+            data=json.loads(row.data),
+        )
+        for row in rows
+    ]
+
+
+def alarms(engine: sa.Engine, *, open_only: bool, case_id: str | None, limit: int) -> list[AlarmRow]:
+    """Alarms, the newest first."""
+    query = sa.select(t.alarms).order_by(t.alarms.c.id.desc()).limit(limit)
+    if open_only:
+        query = query.where(t.alarms.c.cleared_at_ms.is_(None))
+    if case_id is not None:
+        query = query.where(t.alarms.c.case_id == case_id)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+    found = []
+    for row in rows:
+        body = json.loads(row.body)
+        found.append(
+            AlarmRow(
+                id=row.id,
+                rule=row.rule,
+                rule_version=row.rule_version,
+                subject=row.subject,
+                type=row.type,
+                severity=row.severity,
+                observed_at_ms=row.observed_at_ms,
+                raised_at_ms=row.raised_at_ms,
+                cleared_at_ms=row.cleared_at_ms,
+                repeats=row.repeats,
+                case_id=row.case_id,
+                explanation=body["explanation"],
+                evidence=body["evidence"],
+            )
+        )
+    return found
+
+
+def outbox(engine: sa.Engine, *, case_id: str | None, status: str | None, limit: int) -> list[OutboxRow]:
+    """What is to be said, and how each attempt went; the newest first."""
+    query = sa.select(t.outbox).order_by(t.outbox.c.created_at_ms.desc(), t.outbox.c.key).limit(limit)
+    if case_id is not None:
+        query = query.where(t.outbox.c.case_id == case_id)
+    if status is not None:
+        query = query.where(t.outbox.c.status == status)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+        tries = _attempts(connection, [row.key for row in rows])
+    found = []
+    for row in rows:
+        body = json.loads(row.body)
+        found.append(
+            OutboxRow(
+                key=row.key,
+                case_id=row.case_id,
+                channel=row.channel,
+                to=body["to"],
+                person=body.get("person"),
+                purpose=body["purpose"],
+                title=body.get("title", ""),
+                status=row.status,
+                attempts=row.attempts,
+                created_at_ms=row.created_at_ms,
+                next_attempt_ms=row.next_attempt_ms,
+                tries=tuple(tries.get(row.key, ())),
+            )
+        )
+    return found
+
+
+def _attempts(connection: sa.Connection, keys: Sequence[str]) -> dict[str, list[AttemptRow]]:
+    found: dict[str, list[AttemptRow]] = {}
+    if not keys:
+        return found
+    query = sa.select(t.outbox_attempts).where(t.outbox_attempts.c.key.in_(keys)).order_by(t.outbox_attempts.c.attempt)
+    for row in connection.execute(query):
+        found.setdefault(row.key, []).append(
+            AttemptRow(
+                attempt=row.attempt,
+                started_at_ms=row.started_at_ms,
+                ended_at_ms=row.ended_at_ms,
+                result=row.result,
+                detail=row.detail,
+            )
+        )
+    return found
+
+
+def device_states(engine: sa.Engine, devices: Sequence[str] | None = None) -> dict[str, DeviceState]:
+    """Health by device id; all devices where none are named."""
+    query = sa.select(t.device_states)
+    if devices is not None:
+        query = query.where(t.device_states.c.device.in_(devices))
+    with reading(engine) as connection:
+        return {
+            row.device: DeviceState(
+                last_seen_ms=row.last_seen_ms,
+                online=row.online,
+                battery=row.battery,
+                rssi=row.rssi,
+                firmware=row.firmware,
+                clock_offset_ms=row.clock_offset_ms,
+            )
+            for row in connection.execute(query)
+        }

@@ -1,0 +1,71 @@
+"""Records of the core as the API and the pages show them."""
+
+from __future__ import annotations
+
+from devices.kinds import KINDS
+from gateway.alarms import ALARM_TYPES
+from gateway.api.context import Context
+from gateway.api.models import CaseDetail, CaseSummary, DeviceSummary, ReadingOut
+from gateway.api.reads import DeviceState, alarms, outbox, timeline
+from gateway.cases.model import Case
+from gateway.registry.model import Device
+from gateway.store.protocol import Reading
+
+
+def case_summary(context: Context, case: Case) -> CaseSummary:
+    return CaseSummary(**_summary(context, case))
+
+
+def _summary(context: Context, case: Case) -> dict[str, object]:
+    directory = context.directory()
+    kind = ALARM_TYPES[case.type]
+    return {
+        "case": case,
+        "type_zh": kind.zh,
+        "type_en": kind.en,
+        "resident_name": directory.resident_name(case.resident) if directory else "",
+        "place_zh": directory.place_path(case.place, "zh") if directory else "",
+        "place_en": directory.place_path(case.place, "en") if directory else "",
+    }
+
+
+def case_detail(context: Context, case: Case) -> CaseDetail:
+    return CaseDetail.model_validate(
+        {
+            **_summary(context, case),
+            "timeline": timeline(context.engine, case.id),
+            "alarms": alarms(context.engine, open_only=False, case_id=case.id, limit=200),
+            "outbox": outbox(context.engine, case_id=case.id, status=None, limit=1000),
+        }
+    )
+
+
+def device_summary(context: Context, device: Device, state: DeviceState | None) -> DeviceSummary:
+    directory = context.directory()
+    kind = KINDS[device.kind]
+    supervision_s = device.supervision_s or kind.supervision_s
+    silent = state is None or context.clock.now_ms() - state.last_seen_ms > supervision_s * 1000
+    return DeviceSummary(
+        id=device.id,
+        kind=device.kind,
+        kind_zh=kind.zh,
+        kind_en=kind.en,
+        place=device.place,
+        place_zh=directory.place_path(device.place, "zh") if directory else "",
+        resident=device.resident,
+        supervision_s=supervision_s,
+        state=state,
+        silent=silent,
+    )
+
+
+def reading_out(kind: str, reading: Reading) -> ReadingOut:
+    metric = KINDS[kind].metrics[reading.metric]
+    return ReadingOut(
+        metric=reading.metric,
+        zh=metric.zh,
+        en=metric.en,
+        unit=metric.unit,
+        value=reading.value,
+        at_ms=reading.at_ms,
+    )
