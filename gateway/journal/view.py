@@ -138,7 +138,7 @@ class JournalView:
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise JournalError(f"{path} does not exist: the gateway has never run with this data directory")
+        raise JournalError(f"{path} does not exist: no gateway has run with this data directory")
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
