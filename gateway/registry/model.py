@@ -33,7 +33,7 @@ def _text(value: object) -> object:
     return {"zh": value, "en": value} if isinstance(value, str) else value
 
 
-Wording = Annotated[Text, BeforeValidator(_text)]
+Wording = Annotated[Text, BeforeValidator(_text, json_schema_input_type=str | Text)]
 """``{zh: …, en: …}``, or one string that serves for both."""
 
 
@@ -51,6 +51,8 @@ class Place(Frozen):
     """The community's own word for it: district, courtyard, building, unit, door, pole …"""
     name: Wording
     parent: Id | None = None
+    in_address: bool = True
+    """False for a level that organises work and stands on no letter box (a grid)."""
     position: Position | None = None
     access: str = ""
     """门禁/钥匙: how one gets in."""

@@ -1,0 +1,300 @@
+"""Does everything that is named exist, and will everybody be reached? Checks a community as a whole.
+
+Each part has been validated by its model; this looks at what the parts say about each other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from devices.kinds import KINDS
+from gateway.alarms import ALARM_TYPES
+from gateway.cases.model import Ladder
+from gateway.registry import secrets
+from gateway.registry.model import AppriseChannel, Community
+from gateway.registry.problem import Level, Path, did_you_mean
+from gateway.registry.sections import SECTIONS
+from gateway.rules.document import EventRule
+
+_SINGULAR = {
+    "places": "place",
+    "people": "person",
+    "residents": "resident",
+    "devices": "device",
+    "ladders": "ladder",
+    "channels": "channel",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong between parts, by section and index in the community's tuples."""
+
+    level: Level
+    section: str
+    index: int = 0
+    path: Path = ()
+    message: str
+    first: int | None = None
+    """Another entry of the section whose place in the files completes the message."""
+
+
+def check(
+    community: Community,
+    known: Mapping[str, frozenset[str]] | None = None,
+    broken: frozenset[str] = frozenset(),
+) -> list[Finding]:
+    """Every cross reference of ``community``.
+
+    ``known``: ids that exist but whose entries are faulty and left out; ``broken``: sections nobody can say what is
+    missing in. Neither is complained about a second time.
+    """
+    checker = _Checker(community, known or {}, broken)
+    return [finding for part in checker.parts() for finding in part]
+
+
+class _Checker:
+    def __init__(self, community: Community, known: Mapping[str, frozenset[str]], broken: frozenset[str]) -> None:
+        self.c = community
+        self.broken = broken
+        self.ids = {
+            section: {item.id for item in getattr(community, section)} | known.get(section, frozenset())
+            for section in SECTIONS
+        }
+        self.parent = {place.id: place.parent for place in community.places}
+        self.people = {person.id: person for person in community.people}
+        self.duties: dict[tuple[str, str], tuple[str, ...]] = {
+            (duty.role, duty.place): duty.people for roster in community.rosters for duty in roster.duties
+        }
+
+    def parts(self) -> Iterator[Iterable[Finding]]:
+        yield self.duplicates()
+        yield self.places()
+        yield self.residents()
+        yield self.devices()
+        yield self.contacts()
+        yield self.rosters()
+        yield self.ladders()
+        yield self.rules()
+        yield self.channels()
+        if not self.broken & {"places", "rosters", "ladders", "rules", "devices"}:
+            yield self.holes()
+            yield self.unwatched()
+
+    def missing(self, section: str, wanted: str, at: str, index: int, path: Path) -> Iterator[Finding]:
+        if section not in self.broken and wanted not in self.ids[section]:
+            near = did_you_mean(wanted, self.ids[section]) if len(self.ids[section]) < 20_000 else ""
+            message = f"there is no {_SINGULAR[section]} {wanted}; add it to {section} or correct the id{near}"
+            yield Finding(level="error", section=at, index=index, path=path, message=message)
+
+    def duplicates(self) -> Iterator[Finding]:
+        for section in SECTIONS:
+            first: dict[str, int] = {}
+            for index, item in enumerate(getattr(self.c, section)):
+                if first.setdefault(item.id, index) != index:
+                    yield Finding(
+                        level="error",
+                        section=section,
+                        index=index,
+                        path=("id",),
+                        message=f"{item.id} is given twice, give each its own id; the first stands at",
+                        first=first[item.id],
+                    )
+
+    def places(self) -> Iterator[Finding]:
+        for index, place in enumerate(self.c.places):
+            if place.parent is not None:
+                yield from self.missing("places", place.parent, "places", index, ("parent",))
+        safe: set[str] = set()
+        told: set[str] = set()
+        for index, place in enumerate(self.c.places):
+            way: list[str] = []
+            seen: set[str] = set()
+            here: str | None = place.id
+            while here is not None and here not in safe and here not in seen:
+                way.append(here)
+                seen.add(here)
+                here = self.parent.get(here)
+            if here in seen and not told & seen:
+                circle = " → ".join((*way[way.index(here) :], here))
+                message = f"the place lies in itself ({circle}); correct one of the parents"
+                yield Finding(level="error", section="places", index=index, path=("parent",), message=message)
+                told |= seen
+            safe |= seen
+
+    def residents(self) -> Iterator[Finding]:
+        for index, resident in enumerate(self.c.residents):
+            yield from self.missing("places", resident.home, "residents", index, ("home",))
+            if resident.doctor is not None:
+                yield from self.missing("people", resident.doctor, "residents", index, ("doctor",))
+            counted = Counter(relative.person for relative in resident.family)
+            for position, relative in enumerate(resident.family):
+                path = ("family", position, "person")
+                yield from self.missing("people", relative.person, "residents", index, path)
+                if counted[relative.person] > 1 and relative.person in (r.person for r in resident.family[:position]):
+                    message = f"{relative.person} stands in the family twice; name everybody once"
+                    yield Finding(level="error", section="residents", index=index, path=path, message=message)
+
+    def devices(self) -> Iterator[Finding]:
+        for index, device in enumerate(self.c.devices):
+            yield from self.missing("places", device.place, "devices", index, ("place",))
+            if device.resident is not None:
+                yield from self.missing("residents", device.resident, "devices", index, ("resident",))
+
+    def contacts(self) -> Iterator[Finding]:
+        on_duty = {person for people in self.duties.values() for person in people}
+        named = {r.person for ladder in self.c.ladders for rung in ladder.rungs for r in rung.notify if r.person}
+        family = {relative.person for resident in self.c.residents for relative in resident.family}
+        for index, person in enumerate(self.c.people):
+            for position, address in enumerate(person.contacts):
+                path: Path = ("contacts", position, "channel")
+                yield from self.missing("channels", address.channel, "people", index, path)
+                if not address.to.strip():
+                    message = "empty; give the address in that channel (a telephone number, a user id)"
+                    path = ("contacts", position, "to")
+                    yield Finding(level="error", section="people", index=index, path=path, message=message)
+            if not person.contacts:
+                needed = person.id in on_duty or person.id in named
+                if needed or person.id in family:
+                    who = "is on duty" if needed else "is to be told as family"
+                    message = f"{person.id} {who} and cannot be reached; add contacts: [{{channel: …, to: …}}]"
+                    level: Level = "error" if needed else "warning"
+                    yield Finding(level=level, section="people", index=index, message=message)
+
+    def rosters(self) -> Iterator[Finding]:
+        used = {recipient.role for ladder in self.c.ladders for rung in ladder.rungs for recipient in rung.notify}
+        seen: set[tuple[str, str]] = set()
+        for index, roster in enumerate(self.c.rosters):
+            for position, duty in enumerate(roster.duties):
+                path: Path = ("duties", position)
+                yield from self.missing("places", duty.place, "rosters", index, (*path, "place"))
+                for number, person in enumerate(duty.people):
+                    yield from self.missing("people", person, "rosters", index, (*path, "people", number))
+                if (duty.role, duty.place) in seen:
+                    message = f"role {duty.role} is given twice for place {duty.place}; put all people into one duty"
+                    yield Finding(level="error", section="rosters", index=index, path=path, message=message)
+                seen.add((duty.role, duty.place))
+                if duty.role not in used and "ladders" not in self.broken:
+                    near = did_you_mean(duty.role, [role for role in used if role])
+                    message = f"no ladder tells role {duty.role}{near}"
+                    place = (*path, "role")
+                    yield Finding(level="warning", section="rosters", index=index, path=place, message=message)
+
+    def ladders(self) -> Iterator[Finding]:
+        has_line = self.c.emergency_line is not None or "emergency_line" in self.broken
+        for index, ladder in enumerate(self.c.ladders):
+            for position, rung in enumerate(ladder.rungs):
+                for number, recipient in enumerate(rung.notify):
+                    if recipient.person is not None:
+                        path: Path = ("rungs", position, "notify", number, "person")
+                        yield from self.missing("people", recipient.person, "ladders", index, path)
+                if rung.call is not None and not has_line:
+                    message = (
+                        f"the rung calls {rung.call}, but there is no emergency_line section; add it to the main file"
+                    )
+                    path = ("rungs", position, "call")
+                    yield Finding(level="error", section="ladders", index=index, path=path, message=message)
+            calls = any(rung.call for rung in ladder.rungs)
+            if ladder.life_safety and not calls:
+                message = 'life safety without a rung that calls an emergency line; add a last rung with call: "120"'
+                yield Finding(level="warning", section="ladders", index=index, message=message)
+            if calls and self.c.community is not None and not self.c.community.call_back:
+                message = f"{ladder.id} calls an emergency line; give the control room's telephone for the dispatcher"
+                yield Finding(level="warning", section="community", path=("call_back",), message=message)
+
+    def rules(self) -> Iterator[Finding]:
+        ladders = {ladder.id: ladder for ladder in self.c.ladders}
+        for index, rule in enumerate(self.c.rules):
+            path: Path = ("raises", "ladder")
+            yield from self.missing("ladders", rule.raises.ladder, "rules", index, path)
+            ladder = ladders.get(rule.raises.ladder)
+            if ladder is None or not rule.enabled:
+                continue
+            if ALARM_TYPES[rule.raises.type].life_safety and not ladder.life_safety:
+                kind = rule.raises.type
+                message = f"{kind} is life safety, ladder {ladder.id} is not; take one with life_safety: true"
+                yield Finding(level="warning", section="rules", index=index, path=path, message=message)
+            if (
+                isinstance(rule, EventRule)
+                and rule.cancel_events
+                and ladder.cancel_window_s == 0
+                and ladder.life_safety
+            ):
+                message = (
+                    f"has cancel_events, but ladder {ladder.id} has no cancel_window_s: every cancel needs an operator"
+                )
+                where: Path = ("cancel_events",)
+                yield Finding(level="warning", section="rules", index=index, path=where, message=message)
+
+    def channels(self) -> Iterator[Finding]:
+        for index, channel in enumerate(self.c.channels):
+            fields = frozenset({"to"}) if isinstance(channel, AppriseChannel) else frozenset()
+            for fault in secrets.url_faults(channel.url, fields):
+                yield Finding(level="error", section="channels", index=index, path=("url",), message=fault)
+        if self.c.emergency_line is not None:
+            for fault in secrets.url_faults(self.c.emergency_line.url, frozenset()):
+                yield Finding(level="error", section="emergency_line", path=("url",), message=fault)
+        for name, section, index, path in secrets.references(self.c):
+            if path == ("secret",) and not secrets.NAME.fullmatch(name):
+                message = (
+                    "expected the NAME of a secret in capitals (such as HOTLINE_SECRET), found something else; "
+                    "the secret itself belongs into the environment or the secrets directory"
+                )
+                yield Finding(level="error", section=section, index=index, path=path, message=message)
+
+    def holes(self) -> Iterator[Finding]:
+        """Roles that a ladder tells and that nobody holds where a device can raise."""
+        kinds_of: dict[str, set[str]] = {}
+        for rule in self.c.rules:
+            if rule.enabled:
+                kinds_of.setdefault(rule.raises.ladder, set()).update(rule.kinds)
+        for index, ladder in enumerate(self.c.ladders):
+            places = sorted({d.place for d in self.c.devices if d.kind in kinds_of.get(ladder.id, ())})
+            yield from self._holes_of(index, ladder, places)
+            yield from self._without_family(ladder, kinds_of.get(ladder.id, set()))
+
+    def _holes_of(self, index: int, ladder: Ladder, places: list[str]) -> Iterator[Finding]:
+        for position, rung in enumerate(ladder.rungs):
+            for number, recipient in enumerate(rung.notify):
+                if recipient.role is None:
+                    continue
+                held = {place for role, place in self.duties if role == recipient.role}
+                empty = [place for place in places if not self._held(place, held)]
+                if empty:
+                    more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+                    message = f"role {recipient.role} has nobody for place {empty[0]}{more}; add a duty to a roster"
+                    level: Level = "error" if ladder.life_safety else "warning"
+                    path = ("rungs", position, "notify", number, "role")
+                    yield Finding(level=level, section="ladders", index=index, path=path, message=message)
+
+    def _held(self, place: str, held: set[str]) -> bool:
+        here: str | None = place
+        seen: set[str] = set()
+        while here is not None and here not in seen:
+            if here in held:
+                return True
+            seen.add(here)
+            here = self.parent.get(here)
+        return False
+
+    def _without_family(self, ladder: Ladder, kinds: set[str]) -> Iterator[Finding]:
+        if not ladder.life_safety or not any(r.family for rung in ladder.rungs for r in rung.notify):
+            return
+        served = {device.resident for device in self.c.devices if device.kind in kinds}
+        for index, resident in enumerate(self.c.residents):
+            if resident.id in served and not resident.family:
+                message = f"ladder {ladder.id} tells the family, and {resident.id} has none; add family or a neighbour"
+                yield Finding(level="warning", section="residents", index=index, path=("family",), message=message)
+
+    def unwatched(self) -> Iterator[Finding]:
+        """Kinds of device that are there and that no rule looks at."""
+        watched = {kind for rule in self.c.rules if rule.enabled for kind in rule.kinds}
+        counted = Counter(device.kind for device in self.c.devices)
+        first = {device.kind: index for index, device in reversed(list(enumerate(self.c.devices)))}
+        for kind, count in sorted(counted.items()):
+            if kind not in watched and KINDS[kind].events:
+                message = f"no rule looks at {kind} ({count} in all), so they raise no alarm; use one from the library"
+                path = ("kind",)
+                yield Finding(level="warning", section="devices", index=first[kind], path=path, message=message)

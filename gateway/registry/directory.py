@@ -1,0 +1,197 @@
+"""Who and where, at an instant: the registry as the case machine, the rules and the transports ask it.
+
+Built once per revision and never changed; every look-up is a dictionary away, whatever the size of the community.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from devices.kinds import KINDS
+from gateway.cases.model import Recipient, Target
+from gateway.registry.model import Community, Device, Person, Place, Resident
+
+
+class CommunityDirectory:
+    """Implements `gateway.cases.model.Directory` over a checked community."""
+
+    def __init__(self, community: Community) -> None:
+        self.community = community
+        self._places: Mapping[str, Place] = _by_id(community.places)
+        self._people: Mapping[str, Person] = _by_id(community.people)
+        self._residents: Mapping[str, Resident] = _by_id(community.residents)
+        self._devices: Mapping[str, Device] = _by_id(community.devices)
+        self._roots = tuple(place.id for place in community.places if place.parent is None)
+        duties: dict[tuple[str, str], tuple[str, ...]] = {}
+        for roster in community.rosters:
+            for duty in roster.duties:
+                key = duty.role, duty.place
+                duties[key] = tuple(dict.fromkeys((*duties.get(key, ()), *duty.people)))
+        self._duties = MappingProxyType(duties)
+
+    # -- the case machine's questions ---------------------------------------------------------------------------
+
+    def resolve(self, recipient: Recipient, *, place: str | None, resident: str | None, at_ms: int) -> Sequence[Target]:
+        """The people ``recipient`` stands for, in the order they are to be told; empty when there is nobody.
+
+        A role is held by the nearest duty up the place tree. A place that is unknown or not given stands for the whole
+        community, so that somebody is told. A person without contacts comes without addresses: the machine says so.
+        """
+        if recipient.person is not None:
+            ids: Iterable[str] = (recipient.person,)
+        elif recipient.family:
+            served = self._residents.get(resident or "")
+            ids = (relative.person for relative in served.family) if served is not None else ()
+        else:
+            ids = self.on_duty(recipient.role or "", place)
+        people = (self._people.get(person) for person in dict.fromkeys(ids))
+        return [
+            Target(person=person.id, name=person.name, language=person.language, addresses=person.contacts)
+            for person in people
+            if person is not None
+        ]
+
+    def place_path(self, place: str | None, language: str) -> str:
+        """The address from the largest place to the door: unbroken in Chinese, with commas in English."""
+        names = [node.name.in_language(language) for node in self._up(place) if node.in_address]
+        return (", " if language == "en" else "").join(reversed(names))
+
+    def device_name(self, device: str | None, language: str) -> str:
+        """The device's own name, else that of its kind; the id for a device no longer registered."""
+        known = self._devices.get(device or "")
+        if known is None:
+            return device or ""
+        if known.name is not None:
+            return known.name.in_language(language)
+        kind = KINDS[known.kind]
+        return kind.en if language == "en" else kind.zh
+
+    def resident_name(self, resident: str | None) -> str:
+        known = self._residents.get(resident or "")
+        return known.name if known is not None else resident or ""
+
+    def emergency_card(
+        self,
+        *,
+        case_number: str,
+        complaint: str,
+        place: str | None,
+        resident: str | None,
+        source: str,
+        at_ms: int | None = None,
+    ) -> dict[str, object]:
+        """What a dispatcher asks for, under the keys of docs/emergency-card.md; ``vitals`` is added by who sends it.
+
+        ``at_ms`` makes the age from the year of birth; without it ``age`` is None and the year stands alone.
+        """
+        served = self._residents.get(resident or "")
+        scene = place if place in self._places else served.home if served is not None else None
+        way = list(self._up(scene))
+        where = next((node for node in way if node.position is not None), None)
+        return {
+            "case_number": case_number,
+            "complaint": complaint,
+            "source": source,
+            "call_back": self.community.community.call_back,
+            "patient": self._patient(served, at_ms),
+            "conscious": "unknown",
+            "breathing": "unknown",
+            "address": {"zh": self.place_path(scene, "zh"), "en": self.place_path(scene, "en")},
+            "position": None
+            if where is None or where.position is None
+            else {**where.position.model_dump(), "of": where.name.zh},
+            "access": "；".join(node.access for node in reversed(way) if node.access),
+            "meet_at": next((node.meet_at for node in way if node.meet_at), ""),
+            "phones": list(self._phones(served)),
+        }
+
+    @property
+    def line_mode(self) -> Literal["drill"]:
+        line = self.community.emergency_line
+        return "drill" if line is None else line.mode
+
+    # -- everybody else's ---------------------------------------------------------------------------------------
+
+    def device(self, device: str) -> Device | None:
+        return self._devices.get(device)
+
+    def place(self, place: str) -> Place | None:
+        return self._places.get(place)
+
+    def person(self, person: str) -> Person | None:
+        return self._people.get(person)
+
+    def resident(self, resident: str) -> Resident | None:
+        return self._residents.get(resident)
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """Every device by id, as the rules and the transports ask for them."""
+        return self._devices
+
+    def supervision_s(self, device: str) -> int:
+        """The longest healthy silence of a registered device: its own, else its kind's. Raises KeyError."""
+        known = self._devices[device]
+        return known.supervision_s or KINDS[known.kind].supervision_s
+
+    def lies_in(self, place: str, larger: str) -> bool:
+        """Whether ``place`` is ``larger`` or somewhere inside it."""
+        return any(node.id == larger for node in self._up(place))
+
+    def home_of(self, resident: str) -> str | None:
+        known = self._residents.get(resident)
+        return known.home if known is not None else None
+
+    def on_duty(self, role: str, place: str | None) -> tuple[str, ...]:
+        """Ids of the people who hold ``role`` for ``place``: the nearest duty up the tree."""
+        for node in self._up(place):
+            people = self._duties.get((role, node.id))
+            if people:
+                return people
+        if place in self._places:
+            return ()
+        return tuple(dict.fromkeys(person for root in self._roots for person in self._duties.get((role, root), ())))
+
+    def _up(self, place: str | None) -> Iterator[Place]:
+        """The place and all it lies in, from the door outwards. Ends on a circle, which `check` refuses."""
+        seen: set[str] = set()
+        while place is not None and place not in seen and (node := self._places.get(place)) is not None:
+            yield node
+            seen.add(place)
+            place = node.parent
+
+    def _patient(self, served: Resident | None, at_ms: int | None) -> dict[str, Any] | None:
+        if served is None:
+            return None
+        age = None
+        if served.birth_year is not None and at_ms is not None:
+            zone = ZoneInfo(self.community.community.timezone)
+            age = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).year - served.birth_year
+        doctor = self._people.get(served.doctor or "")
+        return {
+            "name": served.name,
+            "sex": served.sex,
+            "age": age,
+            "birth_year": served.birth_year,
+            "conditions": list(served.conditions),
+            "allergies": list(served.allergies),
+            "doctor": None if doctor is None else {"name": doctor.name, "phone": doctor.phone},
+        }
+
+    def _phones(self, served: Resident | None) -> Iterator[dict[str, str]]:
+        if served is None:
+            return
+        if served.phone:
+            yield {"relation": "本人", "name": served.name, "phone": served.phone}
+        for relative in served.family:
+            person = self._people.get(relative.person)
+            if person is not None and person.phone:
+                yield {"relation": relative.relation, "name": person.name, "phone": person.phone}
+
+
+def _by_id(items: Iterable[Any]) -> Mapping[str, Any]:
+    return MappingProxyType({item.id: item for item in items})

@@ -1,0 +1,157 @@
+"""Read a community's YAML: every error at once, each with file, line, key, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.registry.check import check
+from gateway.registry.explain import explain, show
+from gateway.registry.model import Community, CommunityInfo, EmergencyLine
+from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
+from gateway.registry.sections import MODELS, SECTIONS, TAGGED
+from gateway.registry.sources import Entry, Sources, read_sources
+from gateway.rules.library import library
+
+_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(model) for name, model in MODELS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading: the community when nothing is wrong, and everything that is."""
+
+    community: Community | None
+    problems: tuple[Problem, ...]
+    files: tuple[str, ...]
+    _written: Mapping[str, list[Entry]]
+
+    def problem(self, section: str, index: int, path: Path, message: str, *, warning: bool = False) -> Problem:
+        """A problem with an entry of the community, located in the files."""
+        return self._written[section][index].problem(path, message, warning=warning)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.level == "warning")
+
+
+def load_community(path: FilePath) -> Community:
+    """Read and check the community whose main file is ``path``. Raises ConfigError with every error there is."""
+    reading = read_community(path)
+    if reading.community is None:
+        raise ConfigError(reading.errors)
+    return reading.community
+
+
+def read_community(path: FilePath) -> Reading:
+    """As `load_community`, but returns problems (errors and warnings, sorted by file and line) instead of raising."""
+    sources = read_sources(path)
+    problems = list(sources.problems)
+    parts: dict[str, tuple[Any, ...]] = {}
+    written: dict[str, list[Entry]] = {}
+    known: dict[str, frozenset[str]] = {}
+    for section in SECTIONS:
+        parts[section], written[section], known[section] = _section(section, sources, problems)
+    scalars = _scalars(sources, str(path), problems)
+
+    for name, entry in sources.scalars.items():
+        written[name] = [entry]
+    values: dict[str, Any] = {"anju": 1, **scalars, **parts}
+    community = Community.model_construct(**values)  # every part has been validated above
+    reading = Reading(community, (), tuple(sources.files), written)
+    for finding in check(community, known, frozenset(sources.broken)):
+        message = finding.message
+        if finding.first is not None:
+            first = written[finding.section][finding.first]
+            message += f" {first.file}:{first.line}"
+        warning = finding.level == "warning"
+        problems.append(reading.problem(finding.section, finding.index, finding.path, message, warning=warning))
+    wrong = any(problem.level == "error" for problem in problems)
+    ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.key, problem.message))
+    return replace(reading, community=None if wrong else community, problems=tuple(ordered))
+
+
+def _section(
+    section: str, sources: Sources, problems: list[Problem]
+) -> tuple[tuple[Any, ...], list[Entry], frozenset[str]]:
+    """The valid entries of a section, where each was written, and the ids of those that are not valid."""
+    validate = _ADAPTERS[section].validate_python
+    good: list[Any] = []
+    entries: list[Entry] = []
+    ids: set[str] = set()
+    for entry in sources.sections[section]:
+        value = _rule(entry, problems) if section == "rules" else entry.value
+        if value is None:
+            continue
+        try:
+            good.append(validate(value))
+            entries.append(entry)
+        except ValidationError as error:
+            problems.extend(_explained(error, entry, MODELS[section], section in TAGGED))
+            written = value.get("id") if isinstance(value, Mapping) else None
+            if isinstance(written, str):
+                ids.add(written)
+            else:
+                sources.broken.add(section)
+    return tuple(good), entries, frozenset(ids)
+
+
+def _explained(error: ValidationError, entry: Entry, model: object, tagged: bool) -> list[Problem]:
+    found = []
+    for detail in error.errors(include_url=False):
+        skip = 1 if tagged and detail["loc"] and not detail["type"].startswith("union_tag") else 0
+        path, message = explain(detail, model, skip)
+        found.append(entry.problem(path, message))
+    return found
+
+
+def _scalars(sources: Sources, main: str, problems: list[Problem]) -> dict[str, Any]:
+    written = sources.scalars
+    values: dict[str, Any] = {"community": None, "emergency_line": None}
+    if not sources.problems or (sources.files and written):
+        for name, example in (("anju", "anju: 1"), ("community", "community: {id: …, name: …}")):
+            if name not in written:
+                problems.append(
+                    Problem(file=main, line=1, key=name, message=f"missing in the main file; add {example}")
+                )
+    if "anju" in written and written["anju"].value != 1:
+        entry = written["anju"]
+        problems.append(entry.problem((), f"expected 1, the version of this file format, found {show(entry.value)}"))
+    for name, model in (("community", CommunityInfo), ("emergency_line", EmergencyLine)):
+        if name not in written or (name == "emergency_line" and written[name].value is None):
+            continue
+        try:
+            values[name] = model.model_validate(written[name].value)
+        except ValidationError as error:
+            problems.extend(_explained(error, written[name], model, tagged=False))
+            sources.broken.add(name)
+    return values
+
+
+def _rule(entry: Entry, problems: list[Problem]) -> Any:
+    """A rule as written, or the library's rule that ``use`` names with the entry's other keys laid over it."""
+    value = entry.value
+    if not isinstance(value, Mapping) or "use" not in value:
+        return value
+    rules = library()
+    name = value["use"]
+    if not isinstance(name, str) or name not in rules:
+        message = f"the library has no rule {show(name)}; it has {one_of(rules)}{did_you_mean(name, rules)}"
+        problems.append(entry.problem(("use",), message))
+        return None
+    return _laid_over(rules[name], {key: inner for key, inner in value.items() if key != "use"})
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = _laid_over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,37 @@
+"""JSON Schema of a community's files, for editors that complete and check while one types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.registry.model import Community
+from gateway.rules.library import library
+
+
+def json_schema() -> dict[str, Any]:
+    """One schema for the main file and for included ones (nothing at the top is required), with `include` and `use`."""
+    schema = Community.model_json_schema(mode="validation")
+    definitions = schema["$defs"]
+    rule = schema["properties"]["rules"]["items"]
+    keys = sorted({key for ref in rule["oneOf"] for key in definitions[ref["$ref"].rsplit("/", 1)[1]]["properties"]})
+    definitions["UseRule"] = {
+        "type": "object",
+        "description": "A rule of the library, with what is different here.",
+        "required": ["use"],
+        "properties": {"use": {"enum": sorted(library())}, **dict.fromkeys(keys, True)},
+        "additionalProperties": False,
+    }
+    schema["properties"]["rules"]["items"] = {"anyOf": [rule, {"$ref": "#/$defs/UseRule"}]}
+    schema["properties"]["include"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "More files or patterns, relative to this file and inside its directory.",
+    }
+    schema.pop("required", None)
+    document = {key: schema.pop(key) for key in ("type", "properties", "additionalProperties", "description")}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Anju community",
+        "anyOf": [document, rule, {"$ref": "#/$defs/UseRule"}],
+        "$defs": definitions,
+    }

@@ -1,0 +1,27 @@
+"""The sections of a community and the model of an entry of each, in the order people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.cases.model import Ladder
+from gateway.registry.model import Channel, Device, Person, Place, Resident, Roster
+from gateway.rules.document import RuleDocument
+
+MODELS: Mapping[str, Any] = {
+    "places": Place,
+    "people": Person,
+    "residents": Resident,
+    "devices": Device,
+    "rules": RuleDocument,
+    "ladders": Ladder,
+    "rosters": Roster,
+    "channels": Channel,
+}
+SECTIONS = tuple(MODELS)
+"""Lists; they may be spread over files."""
+SCALARS = ("anju", "community", "emergency_line")
+"""Stand once, in the main file."""
+TAGGED = frozenset({"rules", "channels"})
+"""Sections whose entries are told apart by a tag, which Pydantic puts in front of its paths."""
