@@ -24,7 +24,8 @@ class BrokerSettings(_Part):
 
     managed: bool = True
     host: str = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65535)
+    port: int = Field(default=1883, ge=0, le=65535)
+    """0: a free one is chosen at each start; only where the broker is managed."""
     username: str | None = "gateway"
     password_secret: str = "MQTT_PASSWORD"
     tls_ca: Path | None = None

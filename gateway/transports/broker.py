@@ -1,0 +1,383 @@
+"""A broker of our own, as a child process: Mosquitto where it is found, else nats-server from PyPI.
+
+It is started with a configuration written here, watched, started again when it dies, and ends with the gateway: also
+when the gateway is killed, because a broker that takes messages for a gateway that is gone only takes them away from
+the devices, which keep what nobody acknowledged.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from gateway.transports.backoff import Backoff
+from gateway.transports.broker_config import GATEWAY_USER, write_mosquitto, write_nats, write_private
+from gateway.transports.broker_ports import check_port, free_port, who_listens
+from gateway.transports.mqtt_probe import probe
+
+log = logging.getLogger(__name__)
+
+READY_WITHIN_S = 20.0
+STOP_WITHIN_S = 10.0
+STEADY_S = 60.0
+SAVE_EVERY_S = 1.0
+_RESTART = Backoff(0.2, 15.0)
+_PR_SET_PDEATHSIG = 1
+
+
+class BrokerError(Exception):
+    """The broker cannot be started. The text says why and what to do."""
+
+
+class BrokerKind(StrEnum):
+    MOSQUITTO = "mosquitto"
+    NATS = "nats-server"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBroker:
+    kind: BrokerKind
+    executable: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerHealth:
+    running: bool
+    description: str
+    pid: int | None
+    restarts: int
+    why: str
+    """Why it last had to be started again; empty while it never had to."""
+
+
+def find_broker() -> FoundBroker | None:
+    """Mosquitto from PATH or where Debian puts it; else the nats-server that pip put beside this Python."""
+    mosquitto = shutil.which("mosquitto") or shutil.which(
+        "mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
+    )
+    if mosquitto:
+        # `mosquitto -h` ends with 3 and has the version in its first line.
+        return FoundBroker(BrokerKind.MOSQUITTO, Path(mosquitto), _version([mosquitto, "-h"]))
+    nats = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
+    if nats:
+        return FoundBroker(BrokerKind.NATS, Path(nats), _version([nats, "--version"]))
+    return None
+
+
+def _version(command: list[str]) -> str:
+    result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    match = re.search(r"\d+\.\d+[.\w]*", result.stdout + result.stderr)
+    return match.group() if match else "of unknown version"
+
+
+class ManagedBroker:
+    """The broker process of this gateway.
+
+    ``users`` are names and passwords; ``gateway`` must be one of them. ``port`` 0 chooses a free one at `start`.
+    ``reading`` says whether the gateway takes messages out at the moment; while it does not, Mosquitto is told every
+    second to save what it holds.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        host: str,
+        port: int,
+        users: Mapping[str, str],
+        *,
+        receive_maximum: int = 200,
+        reading: Callable[[], bool] = lambda: True,
+        found: FoundBroker | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._directory = data_dir.absolute() / "broker"
+        self._users = dict(users)
+        self._receive_maximum = receive_maximum
+        self._reading = reading
+        self._found = found
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._ready = False
+        self._restarts = 0
+        self._why = ""
+        self._said: deque[str] = deque(maxlen=20)
+
+    @property
+    def description(self) -> str:
+        """Which broker this is, in one line."""
+        found = self._found
+        if found is None:
+            return "no broker found yet"
+        protocol = "MQTT 5 and 3.1.1" if found.kind is BrokerKind.MOSQUITTO else "MQTT 3.1.1 only; Mosquitto is better"
+        name = "Mosquitto" if found.kind is BrokerKind.MOSQUITTO else "nats-server"
+        return f"{name} {found.version} ({found.executable}), {protocol}, on {self.host}:{self.port}"
+
+    @property
+    def health(self) -> BrokerHealth:
+        process = self._process
+        return BrokerHealth(
+            running=self._ready,
+            description=self.description,
+            pid=process.pid if process is not None and self._ready else None,
+            restarts=self._restarts,
+            why=self._why,
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it lets the gateway in. Raises BrokerError."""
+        self._found = self._found or find_broker()
+        if self._found is None:
+            raise BrokerError(
+                "no MQTT broker on this machine: install Mosquitto (`sudo apt install mosquitto`), or the one from "
+                "PyPI (`pip install 'anju[broker]'`), or set broker.managed: false and broker.host to one that runs "
+                "elsewhere"
+            )
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._end_orphan()
+        if self.port == 0:
+            self.port = free_port(self.host)
+        else:
+            self._check_port()
+        self._stopping = False
+        first: list[BrokerError | None] = []
+        started = threading.Event()
+
+        def report(error: BrokerError | None) -> None:
+            if not first:
+                first.append(error)
+                started.set()
+
+        # The child dies with the thread that started it (PR_SET_PDEATHSIG), so one thread starts it and stays.
+        self._thread = threading.Thread(target=self._supervise, args=(report,), name="broker", daemon=True)
+        self._thread.start()
+        started.wait()
+        error = first[0]
+        if error is not None:
+            self._thread.join()
+            raise error
+        log.info("broker: %s", self.description)
+
+    def stop(self) -> None:
+        """End it and wait for it. What it holds is on disk afterwards."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    # From here on, on the supervising thread, but for the helpers of `start`.
+
+    def _supervise(self, report: Callable[[BrokerError | None], None]) -> None:
+        attempt = 0
+        try:
+            while not self._stopping:
+                began = time.monotonic()
+                trouble = self._run_once(report)
+                if self._stopping:
+                    return
+                if not self._restarts and trouble.startswith("did not start"):
+                    report(BrokerError(f"{self.description} {trouble}"))
+                    return
+                self._restarts += 1
+                self._why = trouble
+                attempt = 0 if time.monotonic() - began >= STEADY_S else attempt + 1
+                delay_s = _RESTART.delay_s(attempt)
+                log.error("the broker %s; starting it again in %.1f s", trouble, delay_s)
+                self._wake.clear()
+                self._wake.wait(delay_s)
+        finally:
+            report(BrokerError("stopped before it was ready"))
+            self._end_process()
+            (self._directory / "broker.pid").unlink(missing_ok=True)
+
+    def _run_once(self, report: Callable[[BrokerError | None], None]) -> str:
+        """Start it, tell when it is ready, and return what went wrong when it has ended."""
+        assert self._found is not None
+        self._wake.clear()
+        try:
+            self._process = process = self._spawn(self._found)
+        except (OSError, psutil.Error) as error:
+            return f"did not start: {error}"
+        reader = threading.Thread(target=self._relay, args=(process,), name="broker-log", daemon=True)
+        reader.start()
+        problem = self._await_ready(process)
+        if problem is not None:
+            self._end_process()
+            reader.join(1)
+            return f"did not start: {problem}. It said: {' | '.join(self._said) or 'nothing'}"
+        self._ready = True
+        report(None)
+        while process.poll() is None and not self._stopping:
+            self._wake.wait(SAVE_EVERY_S)
+            if not self._stopping and process.poll() is None and not self._reading():
+                self._save(process)
+        self._ready = False
+        self._end_process()
+        reader.join(1)
+        said = self._said[-1] if self._said else "nothing"
+        return f"ended by itself ({_exit_text(process.returncode)}). It last said: {said}"
+
+    def _spawn(self, found: FoundBroker) -> subprocess.Popen[bytes]:
+        if found.kind is BrokerKind.MOSQUITTO:
+            arguments = write_mosquitto(
+                self._directory,
+                host=self.host,
+                port=self.port,
+                users=self._users,
+                receive_maximum=self._receive_maximum,
+            )
+        else:
+            arguments = write_nats(
+                self._directory,
+                host=self.host,
+                port=self.port,
+                own_port=free_port("127.0.0.1"),
+                users=self._users,
+                receive_maximum=self._receive_maximum,
+            )
+        process = subprocess.Popen(
+            [str(found.executable), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal is for the gateway, which then ends the broker last
+            preexec_fn=_end_with_parent(os.getpid()),
+        )
+        owner = psutil.Process()
+        record = {
+            "pid": process.pid,
+            "started": psutil.Process(process.pid).create_time(),
+            "owner": owner.pid,
+            "owner_started": owner.create_time(),
+        }
+        write_private(self._directory / "broker.pid", json.dumps(record))
+        return process
+
+    def _relay(self, process: subprocess.Popen[bytes]) -> None:
+        """The broker's log into ours. Its end is how the supervisor learns at once that the process has ended."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            text = line.decode(errors="replace").rstrip()
+            self._said.append(text)
+            serious = text.startswith(("Error", "Warning")) or "[ERR]" in text or "[WRN]" in text or "[FTL]" in text
+            log.log(logging.WARNING if serious else logging.DEBUG, "broker: %s", text)
+        process.wait()
+        self._wake.set()
+
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> str | None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        problem: str | None = "it was stopped"
+        while not self._stopping:
+            if process.poll() is not None:
+                return _exit_text(process.returncode)
+            problem = probe(self.host, self.port, GATEWAY_USER, self._users[GATEWAY_USER])
+            if problem is None:
+                return None
+            if time.monotonic() > deadline:
+                return f"no answer within {READY_WITHIN_S:g} s: {problem}"
+            self._wake.wait(0.02)
+        return problem
+
+    def _save(self, process: subprocess.Popen[bytes]) -> None:
+        assert self._found is not None
+        if self._found.kind is BrokerKind.MOSQUITTO:
+            process.send_signal(signal.SIGUSR1)
+
+    def _end_process(self) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            log.error("the broker did not end within %g s and is killed", STOP_WITHIN_S)
+            process.kill()
+            process.wait()
+
+    def _end_orphan(self) -> None:
+        """A broker that an earlier gateway on this data directory left behind."""
+        path = self._directory / "broker.pid"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            orphan = psutil.Process(record["pid"])
+            if orphan.create_time() != record["started"]:
+                return
+            if _alive(record["owner"], record["owner_started"]):
+                raise BrokerError(
+                    f"another gateway (process {record['owner']}) runs on {self._directory.parent}: stop it, or give "
+                    "this one another data_dir"
+                )
+            log.warning("ending the broker (process %d) that an earlier gateway left behind", orphan.pid)
+            orphan.terminate()
+            try:
+                orphan.wait(STOP_WITHIN_S)
+            except psutil.TimeoutExpired:
+                orphan.kill()
+                orphan.wait(STOP_WITHIN_S)
+        except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
+            return
+
+    def _check_port(self) -> None:
+        try:
+            check_port(self.host, self.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise BrokerError(
+                    f"cannot listen on {self.host}:{self.port} (broker.host, broker.port): {error}"
+                ) from None
+            raise BrokerError(
+                f"port {self.port} on {self.host} is taken by {who_listens(self.port)}: stop that program (for a "
+                "Mosquitto that Debian started: `sudo systemctl disable --now mosquitto`), or set broker.port to "
+                "another port, or set broker.managed: false to use the broker that is there"
+            ) from None
+
+
+def _end_with_parent(parent: int) -> Callable[[], None] | None:
+    """For the child, before exec: end politely when the gateway is gone, however it went. Linux only; elsewhere the
+    next start finds the orphan by its pid file."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def arrange() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
+def _alive(pid: int, started: float) -> bool:
+    try:
+        return psutil.Process(pid).create_time() == started
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _exit_text(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"

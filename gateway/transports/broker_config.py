@@ -1,0 +1,153 @@
+"""What a managed broker is told: its users, who may do what, and how much it keeps. Text only; no process here."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.settings import Secrets
+
+GATEWAY_USER = "gateway"
+DEVICES_USER = "devices"
+MAX_PACKET_BYTES = 1_048_576
+"""Far above what a device may send, so that an oversize message reaches the quarantine instead of being cut off."""
+MAX_QUEUED_MESSAGES = 200_000
+"""Per client and therefore per lane: a full routine queue takes nothing from the urgent one. ~100 MB when full."""
+AUTOSAVE_CHANGES = 100
+"""Mosquitto writes its whole state to disk after so many changes, and answers nobody meanwhile. With 1 it loses almost
+nothing and is a brake (measured: 1,300 messages/s at most, half a second of delay), so `ManagedBroker` makes it save
+every second while nobody reads instead."""
+CLIENT_EXPIRY = "30d"
+MAX_STORE_BYTES = 2 * 2**30
+_HASH_ITERATIONS = 1000
+
+
+def ensure_broker_users(
+    known: Secrets, *, gateway_secret: str = "MQTT_PASSWORD", device_secret: str = "MQTT_DEVICE_PASSWORD"
+) -> dict[str, str]:
+    """User → password of the managed broker. What is missing is generated once, into files only the owner can read."""
+    return {
+        GATEWAY_USER: _ensure_secret(known, gateway_secret),
+        DEVICES_USER: _ensure_secret(known, device_secret),
+    }
+
+
+def _ensure_secret(known: Secrets, name: str) -> str:
+    try:
+        return known.get(name)
+    except KeyError:
+        known.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(known.directory / name, secrets.token_urlsafe(24) + "\n")
+        return known.get(name)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only the owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_mosquitto(
+    directory: Path, *, host: str, port: int, users: Mapping[str, str], receive_maximum: int
+) -> list[str]:
+    """Write configuration, users and access list into ``directory``; returns the arguments to start with."""
+    write_private(directory / "passwords", "".join(f"{user}:{_hashed(users[user])}\n" for user in users))
+    write_private(directory / "access", _mosquitto_access(users))
+    lines = [
+        "# Written by Anju at every start; changes here are lost.",
+        "per_listener_settings false",
+        f"listener {port} {host}",
+        "allow_anonymous false",
+        f"password_file {directory / 'passwords'}",
+        f"acl_file {directory / 'access'}",
+        "persistence true",
+        f"persistence_location {directory}/",
+        "autosave_on_changes true",
+        f"autosave_interval {AUTOSAVE_CHANGES}",
+        f"persistent_client_expiration {CLIENT_EXPIRY}",
+        f"max_queued_messages {MAX_QUEUED_MESSAGES}",
+        "max_queued_bytes 0",
+        f"max_inflight_messages {receive_maximum}",
+        f"max_packet_size {MAX_PACKET_BYTES}",
+        "set_tcp_nodelay true",
+        "log_dest stdout",
+        "log_timestamp false",
+        "log_type error",
+        "log_type warning",
+        "log_type notice",
+    ]
+    if os.geteuid() == 0:
+        # Else it becomes the user mosquitto, who may not read the data directory.
+        lines.append("user root")
+    write_private(directory / "mosquitto.conf", "\n".join(lines) + "\n")
+    return ["-c", str(directory / "mosquitto.conf")]
+
+
+def _mosquitto_access(users: Mapping[str, str]) -> str:
+    """The gateway may do everything below anju/; everybody else may report, and read commands.
+
+    Topics with a level too few or too many may be published so that they are seen in quarantine; they can never be
+    command topics, which have exactly five levels.
+    """
+    blocks = []
+    for user in users:
+        if user == GATEWAY_USER:
+            rules = ["readwrite anju/#", "read $SYS/#"]
+        else:
+            rules = [f"write anju/v1/+/+/{channel}" for channel in ("event", "telemetry", "status")]
+            rules += ["write anju/v1/+", "write anju/v1/+/+", "write anju/v1/+/+/+/+/#", "read anju/v1/+/+/command"]
+        blocks.append(f"user {user}\n" + "".join(f"topic {rule}\n" for rule in rules))
+    return "\n".join(blocks)
+
+
+def _hashed(password: str) -> str:
+    """The format of mosquitto_passwd since 2.0: PBKDF2-HMAC-SHA512, ``$7$iterations$salt$hash``."""
+    salt = secrets.token_bytes(12)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _HASH_ITERATIONS)
+    return f"$7${_HASH_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+
+
+def write_nats(
+    directory: Path, *, host: str, port: int, own_port: int, users: Mapping[str, str], receive_maximum: int
+) -> list[str]:
+    """The same for nats-server: its MQTT door at ``port``, JetStream on disk with an fsync per write."""
+    everything = ["anju.>"]
+    reports = {"allow": ["anju.v1.>"], "deny": ["anju.v1.*.*.command"]}
+    accounts = [
+        {
+            "user": user,
+            "password": password,
+            "permissions": {
+                "publish": everything if user == GATEWAY_USER else reports,
+                "subscribe": everything if user == GATEWAY_USER else ["anju.v1.*.*.command"],
+            },
+        }
+        for user, password in users.items()
+    ]
+    config = {
+        "server_name": "anju",
+        # NATS's own protocol is not used, but cannot be switched off: loopback, a free port, the same users.
+        "listen": f"127.0.0.1:{own_port}",
+        "max_payload": MAX_PACKET_BYTES,
+        "jetstream": {
+            "store_dir": str(directory / "jetstream"),
+            "max_file_store": MAX_STORE_BYTES,
+            "sync_interval": "always",
+        },
+        "mqtt": {"listen": f"{host}:{port}", "max_ack_pending": receive_maximum, "ack_wait": "30s"},
+        "accounts": {"ANJU": {"jetstream": "enabled", "users": accounts}},
+    }
+    # The configuration language of nats-server is a superset of JSON.
+    write_private(directory / "nats.conf", json.dumps(config, indent=1) + "\n")
+    return ["-c", str(directory / "nats.conf")]

@@ -1,0 +1,41 @@
+"""Which TCP ports are free, and who has one that is not."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+import psutil
+
+log = logging.getLogger(__name__)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises OSError (EADDRINUSE, EACCES, EADDRNOTAVAIL …) if nobody could listen there now."""
+    with _socket_for(host) as attempt:
+        # As servers do: connections of an earlier listener that are still winding down are no obstacle.
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        attempt.bind((host, port))
+
+
+def free_port(host: str) -> int:
+    """A port nobody listens on at the moment."""
+    with _socket_for(host) as attempt:
+        attempt.bind((host, 0))
+        return int(attempt.getsockname()[1])
+
+
+def who_listens(port: int) -> str:
+    """Name and number of the process that listens on ``port``, as far as we may know."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        log.debug("not allowed to see who listens on port %d", port)
+    return "another program"
+
+
+def _socket_for(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

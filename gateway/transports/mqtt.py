@@ -1,0 +1,128 @@
+"""MQTT: devices come in over two connections, one per lane; commands go out.
+
+A message is acknowledged to the broker only after its `Outcome` is durable. One that is refused is not acknowledged;
+the connection is closed and opened again after a pause, because that is what makes a broker send it again.
+
+What is subscribed, and by whom:
+
+* the urgent connection: ``anju/v1/<community>/+/event``, nothing else;
+* the routine connection: telemetry and status, and what stands under ``anju/v1/<community>`` and is no topic of ours,
+  so that a device with a wrong topic is seen in quarantine instead of vanishing. Filters of one connection do not
+  overlap, so nothing comes twice.
+
+At our own Mosquitto the access list already rejects a wrong last level, so the routine connection leaves out exactly
+that level, and the broker can say (MQTT 5) that nobody listens to a command. At any other broker it takes everything,
+and sets the copies of events and commands aside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from devices.native import command_topic
+from devices.observation import Lane
+from gateway.clock import Clock
+from gateway.settings import BrokerSettings
+from gateway.transports.mqtt_connection import Address, PublishOutcome, PublishResult
+from gateway.transports.mqtt_lane import LaneHealth, MqttLane, Offer
+
+__all__ = ["LaneHealth", "MqttHealth", "MqttTransport", "Offer", "PublishOutcome", "PublishResult"]
+
+FALLING_BEHIND_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MqttHealth:
+    urgent: LaneHealth
+    routine: LaneHealth
+
+
+class MqttTransport:
+    """The gateway's side of the broker.
+
+    ``offer`` is called on network threads, one per lane, and may block: then this lane waits, and the other does not.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, password: str | None, community: str, offer: Offer, clock: Clock
+    ) -> None:
+        self._community = community
+
+        def address(lane: Lane) -> Address:
+            return Address(
+                host=settings.host,
+                port=settings.port,
+                username=settings.username,
+                password=password if settings.username is not None else None,
+                client_id=f"anju-{community}-{lane.value}",
+                tls_ca=settings.tls_ca,
+                receive_maximum=settings.receive_maximum,
+            )
+
+        base = f"anju/v1/{community}"
+        self._urgent = MqttLane(Lane.URGENT, address(Lane.URGENT), lambda _protocol: (f"{base}/+/event",), offer, clock)
+
+        def routine_filters(protocol: MQTTProtocolVersion) -> tuple[str, ...]:
+            if settings.managed and protocol is MQTTProtocolVersion.MQTTv5:
+                return (f"{base}/+/telemetry", f"{base}/+/status", base, f"{base}/+", f"{base}/+/+/+/#")
+            return (f"{base}/#",)
+
+        self._routine = MqttLane(
+            Lane.ROUTINE, address(Lane.ROUTINE), routine_filters, offer, clock, ignore=self._is_copy
+        )
+
+    @property
+    def health(self) -> MqttHealth:
+        return MqttHealth(self._urgent.health, self._routine.health)
+
+    @property
+    def reading(self) -> bool:
+        """Are messages flowing out of the broker? While not, they are safe only as far as the broker is."""
+        return all(
+            lane.connected and lane.oldest_unanswered_s < FALLING_BEHIND_S
+            for lane in (self.health.urgent, self.health.routine)
+        )
+
+    def start(self) -> None:
+        """Begin to connect; returns at once. Whether and since when it is connected, `health` says."""
+        self._urgent.start()
+        self._routine.start()
+
+    def stop(self, grace_s: float = 2.0) -> None:
+        """Disconnect after what was handed in is answered, or after ``grace_s`` per lane. Blocks."""
+        self._routine.stop(grace_s)
+        self._urgent.stop(grace_s)
+
+    async def publish_command(
+        self, device: str, payload: bytes, expiry_s: int, *, timeout_s: float = 10.0
+    ) -> PublishResult:
+        """Publish a command with QoS 1. The broker drops it after ``expiry_s`` if the device was away (MQTT 5)."""
+        connection = self._urgent.connection
+        if connection is None:
+            return PublishResult(PublishOutcome.NOT_SENT, f"no connection to the broker: {self._urgent.health.why}")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[PublishResult] = loop.create_future()
+
+        def settle(result: PublishResult) -> None:
+            if not answer.done():
+                answer.set_result(result)
+
+        def published(result: PublishResult) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, result)
+
+        forget = connection.publish(command_topic(self._community, device), payload, expiry_s, published)
+        try:
+            return await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError:
+            return PublishResult(PublishOutcome.UNKNOWN, f"the broker did not answer within {timeout_s:g} s")
+        finally:
+            forget()
+
+    def _is_copy(self, topic: str) -> bool:
+        """What the routine connection gets only because it listens to everything: others are responsible for it."""
+        levels = topic.split("/")
+        return len(levels) == 5 and bool(levels[3]) and levels[4] in ("event", "command")

@@ -1,0 +1,292 @@
+"""One lane over MQTT: connects, reconnects, bounds what is handed in and not yet answered, acknowledges afterwards."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from devices.observation import Lane
+from gateway.clock import Clock
+from gateway.journal.entry import Done, Outcome
+from gateway.transports.backoff import Backoff
+from gateway.transports.mqtt_connection import Address, Connection, End, Ending
+
+log = logging.getLogger(__name__)
+
+Offer = Callable[[str, bytes, bool, Done], None]
+"""``offer(topic, payload, retained, done)``: ``done`` is called once, on any thread. Must not raise."""
+Filters = Callable[[MQTTProtocolVersion], tuple[str, ...]]
+Ignore = Callable[[str], bool]
+
+STEADY_S = 30.0
+"""A connection that lived so long was a good one: the next back-off starts from the beginning."""
+_BACKOFF = {
+    End.UNREACHABLE: Backoff(0.25, 5.0),
+    End.LOST: Backoff(0.25, 5.0),
+    End.REJECTED: Backoff(1.0, 30.0),
+    End.REFUSED: Backoff(0.5, 10.0),
+    # Two gateways with one name would otherwise throw each other out many times a second.
+    End.TAKEN_OVER: Backoff(4.0, 60.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneHealth:
+    """What one lane's connection has been doing. Counters are since the start of the process."""
+
+    lane: Lane
+    client_id: str
+    connected: bool
+    since_ms: int
+    """Connected since, or down since."""
+    why: str
+    """Why the connection last ended; stays after a reconnect. Empty while it never did."""
+    protocol: str
+    last_message_ms: int | None
+    unanswered: int
+    """Handed in, and the journal has not answered yet."""
+    oldest_unanswered_s: float
+    reconnects: int
+    takeovers: int
+    received: int
+    acks: int
+    redeliveries: int
+    """Received with the DUP flag: the broker sent it before."""
+    refused: int
+    """The journal could not take it. With QoS 1 it comes again; with QoS 0 it is lost (`refused_qos0`)."""
+    refused_qos0: int
+    late_acks: int
+    """Stored, but its connection was over by then: the broker sends it again and the journal knows it."""
+
+
+class Window:
+    """What was handed in and is not yet answered, over all connections of the lane.
+
+    The bound is ours because it must be: Mosquitto 2.0.11 sends a backlog faster than the receive maximum allows, and
+    MQTT 3.1.1 has no receive maximum. Who waits here is the network thread; TCP then makes the broker wait.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._since: dict[int, float] = {}
+        self._next = 0
+        self._changed = threading.Condition()
+
+    def enter(self, give_up: Callable[[], bool]) -> int | None:
+        """A place, as soon as there is one; None when ``give_up()`` first becomes true."""
+        with self._changed:
+            while len(self._since) >= self._limit:
+                if give_up():
+                    return None
+                self._changed.wait(0.2)
+            self._next += 1
+            self._since[self._next] = time.monotonic()
+            return self._next
+
+    def leave(self, place: int) -> bool:
+        """Give the place back; False if it was given back before."""
+        with self._changed:
+            known = self._since.pop(place, None) is not None
+            self._changed.notify_all()
+            return known
+
+    def wait_empty(self, within_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._since, within_s)
+
+    def unanswered(self) -> tuple[int, float]:
+        """How many, and how old the oldest is in seconds."""
+        with self._changed:
+            oldest = next(iter(self._since.values()), None)
+            return len(self._since), 0.0 if oldest is None else time.monotonic() - oldest
+
+
+class MqttLane:
+    """Keeps one connection alive, hands every message to ``offer`` and acknowledges it after its durable outcome."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        address: Address,
+        filters: Filters,
+        offer: Offer,
+        clock: Clock,
+        *,
+        ignore: Ignore = lambda topic: False,
+    ) -> None:
+        self.lane = lane
+        self._address = address
+        self._filters = filters
+        self._offer = offer
+        self._ignore = ignore
+        self._clock = clock
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._window = Window(address.receive_maximum)
+        self._stopping = threading.Event()
+        self._draining = False
+        self._thread: threading.Thread | None = None
+        self._connection: Connection | None = None
+        self._ready: Connection | None = None
+        self._counts = threading.Lock()
+        self._since_ms = clock.now_ms()
+        self._why = ""
+        self._last_message_ms: int | None = None
+        self._connects = self._takeovers = self._received = self._acks = self._redeliveries = 0
+        self._refused = self._refused_qos0 = self._late_acks = 0
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection, where there is one that receives."""
+        ready = self._ready
+        return None if ready is None or ready.closing else ready
+
+    @property
+    def health(self) -> LaneHealth:
+        unanswered, oldest_s = self._window.unanswered()
+        with self._counts:
+            return LaneHealth(
+                lane=self.lane,
+                client_id=self._address.client_id,
+                connected=self.connection is not None,
+                since_ms=self._since_ms,
+                why=self._why,
+                protocol="5" if self._protocol is MQTTProtocolVersion.MQTTv5 else "3.1.1",
+                last_message_ms=self._last_message_ms,
+                unanswered=unanswered,
+                oldest_unanswered_s=oldest_s,
+                reconnects=max(0, self._connects - 1),
+                takeovers=self._takeovers,
+                received=self._received,
+                acks=self._acks,
+                redeliveries=self._redeliveries,
+                refused=self._refused,
+                refused_qos0=self._refused_qos0,
+                late_acks=self._late_acks,
+            )
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name=f"mqtt-{self.lane.value}", daemon=True)
+        self._thread.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Take nothing more, give the journal ``grace_s`` to answer what it has, acknowledge that, and disconnect."""
+        if self._thread is None:
+            return
+        self._draining = True
+        self._window.wait_empty(grace_s)
+        self._stopping.set()
+        connection = self._connection
+        if connection is not None:
+            connection.end(Ending(End.STOPPED, "stopped"))
+        self._thread.join()
+        self._thread = None
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            connection = Connection(
+                self._address, self._filters(self._protocol), self._receive, protocol=self._protocol
+            )
+            self._connection = connection
+            if self._stopping.is_set():
+                return
+            began = time.monotonic()
+            ending = connection.live(partial(self._up, connection))
+            self._down(ending)
+            if ending.kind is End.STOPPED:
+                return
+            if ending.kind is End.NO_MQTT5:
+                log.warning("MQTT %s: the broker does not speak MQTT 5; going on with 3.1.1", self.lane.value)
+                self._protocol = MQTTProtocolVersion.MQTTv311
+                continue
+            if time.monotonic() - began >= STEADY_S:
+                attempt = 0
+            delay_s = _BACKOFF[ending.kind].delay_s(attempt)
+            attempt += 1
+            self._say(ending, delay_s)
+            self._stopping.wait(delay_s)
+
+    def _say(self, ending: Ending, delay_s: float) -> None:
+        if ending.kind is End.TAKEN_OVER:
+            log.error(
+                "MQTT %s: %s. Is a second gateway running for this community? Stop one of them, or give one another "
+                "community name. Trying again in %.1f s",
+                self.lane.value,
+                ending.why,
+                delay_s,
+            )
+        elif ending.kind is End.REFUSED:
+            log.error("MQTT %s: %s; the broker will send it again in %.1f s", self.lane.value, ending.why, delay_s)
+        else:
+            log.warning("MQTT %s: %s; trying again in %.1f s", self.lane.value, ending.why, delay_s)
+
+    def _up(self, connection: Connection) -> None:
+        with self._counts:
+            self._connects += 1
+            self._since_ms = self._clock.now_ms()
+            self._ready = connection
+        log.info(
+            "MQTT %s: connected to %s:%d as %s, %s session",
+            self.lane.value,
+            self._address.host,
+            self._address.port,
+            self._address.client_id,
+            "resumed the" if connection.session_present else "a new",
+        )
+
+    def _down(self, ending: Ending) -> None:
+        with self._counts:
+            if self._ready is not None:
+                self._since_ms = self._clock.now_ms()
+            self._ready = None
+            self._why = ending.why
+            if ending.kind is End.TAKEN_OVER:
+                self._takeovers += 1
+
+    def _receive(self, connection: Connection, message: paho.MQTTMessage) -> None:
+        """On the network thread of ``connection``; blocks while the window is full."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "(topic is not UTF-8)"
+        if self._ignore(topic):
+            if message.qos:
+                connection.ack(message.mid)
+            return
+        place = self._window.enter(lambda: connection.closing or self._draining)
+        if place is None or self._draining:
+            return  # not acknowledged: the broker sends it again on the next connection
+        with self._counts:
+            self._received += 1
+            self._redeliveries += bool(message.dup)
+            self._last_message_ms = self._clock.now_ms()
+        done = partial(self._done, connection, message.mid if message.qos else None, place)
+        try:
+            self._offer(topic, bytes(message.payload), bool(message.retain), done)
+        except Exception:
+            # Whatever it was: the message is not stored, and the network thread must live.
+            log.exception("handing in a message from %s failed", topic)
+            done(Outcome.REFUSED)
+
+    def _done(self, connection: Connection, mid: int | None, place: int, outcome: Outcome) -> None:
+        """On the journal's writer thread (or any other). Quick; does not raise."""
+        if not self._window.leave(place):
+            return
+        if outcome is Outcome.REFUSED:
+            with self._counts:
+                self._refused += 1
+                self._refused_qos0 += mid is None
+            if mid is not None and not connection.closing:
+                connection.end(Ending(End.REFUSED, "the journal refused a message"))
+        elif mid is not None:
+            acknowledged = connection.ack(mid)
+            with self._counts:
+                self._acks += acknowledged
+                self._late_acks += not acknowledged
