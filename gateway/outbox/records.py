@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.alarms import Frozen
+from gateway.cases.commands import DeliveryHeard
 from gateway.cases.model import Delivery, Send
 
 
@@ -13,10 +14,25 @@ class Outcome(Frozen):
 
     case_id: str
     send: Send
+    index: int
+    """Which of the row's outcomes: a TROUBLE may come before the last one."""
     delivery: Delivery
     detail: str
     reference: str | None
     at_ms: int
+
+    @property
+    def heard(self) -> DeliveryHeard:
+        """As the case machine takes it."""
+        return DeliveryHeard(
+            key=self.send.key,
+            channel=self.send.channel,
+            purpose=self.send.purpose,
+            delivery=self.delivery,
+            person=self.send.person,
+            detail=self.detail,
+            reference=self.reference,
+        )
 
 
 class Told(Frozen):

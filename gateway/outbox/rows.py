@@ -13,7 +13,7 @@ unknown, and the row is handed out to be asked about before it is sent again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -90,35 +90,40 @@ def withdraw_unsent(
 
 
 def unseen_outcomes(connection: sa.Connection) -> list[Outcome]:
-    """What cases have not been told yet, oldest first. Within the same transaction: tell them, then `mark_seen`."""
-    found: list[tuple[int, int, Outcome]] = []
-    for row in connection.execute(
-        sa.select(outbox).where(_c.outcome_seen == sa.false()).order_by(_c.key).with_for_update()
-    ).all():
+    """What cases have not been told yet, oldest first. Tell them and `mark_seen` each in the same transaction."""
+    found: list[tuple[int, str, Outcome]] = []
+    for row in connection.execute(sa.select(outbox).where(_c.outcome_seen == sa.false())).all():
         send = Send.model_validate_json(row.body)
         latest = 0
-        for order, told in enumerate(_fate(row).told):
+        for index, told in enumerate(_fate(row).told):
             latest = max(latest, told.at_ms)  # within a row the order holds even if the wall clock was set back
             if not told.seen:
                 outcome = Outcome(
                     case_id=row.case_id,
                     send=send,
+                    index=index,
                     delivery=told.delivery,
                     detail=told.detail,
                     reference=told.reference,
                     at_ms=told.at_ms,
                 )
-                found.append((latest, order, outcome))
+                found.append((latest, row.key, outcome))
     return [outcome for *_, outcome in sorted(found, key=lambda item: item[:2])]
 
 
-def mark_seen(connection: sa.Connection, keys: Iterable[str]) -> None:
-    """The cases have heard everything that `unseen_outcomes` gave for these keys in this transaction."""
-    for key in set(keys):
-        row = _locked(connection, key)
-        fate = _fate(row)
-        told = tuple(item.model_copy(update={"seen": True}) for item in fate.told)
-        _update(connection, key, outcome_seen=True, outcome=fate.model_copy(update={"told": told}).model_dump_json())
+def mark_seen(connection: sa.Connection, outcome: Outcome) -> None:
+    """The case has been told ``outcome``."""
+    row = _locked(connection, outcome.send.key)
+    fate = _fate(row)
+    told = tuple(
+        item.model_copy(update={"seen": item.seen or index == outcome.index}) for index, item in enumerate(fate.told)
+    )
+    _update(
+        connection,
+        row.key,
+        outcome_seen=all(item.seen for item in told),
+        outcome=fate.model_copy(update={"told": told}).model_dump_json(),
+    )
 
 
 def command_id(key: str) -> str:

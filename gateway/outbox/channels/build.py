@@ -1,0 +1,33 @@
+"""The channels of a community, from its registry. Built anew when the registry changes."""
+
+from __future__ import annotations
+
+from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL
+from gateway.outbox.channel import OutboxChannel
+from gateway.outbox.channels.apprise_messenger import AppriseMessenger
+from gateway.outbox.channels.device_command import DeviceCommandChannel, Publish
+from gateway.outbox.channels.emergency_line import DrillLine
+from gateway.outbox.channels.webhook import Webhook
+from gateway.registry.model import AppriseChannel, Community, WebhookChannel
+from gateway.settings import Secrets
+
+
+def build_channels(community: Community, secrets: Secrets, publish: Publish) -> dict[str, OutboxChannel]:
+    """Every way out of the house, by the name that messages use. To be called in the event loop that sends.
+
+    Raises ValueError for a channel whose id is a name of the house's own, or a line whose URL is not HTTP.
+    """
+    channels: dict[str, OutboxChannel] = {}
+    for channel in community.channels:
+        if channel.id in (DEVICE_CHANNEL, LINE_CHANNEL):
+            raise ValueError(f"channels: {channel.id!r} is Anju's own name: call the channel something else")
+        match channel:
+            case AppriseChannel():
+                channels[channel.id] = AppriseMessenger(channel.url, secrets)
+            case WebhookChannel():
+                channels[channel.id] = Webhook(channel.url, channel.secret, secrets)
+    channels[DEVICE_CHANNEL] = DeviceCommandChannel(publish)
+    line = community.emergency_line
+    if line is not None:
+        channels[LINE_CHANNEL] = DrillLine(line.url, line.secret, secrets)
+    return channels

@@ -1,0 +1,125 @@
+"""The 120 line of this version: a drill. It speaks HTTP to a simulated centre, and knows no other way to call anybody.
+
+There is deliberately no mode, number or modem in here: an object that cannot reach the public network cannot do so by
+mistake. Every text it sends carries the mark 演练.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from gateway.cases.model import Purpose, Send
+from gateway.outbox.card import MARK, card_for_line, marked, unmarked
+from gateway.outbox.channel import Attempt, Limits, Report, Result
+from gateway.outbox.channels.exchange import Answer, exchange, header_text, http_client, status_report
+from gateway.outbox.channels.template import Template
+from gateway.settings import Secrets
+
+
+class DrillLine:
+    """Calls the simulated 120 centre at ``url``; ``secret`` names the token it wants, if any.
+
+    ``POST /calls`` with the EmergencyCard and ``Idempotency-Key``; ``GET /calls/by-key/<key>`` asks what became of a
+    call; ``POST /calls/<reference>/cancel`` tells the centre that it was a mistake. Raises ValueError for a URL that is
+    not HTTP.
+    """
+
+    def __init__(self, url: str, secret: str | None, secrets: Secrets, *, limits: Limits | None = None) -> None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("emergency_line.url: expected http:// or https:// of the simulated 120 centre")
+        self.limits = limits or Limits(timeout_s=10, parallel=8, unclear_max=3)
+        self._url = Template(url.rstrip("/"), secrets)
+        self._secret = secret
+        self._secrets = secrets
+        self._client = http_client(self.limits.timeout_s, trust_env=False)
+
+    async def send(self, message: Send, attempt: Attempt) -> Report:
+        if message.purpose is Purpose.EMERGENCY_CANCEL:
+            return await self._cancel(message)
+        base = dict(message.data)
+        if attempt.repeat:
+            # The centre knows repeats by the key; whoever reads the card has to know as well.
+            base["complaint"] = f"（重复呼叫，可能已受理）{unmarked(str(base.get('complaint', '')))}"
+        card = card_for_line(base, drill=True)
+        card |= {"number": message.to, "attempt": attempt.number, "repeat": attempt.repeat}
+        answer = await self._exchange("POST", "/calls", message.key, card)
+        return answer if isinstance(answer, Report) else _answered(answer)
+
+    async def ask(self, message: Send) -> Report | None:
+        if message.purpose is Purpose.EMERGENCY_CANCEL:
+            return None  # cancelling twice is cancelling once
+        answer = await self._look_up(message.key)
+        if isinstance(answer, Report):
+            # Nothing was learnt about the call, whatever became of the question.
+            return Report(result=Result.UNKNOWN, detail=answer.detail)
+        if answer.status == 404:
+            return Report(result=Result.RETRY, detail="急救中心未收到 the centre has no such call")
+        if answer.status == 200:
+            return _answered(answer)
+        return Report(result=Result.UNKNOWN, detail=f"HTTP {answer.status}")
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _cancel(self, message: Send) -> Report:
+        reference = message.data.get("reference")
+        if not reference:
+            found = await self._look_up(str(message.data.get("call_key", "")))
+            if isinstance(found, Report):
+                return Report(result=Result.RETRY, detail=found.detail)  # so far it was only a question
+            reference = found.document.get("reference")
+            if found.status != 200 or not reference:
+                detail = f"HTTP {found.status}: 呼叫尚未送达急救中心 the call has not reached the centre yet"
+                return Report(result=Result.RETRY, detail=detail)
+        told = {**message.data, "reason": marked(str(message.data.get("reason", ""))), "drill": True, "mark": MARK}
+        path = f"/calls/{quote(str(reference), safe='')}/cancel"
+        answer = await self._exchange("POST", path, message.key, told)
+        if isinstance(answer, Report):
+            return answer
+        said = _reason(answer)
+        report = status_report(answer, f"HTTP {answer.status}{f': {said}' if said else ''}")
+        if report.result is Result.DELIVERED:
+            detail = f"已告知急救中心取消 the centre knows that it is cancelled ({reference})"
+            return Report(result=Result.DELIVERED, detail=detail, reference=str(reference))
+        return report
+
+    async def _look_up(self, key: str) -> Answer | Report:
+        return await self._exchange("GET", f"/calls/by-key/{quote(key, safe='')}", key, None)
+
+    async def _exchange(self, method: str, path: str, key: str, document: dict[str, Any] | None) -> Answer | Report:
+        try:
+            url = self._url.fill() + path
+            token = self._secrets.get(self._secret) if self._secret else None
+        except KeyError as error:
+            return Report(result=Result.RETRY, detail=str(error.args[0]))
+        headers = {"Idempotency-Key": header_text(key), "Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        content = None if document is None else json.dumps(document, ensure_ascii=False).encode()
+        return await exchange(self._client, method, url, content=content, headers=headers)
+
+
+def _answered(answer: Answer) -> Report:
+    """What the centre made of a call."""
+    said = _reason(answer)
+    if not 200 <= answer.status < 300:
+        if answer.status == 503:
+            return Report(result=Result.RETRY, detail=f"占线 busy{f': {said}' if said else ''}")
+        return status_report(answer, f"HTTP {answer.status}{f': {said}' if said else ''}")
+    document = answer.document
+    reference = document.get("reference")
+    if not reference:
+        # Something answers 200 there, but it is no centre: nobody has heard the call.
+        detail = "HTTP 200 无受理编号，请核对 emergency_line.url; no reference: check emergency_line.url"
+        return Report(result=Result.RETRY, detail=detail)
+    seat = document.get("seat")
+    where = f"席位 {seat} 已接听 answered by seat {seat}" if seat else "已受理 accepted"
+    return Report(result=Result.DELIVERED, detail=f"【{MARK}】{where}", reference=str(reference))
+
+
+def _reason(answer: Answer) -> str:
+    """The centre's own words, shortened."""
+    document = answer.document
+    return str(document.get("detail") or document.get("reason") or "")[:200]
