@@ -1,0 +1,43 @@
+# Anju 安居. Two commands do everything: `make run` and `make test`.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+SCENARIO ?=
+
+.PHONY: help setup run test check format bench docs screens clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## virtual environment and Python packages (run and test do this themselves)
+	@deploy/setup.sh run
+
+run: setup ## the gateway with a simulated community; SCENARIO=heart-attack plays a story
+	@.venv/bin/anju demo $(if $(SCENARIO),--scenario $(SCENARIO))
+
+test: ## all tests, over real brokers, databases, ttys and a browser
+	@deploy/setup.sh test
+	@$(PY) -m pytest $(ARGS)
+
+check: setup ## lint, types, import direction
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup ## put the code into its form
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+bench: setup ## figures: latency, throughput, memory, beside the bare broker
+	@$(PY) -m bench
+
+docs: setup ## generate what the documents take from the code
+	@$(PY) -m devices.document
+	@$(PY) -m gateway.rules.document_library
+
+screens: ## screenshots of the console for docs/screens
+	@deploy/setup.sh test
+	@$(PY) -m docs.screens.take
+
+clean: ## remove the environment and the demo's data
+	@rm -rf .venv anju-data

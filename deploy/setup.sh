@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Prepares a checkout: virtual environment, Python packages and, for the tests, Debian packages.
+#   deploy/setup.sh run     what `make run` needs: Python packages only
+#   deploy/setup.sh test    the real servers that the tests run against, as well
+# Says exactly what is missing where it may not install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mode=${1:-run}
+
+say() { printf '\033[1m[anju]\033[0m %s\n' "$*" >&2; }
+
+# --- Debian packages ------------------------------------------------------------------------------------------------
+apt_install() {
+    local as=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+            as=(sudo)
+        else
+            return 1
+        fi
+    fi
+    command -v apt-get >/dev/null || return 1
+    say "installing Debian packages: $*"
+    "${as[@]}" apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
+    "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+python=""
+for candidate in python3.13 python3.12 python3.11 python3; do
+    if command -v "$candidate" >/dev/null &&
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    say "Python 3.11 or newer is missing. On Debian 12 or Ubuntu 24.04: apt-get install python3 python3-venv"
+    exit 1
+fi
+if [ ! -x .venv/bin/python ]; then
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        apt_install "python$version-venv" || {
+            say "the module venv is missing: apt-get install python$version-venv"
+            exit 1
+        }
+    fi
+    say "creating .venv with $($python --version)"
+    "$python" -m venv .venv
+fi
+extras=broker
+[ "$mode" = test ] && extras=broker,postgresql,dev
+[ -x .venv/bin/pytest ] && extras=broker,postgresql,dev
+stamp=.venv/anju-$extras-$(sha256sum pyproject.toml | cut -c1-16)
+if [ ! -e "$stamp" ]; then
+    say "installing Python packages ($extras)"
+    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    rm -f .venv/anju-*
+    touch "$stamp"
+fi
+
+# --- what the tests run against ----------------------------------------------------------------------------------------
+if [ "$mode" = test ]; then
+    missing=()
+    declare -A left_out
+    need() { # package, program that proves it, what is left out without it
+        command -v "$2" >/dev/null || [ -x "/usr/sbin/$2" ] || compgen -G "$2" >/dev/null || {
+            missing+=("$1")
+            left_out[$1]=$3
+        }
+    }
+    need mosquitto mosquitto "everything over MQTT: transport, end to end, crash tests"
+    need influxdb influxd "the InfluxDB store against a real server"
+    need victoria-metrics victoria-metrics "the InfluxDB writer against a server that speaks /api/v2/write"
+    need postgresql '/usr/lib/postgresql/*/bin/initdb' "the state database on PostgreSQL"
+    need chromium chromium "the console in a real browser"
+    need fonts-noto-cjk '/usr/share/fonts/opentype/noto/NotoSansCJK*' "Chinese characters in screenshots"
+    if [ ${#missing[@]} -gt 0 ] && ! apt_install "${missing[@]}"; then
+        say "these Debian packages are missing and could not be installed (not root, no sudo, or no apt):"
+        for package in "${missing[@]}"; do say "  $package: without it is left out: ${left_out[$package]}"; done
+        say "install them with: sudo apt-get install ${missing[*]}"
+        [ "${CI:-}" = true ] && exit 1
+    fi
+fi
+exit 0
