@@ -42,6 +42,11 @@ class BadPoint:
 class StoreUnavailable(Exception):
     """The store cannot take points now; the same points are to be offered again later."""
 
+    def __init__(self, reason: str, *, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
+        """What the person who runs this box can do about it."""
+
 
 class Store(Protocol):
     """Idempotent: device time and tags are a point's identity, so writing twice is writing once."""
@@ -73,8 +78,16 @@ class Store(Protocol):
         """Strips that start in the range, with their start times."""
         ...
 
+    async def events(self, device: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
+        """Events of a device in ``start_ms <= t < end_ms``, oldest first, with their times."""
+        ...
+
     async def ping(self) -> str:
-        """What was found, for people: ``embedded SQLite``, ``InfluxDB 1.6.7``. Raises StoreUnavailable."""
+        """What was found, for people: ``embedded SQLite``, ``InfluxDB 1.6.7``.
+
+        Raises StoreUnavailable: not reachable, or restarted since the last look while it keeps points in memory, so
+        that what was written within ``durability_lag_s`` is to be offered again.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,153 @@
+"""The embedded telemetry store: SQLite in the data directory, nothing to install or to look after."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from devices.observation import Observation, Waveform
+from gateway.clock import Clock
+from gateway.store.points import screen
+from gateway.store.protocol import BadPoint, Bucket, Reading
+from gateway.store.rollups import Upkeep
+from gateway.store.telemetry_file import Writer, connect, unavailable, unpack
+from gateway.store.tiers import TierReader
+
+T = TypeVar("T")
+
+READERS = 3
+UPKEEP_EVERY_MS = 10_000
+
+
+class EmbeddedStore:
+    """A `gateway.store.protocol.Store`. One thread writes, a few read; the event loop never waits for the disk.
+
+    Raw readings are kept 48 h, minutes 90 d, hours for ever: `readings` answers for 48 h, `buckets` for all time.
+    """
+
+    durability_lag_s = 0.0
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        """Open ``path``, creating it and its directory where missing. Raises StoreUnavailable, OSError."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._clock = clock
+        self._writer = Writer(connect(path))
+        self._upkeep = Upkeep(self._writer.connection)
+        self._upkeep_due_ms = 0
+        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        for _ in range(READERS):
+            self._readers.put(connect(path, read_only=True))
+        self._write_thread = ThreadPoolExecutor(1, "store-write")
+        self._read_threads = ThreadPoolExecutor(READERS, "store-read")
+
+    async def write(self, observations: Sequence[Observation]) -> list[BadPoint]:
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, observations)
+
+    def _write(self, observations: Sequence[Observation]) -> list[BadPoint]:
+        bad: list[BadPoint] = []
+        storable: list[Observation] = []
+        for observation in observations:
+            sound, reason = screen(observation)
+            if reason:
+                bad.append(BadPoint(observation=observation, reason=reason))
+            if sound is not None:
+                storable.append(sound)
+        now_ms = self._clock.now_ms()
+        try:
+            if storable:
+                self._writer.write(storable, now_ms)
+            if not 0 <= self._upkeep_due_ms - now_ms <= UPKEEP_EVERY_MS:  # due, or the clock was set back
+                more = self._upkeep.step(now_ms)
+                self._upkeep_due_ms = now_ms if more else now_ms + UPKEEP_EVERY_MS
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        return bad
+
+    async def latest(self, device: str) -> dict[str, Reading]:
+        def read(run: sqlite3.Connection) -> dict[str, Reading]:
+            rows = run.execute(
+                "SELECT s.metric, r.at_ms, r.value FROM series AS s JOIN raw AS r ON r.series = s.id"
+                " AND r.at_ms = (SELECT max(at_ms) FROM raw WHERE series = s.id) WHERE s.device = ?",
+                (device,),
+            )
+            return {m: Reading(at_ms=at_ms, device=device, metric=m, value=value) for m, at_ms, value in rows}
+
+        return await self._read(read)
+
+    async def readings(self, device: str, metric: str, start_ms: int, end_ms: int, limit: int) -> list[Reading]:
+        def read(run: sqlite3.Connection) -> list[Reading]:
+            rows = run.execute(
+                "SELECT r.at_ms, r.value FROM series AS s JOIN raw AS r ON r.series = s.id"
+                " WHERE s.device = ? AND s.metric = ? AND r.at_ms >= ? AND r.at_ms < ? ORDER BY r.at_ms LIMIT ?",
+                (device, metric, start_ms, end_ms, limit),
+            )
+            return [Reading(at_ms=at_ms, device=device, metric=metric, value=value) for at_ms, value in rows]
+
+        return await self._read(read)
+
+    async def buckets(self, device: str, metric: str, start_ms: int, end_ms: int, width_s: int) -> list[Bucket]:
+        def read(run: sqlite3.Connection) -> list[Bucket]:
+            row = run.execute("SELECT id FROM series WHERE device = ? AND metric = ?", (device, metric)).fetchone()
+            return TierReader(run, row[0], width_s * 1000).buckets(start_ms, end_ms) if row else []
+
+        return await self._read(read)
+
+    async def waveforms(self, device: str, start_ms: int, end_ms: int) -> list[tuple[int, Waveform]]:
+        def read(run: sqlite3.Connection) -> list[tuple[int, Waveform]]:
+            rows = run.execute(
+                "SELECT at_ms, name, lead, rate_hz, unit, samples FROM waveform"
+                " WHERE device = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms, name, lead",
+                (device, start_ms, end_ms),
+            )
+            return [
+                (at_ms, Waveform(name=name, lead=lead, rate_hz=rate_hz, unit=unit, samples=unpack(samples)))
+                for at_ms, name, lead, rate_hz, unit, samples in rows
+            ]
+
+        return await self._read(read)
+
+    async def events(self, device: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
+        def read(run: sqlite3.Connection) -> list[tuple[int, str]]:
+            return run.execute(
+                "SELECT at_ms, event FROM event WHERE device = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms, event",
+                (device, start_ms, end_ms),
+            ).fetchall()
+
+        return await self._read(read)
+
+    async def ping(self) -> str:
+        await self._read(lambda run: run.execute("SELECT 1 FROM complete_from").fetchone())
+        return "embedded SQLite"
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._read_threads.shutdown()
+        self._write_thread.shutdown()
+        while not self._readers.empty():
+            self._readers.get().close()
+        self._writer.connection.close()
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``query`` in a reader thread, in one transaction, so that it sees one consistent state."""
+
+        def work() -> T:
+            connection = self._readers.get()
+            try:
+                connection.execute("BEGIN")
+                return query(connection)
+            except sqlite3.Error as error:
+                raise unavailable(self._path, error) from error
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._readers.put(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, work)

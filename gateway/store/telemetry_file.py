@@ -1,0 +1,170 @@
+"""The embedded store's SQLite file: schema, connections, writing. Blocking; `embedded.py` runs it in threads.
+
+``synchronous=FULL``: a committed batch survives a power cut, so the journal's cursor may follow at once. With batches
+of hundreds of points one fsync a batch costs nothing that can be measured; ``NORMAL`` would force the cursor to wait
+for checkpoints.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+from devices.observation import Observation
+from gateway.store.protocol import StoreUnavailable
+
+MINUTE = 60_000
+HOUR = 3_600_000
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, UNIQUE (device, metric));
+CREATE TABLE raw (
+    series INTEGER NOT NULL, at_ms INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (series, at_ms)
+) WITHOUT ROWID;
+CREATE TABLE minute (
+    series INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    n INTEGER NOT NULL, sum REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, last REAL NOT NULL,
+    PRIMARY KEY (series, at_ms)
+) WITHOUT ROWID;
+CREATE TABLE hour (
+    series INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    n INTEGER NOT NULL, sum REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, last REAL NOT NULL,
+    PRIMARY KEY (series, at_ms)
+) WITHOUT ROWID;
+-- Minutes and hours (width_ms) whose readings changed since they were rolled up, and when that was.
+CREATE TABLE dirty (
+    width_ms INTEGER NOT NULL, series INTEGER NOT NULL, at_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
+    PRIMARY KEY (width_ms, series, at_ms)
+) WITHOUT ROWID;
+CREATE TABLE event (
+    device TEXT NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (device, at_ms, event)
+) WITHOUT ROWID;
+CREATE INDEX event_at ON event (at_ms);
+CREATE TABLE waveform (
+    device TEXT NOT NULL, at_ms INTEGER NOT NULL, name TEXT NOT NULL, lead TEXT NOT NULL,
+    rate_hz REAL NOT NULL, unit TEXT NOT NULL, samples BLOB NOT NULL,
+    UNIQUE (device, at_ms, name, lead)
+);
+CREATE INDEX waveform_at ON waveform (at_ms);
+-- From when on each table is complete: what is older has been trimmed.
+CREATE TABLE complete_from (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL);
+INSERT INTO complete_from VALUES ('raw', 0), ('minute', 0);
+"""
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the file, creating it where it is missing. Raises StoreUnavailable."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("BEGIN IMMEDIATE")
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version == 0:
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    if version > SCHEMA_VERSION:
+        raise StoreUnavailable(
+            f"{path} was written by a newer Anju (schema {version}, this one knows {SCHEMA_VERSION})",
+            hint="run the newer version, or move the file away to begin a new one",
+        )
+    return connection
+
+
+def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
+    """What an SQLite error means to the person who runs the box."""
+    text = str(error)
+    if "full" in text:
+        hint = f"the disk is full: free space where {path} lies; nothing is lost meanwhile, the journal keeps it"
+    elif "malformed" in text or "not a database" in text:
+        hint = f"the file is damaged: stop Anju, move {path} away (keep it for repair) and start again"
+    else:
+        hint = f"check that {path} can be read and written by this user, and that no other program locks it"
+    return StoreUnavailable(f"embedded store: {text}", hint=hint)
+
+
+class Writer:
+    """The one writing connection, with the ids of the series it has seen."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._series: dict[tuple[str, str], int] = {}
+
+    def write(self, observations: Sequence[Observation], now_ms: int) -> None:
+        """Store a batch in one durable transaction; the same points again change nothing. Raises sqlite3.Error."""
+        run = self.connection
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            points = [
+                (self._id(o.device, metric), o.observed_at_ms, float(value))
+                for o in observations
+                for metric, value in o.metrics.items()
+            ]
+            run.executemany("INSERT OR REPLACE INTO raw VALUES (?, ?, ?)", points)
+            run.executemany(
+                "INSERT OR REPLACE INTO dirty VALUES (?, ?, ?, ?)",
+                [
+                    (width, series, start, now_ms)
+                    for width in (MINUTE, HOUR)
+                    for series, start in {(series, at_ms // width * width) for series, at_ms, _ in points}
+                ],
+            )
+            run.executemany(
+                "INSERT OR REPLACE INTO event VALUES (?, ?, ?)",
+                [(o.device, o.observed_at_ms, o.event) for o in observations if o.event is not None],
+            )
+            run.executemany(
+                "INSERT OR REPLACE INTO waveform VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (o.device, o.observed_at_ms, w.name, w.lead, w.rate_hz, w.unit, pack(w.samples))
+                    for o in observations
+                    if (w := o.waveform) is not None
+                ],
+            )
+            run.execute("COMMIT")
+        except BaseException:
+            self._series.clear()  # ids given in this transaction are gone with it
+            if run.in_transaction:
+                run.execute("ROLLBACK")
+            raise
+
+    def _id(self, device: str, metric: str) -> int:
+        found = self._series.get((device, metric))
+        if found is None:
+            run = self.connection
+            run.execute("INSERT OR IGNORE INTO series (device, metric) VALUES (?, ?)", (device, metric))
+            row = run.execute("SELECT id FROM series WHERE device = ? AND metric = ?", (device, metric)).fetchone()
+            found = self._series[device, metric] = int(row[0])
+        return found
+
+
+def pack(samples: Sequence[float]) -> bytes:
+    """Samples as 64-bit little-endian floats, compressed (an ECG strip shrinks to about a tenth)."""
+    values = array("d", samples)
+    if _BIG_ENDIAN:
+        values.byteswap()
+    return zlib.compress(values.tobytes(), 1)
+
+
+def unpack(blob: bytes) -> tuple[float, ...]:
+    """The samples in a blob of `pack`."""
+    values = array("d")
+    values.frombytes(zlib.decompress(blob))
+    if _BIG_ENDIAN:
+        values.byteswap()
+    return tuple(values)
+
+
+_BIG_ENDIAN = array("H", [1]).tobytes() == b"\x00\x01"
