@@ -1,0 +1,83 @@
+"""People who act on cases through the gateway's public API, as a console would."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+log = logging.getLogger(__name__)
+
+STALE_RETRIES = 5
+
+
+class ApiError(Exception):
+    """The gateway's API did not do what a person asked, and why."""
+
+
+class People:
+    """Reads and acts on cases. Cases of another device or resident are left alone."""
+
+    def __init__(self, url: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url.rstrip("/"),
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10.0,
+            transport=transport,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def find(
+        self, *, residents: Collection[str], devices: Collection[str], known: Collection[str]
+    ) -> dict[str, Any] | None:
+        """The newest open case about these residents or devices, leaving out ``known`` ids. None if there is none."""
+        found = await self._get("/api/v1/cases", {"open": "true"})
+        cases: list[dict[str, Any]] = [summary["case"] for summary in found]
+        ours = [
+            case
+            for case in cases
+            if case["id"] not in known and (case["resident"] in residents or case["device"] in devices)
+        ]
+        return max(ours, key=lambda case: str(case["number"]), default=None)
+
+    async def case(self, case_id: str) -> dict[str, Any]:
+        """One case as it is now."""
+        found = (await self._get(f"/api/v1/cases/{case_id}", {}))["case"]
+        assert isinstance(found, dict)
+        return found
+
+    async def act(self, case_id: str, action: str, *, reason: str, to: str) -> dict[str, Any]:
+        """Do one action on the newest version of a case. Raises ApiError where the gateway refuses."""
+        for _ in range(STALE_RETRIES):
+            case = await self.case(case_id)
+            body = {"reason": reason, "version": case["version"], **({"to": to} if to else {})}
+            try:
+                answer = await self._http.post(f"/api/v1/cases/{case_id}/{action}", json=body)
+            except httpx.HTTPError as error:
+                raise ApiError(f"{action}: {type(error).__name__}: {error}") from None
+            if answer.status_code == 409 and answer.json().get("code") == "stale":
+                continue
+            if answer.is_error:
+                raise ApiError(f"{action}: HTTP {answer.status_code}: {answer.text[:300]}")
+            return await self.case(case_id)
+        raise ApiError(f"{action}: the case changed {STALE_RETRIES} times while it was tried")
+
+    async def _get(self, path: str, query: dict[str, str]) -> Any:
+        try:
+            answer = await self._http.get(path, params=query)
+        except httpx.HTTPError as error:
+            raise ApiError(f"GET {path}: {type(error).__name__}: {error}") from None
+        if answer.is_error:
+            raise ApiError(f"GET {path}: HTTP {answer.status_code}: {answer.text[:300]}")
+        return answer.json()

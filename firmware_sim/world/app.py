@@ -1,0 +1,19 @@
+"""The simulated world as one HTTP application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from firmware_sim.world.centre import Centre
+from firmware_sim.world.inbox import Inbox
+
+
+class World:
+    """A 120 centre and everybody's messengers. ``app`` serves both; the parts can be read directly in tests."""
+
+    def __init__(self, *, centre_token: str | None = None, inbox_file: Path | None = None) -> None:
+        self.centre = Centre(token=centre_token)
+        self.inbox = Inbox(file=inbox_file)
+        self.app = Starlette(routes=[*self.centre.routes(), *self.inbox.routes()])
