@@ -1,0 +1,37 @@
+"""The library of rules: one YAML document each in ``library/``, to be taken as it is or with parts laid over it."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from gateway.rules.document import RuleDocument
+
+FOLDER = Path(__file__).parent / "library"
+_adapter: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
+
+
+@cache
+def _read() -> dict[str, dict[str, Any]]:
+    documents = {}
+    for path in sorted(FOLDER.glob("*.yaml")):
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict) or document.get("id") != path.stem:
+            raise ValueError(f"{path.name}: expected a rule with id: {path.stem}, like the file's name")
+        documents[path.stem] = document
+    return documents
+
+
+def library() -> dict[str, dict[str, Any]]:
+    """The raw documents by id, in the order of their ids. A copy: change it as you like."""
+    return copy.deepcopy(_read())
+
+
+def library_rules() -> dict[str, RuleDocument]:
+    """The library's rules, validated. Raises pydantic.ValidationError for a document that is wrong."""
+    return {name: _adapter.validate_python(document) for name, document in _read().items()}
