@@ -189,6 +189,11 @@ class Fleet:
             raise ActionError(f"{device_id}: no such device in this fleet of {len(self.devices)}")
         return self.devices[device_id]
 
+    @property
+    def all_connected(self) -> bool:
+        serial = self.serial
+        return all(link.connected for link in self.mqtt.values()) and (serial is None or serial.connected)
+
     def totals(self) -> Mapping[str, object]:
         """The fleet in figures."""
         links = self.mqtt.values()

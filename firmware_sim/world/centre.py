@@ -11,6 +11,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from firmware_sim.world.behaviour import CentreBehaviour, Mood, until_hung_up
 from firmware_sim.world.server import hang_up
 
 SEATS = 12
+MARK = "【演练】"
 _TO_THE_DOOR = re.compile(r"[0-9０-９一二三四五六七八九十百]+\s*(?:号|號|室|户|门|栋|楼|单元|杆)|\d")
 _TELEPHONE = re.compile(r"[+0-9][0-9 ()-]{2,24}")
 
@@ -75,7 +77,7 @@ class Centre:
     # --- the line ---------------------------------------------------------------------------------------------
 
     async def _place(self, request: Request) -> Response:
-        key = request.headers.get("Idempotency-Key", "")
+        key = unquote(request.headers.get("Idempotency-Key", ""))  # a header holds ASCII, a key may hold more
         attempt = Attempt(key=key, at_ms=_now_ms(), outcome="")
         self.attempts.append(attempt)
         denied = self._denied(request)
@@ -191,12 +193,12 @@ def read_card(key: str, card: dict[str, Any] | None) -> tuple[int, str, str, str
         )
     address = card.get("address")
     text = address.get("zh", "") if isinstance(address, dict) else address
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or not text.replace(MARK, "").strip():
         return 422, "missing", "address", "缺少现场地址 where? the address is missing"
     if not _TO_THE_DOOR.search(text):
         return 422, "incomplete", "address", "地址不到门牌 the address must go down to the door or the pole"
     complaint = card.get("complaint")
-    if not isinstance(complaint, str) or not complaint.strip():
+    if not isinstance(complaint, str) or not complaint.replace(MARK, "").strip():
         return 422, "missing", "complaint", "缺少主诉 what happened? the chief complaint is missing"
     call_back = card.get("call_back")
     if not isinstance(call_back, str) or not call_back.strip():
