@@ -152,7 +152,6 @@ outbox = sa.Table(
         sqlite_where=sa.text("outcome_seen = 0"),
         postgresql_where=sa.text("outcome_seen = false"),
     ),
-    sa.Index("outbox_unseen", "outcome_seen"),
 )
 
 outbox_attempts = sa.Table(
