@@ -264,7 +264,8 @@ def public_devices(town: Town) -> None:
     for number, (slug, zh, en) in enumerate((*COMMUNITIES, *COMMUNITIES), start=1):
         where, there = ("服务站", "service station") if number <= len(COMMUNITIES) else ("便民超市", "market")
         name = {"zh": f"{zh}{where}信息机", "en": f"kiosk, {en} {there}"}
-        town.devices.append({"id": f"kiosk-{number:02d}", "kind": "kiosk", "name": name, "place": f"tjh-{slug}"})
+        grid = f"tjh-{slug}-g01" if number <= len(COMMUNITIES) else f"tjh-{slug}-g06"
+        town.devices.append({"id": f"kiosk-{number:02d}", "kind": "kiosk", "name": name, "place": grid})
     beside = town.rng.sample(town.poles, 2 * len(ROADS))
     for number, pole in enumerate(beside, start=1):
         name = {"zh": f"{ROADS[(number - 1) // 2]}流量计{number}", "en": f"traffic counter {number}"}

@@ -183,6 +183,7 @@ def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
         place=case.place,
         resident=case.resident,
         source=turn.directory.device_name(case.device, "zh"),
+        at_ms=turn.now_ms,
     )
     turn.write(actor, "line_committed", decided or "", number=number, mode=turn.directory.line_mode)
     turn.line(reference, Purpose.EMERGENCY_CALL, card)

@@ -286,9 +286,11 @@ class Directory(Protocol):
     def resident_name(self, resident: str | None) -> str: ...
 
     def emergency_card(
-        self, *, case_number: str, complaint: str, place: str | None, resident: str | None, source: str
+        self, *, case_number: str, complaint: str, place: str | None, resident: str | None, source: str, at_ms: int
     ) -> dict[str, object]:
-        """The EmergencyCard's registry part: who, where, history, key, meeting point (see docs/emergency-card.md)."""
+        """The EmergencyCard's registry part: who, where, history, key, meeting point (see docs/emergency-card.md).
+
+        ``at_ms`` is now, for the patient's age."""
         ...
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from devices.kinds import KINDS
 from gateway.alarms import ALARM_TYPES
-from gateway.cases.model import Ladder
+from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Ladder
 from gateway.registry import secrets
 from gateway.registry.model import AppriseChannel, Community
 from gateway.registry.problem import Level, Path, did_you_mean
@@ -59,6 +59,8 @@ class _Checker:
     def __init__(self, community: Community, known: Mapping[str, frozenset[str]], broken: frozenset[str]) -> None:
         self.c = community
         self.broken = broken
+        self.incomplete = broken | {section for section, ids in known.items() if ids}
+        """Sections with faulty entries: what depends on all of their entries cannot be judged."""
         self.ids = {
             section: {item.id for item in getattr(community, section)} | known.get(section, frozenset())
             for section in SECTIONS
@@ -79,7 +81,7 @@ class _Checker:
         yield self.ladders()
         yield self.rules()
         yield self.channels()
-        if not self.broken & {"places", "rosters", "ladders", "rules", "devices"}:
+        if not self.incomplete & {"places", "rosters", "ladders", "rules", "devices"}:
             yield self.holes()
             yield self.unwatched()
 
@@ -176,7 +178,7 @@ class _Checker:
                     message = f"role {duty.role} is given twice for place {duty.place}; put all people into one duty"
                     yield Finding(level="error", section="rosters", index=index, path=path, message=message)
                 seen.add((duty.role, duty.place))
-                if duty.role not in used and "ladders" not in self.broken:
+                if duty.role not in used and "ladders" not in self.incomplete:
                     near = did_you_mean(duty.role, [role for role in used if role])
                     message = f"no ladder tells role {duty.role}{near}"
                     place = (*path, "role")
@@ -231,9 +233,15 @@ class _Checker:
     def channels(self) -> Iterator[Finding]:
         for index, channel in enumerate(self.c.channels):
             fields = frozenset({"to"}) if isinstance(channel, AppriseChannel) else frozenset()
+            if channel.id in (DEVICE_CHANNEL, LINE_CHANNEL):
+                message = f"{channel.id} is Anju's own name; call the channel something else"
+                yield Finding(level="error", section="channels", index=index, path=("id",), message=message)
             for fault in secrets.url_faults(channel.url, fields):
                 yield Finding(level="error", section="channels", index=index, path=("url",), message=fault)
         if self.c.emergency_line is not None:
+            if not self.c.emergency_line.url.startswith(("http://", "https://")):
+                message = "expected http:// or https:// of the simulated 120 centre"
+                yield Finding(level="error", section="emergency_line", path=("url",), message=message)
             for fault in secrets.url_faults(self.c.emergency_line.url, frozenset()):
                 yield Finding(level="error", section="emergency_line", path=("url",), message=fault)
         for name, section, index, path in secrets.references(self.c):

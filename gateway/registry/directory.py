@@ -82,11 +82,11 @@ class CommunityDirectory:
         place: str | None,
         resident: str | None,
         source: str,
-        at_ms: int | None = None,
+        at_ms: int,
     ) -> dict[str, object]:
         """What a dispatcher asks for, under the keys of docs/emergency-card.md; ``vitals`` is added by who sends it.
 
-        ``at_ms`` makes the age from the year of birth; without it ``age`` is None and the year stands alone.
+        ``at_ms`` is now: it makes the age out of the year of birth.
         """
         served = self._residents.get(resident or "")
         scene = place if place in self._places else served.home if served is not None else None
@@ -164,11 +164,11 @@ class CommunityDirectory:
             seen.add(place)
             place = node.parent
 
-    def _patient(self, served: Resident | None, at_ms: int | None) -> dict[str, Any] | None:
+    def _patient(self, served: Resident | None, at_ms: int) -> dict[str, Any] | None:
         if served is None:
             return None
         age = None
-        if served.birth_year is not None and at_ms is not None:
+        if served.birth_year is not None:
             zone = ZoneInfo(self.community.community.timezone)
             age = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).year - served.birth_year
         doctor = self._people.get(served.doctor or "")

@@ -15,6 +15,7 @@ from gateway.registry.model import Community, CommunityInfo, EmergencyLine
 from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
 from gateway.registry.sections import MODELS, SECTIONS, TAGGED
 from gateway.registry.sources import Entry, Sources, read_sources
+from gateway.rules.check import rule_problems
 from gateway.rules.library import library
 
 _ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(model) for name, model in MODELS.items()}
@@ -66,6 +67,11 @@ def read_community(path: FilePath) -> Reading:
     values: dict[str, Any] = {"anju": 1, **scalars, **parts}
     community = Community.model_construct(**values)  # every part has been validated above
     reading = Reading(community, (), tuple(sources.files), written)
+    for index, rule in enumerate(parts["rules"]):
+        for fault in rule_problems(rule):
+            column = f" (column {fault.position})" if fault.position is not None else ""
+            said = f"{fault.problem}{column}; expected {fault.expected}; {fault.hint}"
+            problems.append(reading.problem("rules", index, tuple(fault.key.split(".")) if fault.key else (), said))
     for finding in check(community, known, frozenset(sources.broken)):
         message = finding.message
         if finding.first is not None:

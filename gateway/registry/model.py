@@ -124,7 +124,8 @@ class Roster(Frozen):
 
 
 class AppriseChannel(Frozen):
-    """Any of Apprise's messengers. ``url`` is a template: ``{to}`` is the address, ``${NAME}`` a secret."""
+    """Any of Apprise's messengers. ``url`` is a template: ``{to}`` is the address, ``${NAME}`` a secret; both are
+    percent-encoded, so host and port are two names."""
 
     id: Id
     type: Literal["apprise"]
@@ -149,7 +150,7 @@ class EmergencyLine(Frozen):
 
     mode: Literal["drill"] = "drill"
     url: str
-    """The simulated 120 centre."""
+    """Base of the simulated 120 centre: ``http://${CENTRE_HOST}:${CENTRE_PORT}``; the driver adds ``/calls``."""
     secret: str | None = None
 
 

@@ -44,11 +44,11 @@ def url_faults(url: str, placeholders: frozenset[str]) -> Iterator[str]:
             yield f"unknown placeholder {{{field}}}; expected {allowed}, or ${{NAME}} for a secret"
     try:
         parts = urlsplit(re.sub(r"\{[^}]*\}", "x", bare))
-        port_is_written = parts.netloc.rpartition("@")[2]
+        host_is_written = parts.netloc.rpartition("@")[2]
     except ValueError:
         yield f'expected a URL such as json://host/path, found "{url}"'
         return
-    if not parts.scheme or not port_is_written:
+    if not parts.scheme or not host_is_written:
         yield f'expected a URL such as json://host/path, found "{url}"'
         return
     yield from _inline(parts.scheme, parts.username, parts.password, parts.netloc, parts.path, parts.query)
@@ -56,12 +56,15 @@ def url_faults(url: str, placeholders: frozenset[str]) -> Iterator[str]:
 
 def _inline(scheme: str, user: str | None, password: str | None, netloc: str, path: str, query: str) -> Iterator[str]:
     advice = "secrets never stand in the YAML: put it into the environment or the secrets directory and write ${NAME}"
-    if password is not None and password != "SECRET":
+    address = re.sub(r"^\[[^\]]*\]", "ip", netloc.rpartition("@")[2])
+    host, _, port = address.partition(":")
+    hidden = password if password is not None else port if not port.isdigit() and host else None
+    if hidden and hidden != "SECRET":
         yield f"a password stands in the URL; {advice}"
     for key, value in parse_qsl(query, keep_blank_values=False):
         if _SENSITIVE.search(key) and value != "SECRET":
             yield f"{key}= carries a secret; {advice}"
     if scheme not in _PLAIN_SCHEMES:
-        pieces = [user or "", netloc.rpartition("@")[2], *path.split("/")]
+        pieces = [user or "", host, *path.split("/")]
         if any(_OPAQUE.fullmatch(unquote(piece)) for piece in pieces):
             yield f"the URL carries what looks like a key; {advice}"

@@ -85,7 +85,7 @@ class Town:
         return "" if resident is None else "李秀兰"
 
     def emergency_card(
-        self, *, case_number: str, complaint: str, place: str | None, resident: str | None, source: str
+        self, *, case_number: str, complaint: str, place: str | None, resident: str | None, source: str, at_ms: int
     ) -> dict[str, object]:
         return {"case": case_number, "complaint": complaint, "address": self.place_path(place, "zh"), "source": source}
 
