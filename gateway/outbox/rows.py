@@ -42,7 +42,7 @@ _c, _a = outbox.c, outbox_attempts.c
 def enqueue(connection: sa.Connection, case_id: str, send: Send, now_ms: int) -> bool:
     """Put ``send`` into the outbox. False where its key is there already: the same thing is never said twice."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    done = connection.execute(
+    inserted = connection.execute(
         insert(outbox)
         .values(
             key=send.key,
@@ -57,8 +57,9 @@ def enqueue(connection: sa.Connection, case_id: str, send: Send, now_ms: int) ->
             body=send.model_dump_json(),
         )
         .on_conflict_do_nothing(index_elements=["key"])
+        .returning(_c.key)  # the row count of such an insert is not known on PostgreSQL
     )
-    return done.rowcount == 1
+    return inserted.first() is not None
 
 
 def withdraw_unsent(
@@ -286,16 +287,12 @@ def depth(connection: sa.Connection, now_ms: int) -> Depth:
 
 
 def _due(now_ms: int) -> sa.ColumnElement[bool]:
-    far = now_ms + sa.case((_c.urgent, FAR_URGENT_MS), else_=FAR_MS)
+    due_in_far_future = sa.or_(
+        _c.next_attempt_ms > now_ms + FAR_MS, sa.and_(_c.urgent, _c.next_attempt_ms > now_ms + FAR_URGENT_MS)
+    )
     return sa.or_(
-        sa.and_(
-            _c.status == PENDING,
-            sa.or_(_c.attempts == 0, _c.next_attempt_ms <= now_ms, _c.next_attempt_ms > far),
-        ),
-        sa.and_(
-            _c.status == SENDING,
-            sa.or_(_c.lease_until_ms <= now_ms, _c.lease_until_ms > now_ms + FAR_MS),
-        ),
+        sa.and_(_c.status == PENDING, sa.or_(_c.attempts == 0, _c.next_attempt_ms <= now_ms, due_in_far_future)),
+        sa.and_(_c.status == SENDING, sa.or_(_c.lease_until_ms <= now_ms, _c.lease_until_ms > now_ms + FAR_MS)),
     )
 
 
