@@ -99,7 +99,7 @@ class Centre:
             return _problem(422, "refused", "complaint", "坐席拒绝受理 the dispatcher does not take this call")
         fault = read_card(key, card)
         if fault is not None:
-            attempt.outcome, attempt.field = "refused", fault[1]
+            attempt.outcome, attempt.field = "refused", fault[2]
             return _problem(*fault)
         assert isinstance(card, dict)
         call = self._accept(key, card)

@@ -12,38 +12,25 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from firmware_sim.world.behaviour import until_hung_up
 
 HOST = "127.0.0.1"
 """Nothing of the simulation may be reachable from outside this machine."""
 
-_connections: dict[tuple[str, int], asyncio.Transport] = {}
-"""Open connections by the caller's address."""
-
-
-class _Droppable(H11Protocol):
-    """uvicorn's protocol, with a list of who is connected."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # narrower, as uvicorn's
-        super().connection_made(transport)
-        if self.client is not None:
-            _connections[self.client] = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.client is not None:
-            _connections.pop(self.client, None)
-        super().connection_lost(exc)
-
 
 async def hang_up(request: Request) -> None:
     """Break the caller's connection without an answer, as a process that dies does."""
     assert request.client is not None
-    transport = _connections.get((request.client.host, request.client.port))
-    if transport is not None:
-        transport.abort()
+    _abort(request.app.state.server, (request.client.host, request.client.port))
     await until_hung_up(request)
+
+
+def _abort(server: uvicorn.Server, client: tuple[str, int] | None = None) -> None:
+    """Abort one caller's connection, or all."""
+    for connection in list(server.server_state.connections):
+        if client in (None, connection.client):
+            connection.transport.abort()  # type: ignore[union-attr]  # websockets are off
 
 
 @contextlib.asynccontextmanager
@@ -58,7 +45,6 @@ async def serving(
     try:
         config = uvicorn.Config(
             app,
-            http=_Droppable,
             ws="none",
             lifespan="off",
             log_level="warning",
@@ -67,6 +53,7 @@ async def serving(
             timeout_graceful_shutdown=1,
         )
         server = _Server(config)
+        app.state.server = server
         task = asyncio.create_task(server.serve(sockets=[listening]), name="http")
         while not server.started:
             if task.done():
@@ -81,6 +68,7 @@ async def serving(
             yield bound
         finally:
             server.should_exit = True
+            _abort(server)  # nobody waits for an answer that will never come
             await task
     finally:
         listening.close()
