@@ -1,6 +1,6 @@
 """Home health monitor: pulse, oximetry, blood pressure, glucose, temperature, ECG strip.
 
-LOINC and UCUM codes after docs/devices.md; ranges are what the instruments can show, not what is healthy:
+LOINC and UCUM codes after docs/protocol.md; ranges are what the instruments can show, not what is healthy:
 a value outside them is an instrument fault, and limits for health belong to rules.
 """
 
