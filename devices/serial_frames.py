@@ -205,8 +205,12 @@ _CHANNELS = {code: channel for channel, code in _CHANNEL_CODES.items()}
 
 
 def crc16(data: bytes) -> int:
-    """CRC-16/IBM-3740 ("CCITT-FALSE"): polynomial 1021, start FFFF, not reflected; ``123456789`` gives 29B1."""
-    return binascii.crc_hqx(data, 0xFFFF)
+    """CRC-16/GENIBUS: CCITT's polynomial 1021, start FFFF, not reflected, inverted; ``123456789`` gives D64E.
+
+    The inversion is needed: without it a frame with a zero byte behind its CRC is a good frame again, one byte longer,
+    and a single turned bit in the closing delimiter (00 to 01) is read as exactly that.
+    """
+    return binascii.crc_hqx(data, 0xFFFF) ^ 0xFFFF
 
 
 def encode(frame: Frame) -> bytes:
@@ -219,13 +223,13 @@ def encode(frame: Frame) -> bytes:
 
 def pack(frame: Frame) -> bytes:
     """Header and body of ``frame``, before CRC and COBS. Raises FrameError like `encode`."""
-    frame_type, body = _body(frame)
     try:
+        frame_type, body = _body(frame)
         raw = _HEADER.pack(LINK_VERSION, frame_type, frame.boot, frame.seq) + body
-    except struct.error:
-        raise FrameError(
-            Fault.MALFORMED, f"boot {frame.boot} and seq {frame.seq} must each be 0 to 4294967295"
-        ) from None
+    except (struct.error, OverflowError):
+        raise FrameError(Fault.MALFORMED, f"{frame}: a number is not 0 to 4294967295") from None
+    except UnicodeEncodeError as error:
+        raise FrameError(Fault.MALFORMED, f"{frame}: {error}") from None
     if len(raw) + CRC_BYTES > MAX_FRAME_BYTES:
         raise FrameError(Fault.OVERSIZE, f"{len(raw) + CRC_BYTES} bytes; a frame holds {MAX_FRAME_BYTES}")
     return raw

@@ -136,7 +136,9 @@ class ConcentratorLink:
 
     def receive(self, frame: Frame, now_ms: int) -> list[Acked | SetAside | CommandIn]:
         """Take a frame from the gateway."""
-        if self._heard_ms is None or now_ms - self._heard_ms >= SILENT_AFTER_MS:
+        # A PING that does not know this concentrator comes from a gateway that has just opened the port.
+        opened = isinstance(frame, Ping) and frame.boot != self.boot
+        if opened or self._heard_ms is None or now_ms - self._heard_ms >= SILENT_AFTER_MS:
             self._gateway_is_back(now_ms)
         self._heard_ms = now_ms
         if isinstance(frame, Ping):
