@@ -21,7 +21,8 @@ class Outcome(StrEnum):
 
 
 Done = Callable[[Outcome], None]
-"""Called once per message from the journal's writer thread, after the fsync. Must be quick and must not raise."""
+"""Called once per message from the journal's writer thread, after the fsync; or, with REFUSED, at once from the thread
+that hands the message in, where the queue is full. Must be quick and must not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
