@@ -96,7 +96,6 @@ class StoreWriter:
         self._saved = dict.fromkeys(Lane, 0)
         self._written: deque[_Written] = deque()
         """What the store may still lose."""
-        self._front_ms = dict.fromkeys(Lane, 0)
         self._rates: deque[tuple[float, int]] = deque()
         self._woken = asyncio.Event()
         self._begun = False
@@ -108,9 +107,14 @@ class StoreWriter:
         self._save_due_s = 0.0
 
     def health(self) -> StoreHealth:
-        """The present state; cheap, from any coroutine."""
+        """The present state, from any thread. Reads four rows of the journal; raises what the journal raises."""
         behind = {lane: max(0, self._journal.last_position(lane) - self._read[lane]) for lane in Lane}
-        oldest = [self._front_ms[lane] for lane in Lane if behind[lane] and self._front_ms[lane]]
+        oldest = [
+            entry.observation.received_at_ms
+            for lane in Lane
+            if behind[lane]
+            for entry in self._journal.read(lane, self._read[lane], 1)
+        ]
         return StoreHealth(
             state=self._state,
             since_ms=self._since_ms,
@@ -190,13 +194,11 @@ class StoreWriter:
         return full
 
     async def _write(self, lane: Lane, entries: list[Entry]) -> None:
-        self._front_ms[lane] = entries[0].observation.received_at_ms
         observations = [entry.observation for entry in entries]
         if refused := await self._store.write(observations):
             await self._set_aside(refused)
         now = time.monotonic()
         self._read[lane] = entries[-1].position
-        self._front_ms[lane] = entries[-1].observation.received_at_ms
         self._written.append(_Written(now, lane, entries[-1].position))
         points = sum(map(count_points, observations))
         self._points += points

@@ -96,7 +96,7 @@ async def test_a_correction_takes_the_place_of_the_reading(store: Store) -> None
     assert (bucket.count, bucket.mean) == (1, 61)
 
 
-@pytest.mark.parametrize("width_s", [1, 7, 10, 60, 90, 300, 3600])
+@pytest.mark.parametrize("width_s", [7, 60, 90, 3600])
 @pytest.mark.parametrize(("first_s", "final_s"), [(0, 3600), (13, 3301), (59, 62), (3599, 7300)])
 async def test_buckets_are_what_one_would_reckon_by_hand(
     store: Store, width_s: int, first_s: int, final_s: int

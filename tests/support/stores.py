@@ -119,6 +119,10 @@ class Influxd(_Server):
         assert "error" not in result, result
         return list(result.get("series", []))
 
+    def write(self, line: str) -> None:
+        """A line from somebody else."""
+        httpx.post(f"{self.url}/write", params={"db": BUCKET}, content=line, timeout=10).raise_for_status()
+
     def create(self, auth: tuple[str, str] | None = None) -> None:
         self.query(f'CREATE DATABASE "{BUCKET}"', auth=auth)
 
@@ -140,6 +144,20 @@ class Victoria(_Server):
             "-dedup.minScrapeInterval=1ms",
             "-search.disableCache",
         ]
+
+    def started(self) -> str:
+        """Its start, in whole seconds."""
+        metrics = httpx.get(f"{self.url}/metrics", timeout=5).text
+        return next(line.split()[1] for line in metrics.splitlines() if line.startswith("vm_app_start_timestamp"))
+
+    def restart_killed(self) -> None:
+        """SIGKILL, and a start that can be told from the one before."""
+        before = self.started()
+        while True:
+            self.kill()
+            self.start()
+            if self.started() != before:
+                return
 
     def export(self, match: str = '{__name__!=""}') -> dict[str, dict[int, float]]:
         """All points: ``metric device`` → time in ms → value."""

@@ -1,0 +1,218 @@
+"""The embedded store over days and months: roll-ups, late readings, retention, and death by SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from devices.observation import Waveform
+from gateway.store.embedded import EmbeddedStore
+from gateway.store.protocol import Bucket, StoreUnavailable
+from tests.integration.test_store_protocol import reckon
+from tests.support.stores import START_MS, VirtualClock, observe
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[EmbeddedStore]:
+    found = EmbeddedStore(tmp_path / "telemetry.db", clock)
+    yield found
+    await found.close()
+
+
+async def live_on(store: EmbeddedStore, clock: VirtualClock, *, times: int = 3) -> None:
+    """Something else is written, so that upkeep gets its turns."""
+    for _ in range(times):
+        clock.forward(s=11)
+        await store.write([observe(clock.ms, {"battery": 90}, device="other", kind="contact")])
+
+
+async def look(store: EmbeddedStore, readings: dict[int, float], start: int, end: int, width_s: int) -> None:
+    found = await store.buckets("bed-3", "pulse", start, end, width_s)
+    wanted = reckon(readings, start, end, width_s)
+
+    def exact(buckets: list[Bucket]) -> list[tuple[float, ...]]:
+        return [(b.start_ms, b.count, b.low, b.high, b.last) for b in buckets]
+
+    assert exact(found) == exact(wanted)
+    assert [b.mean for b in found] == pytest.approx([b.mean for b in wanted])
+
+
+async def test_100_days_are_right_at_every_age(store: EmbeddedStore, clock: VirtualClock) -> None:
+    chance = random.Random(2)
+    readings: dict[int, float] = {}
+    while clock.ms < START_MS + 100 * DAY:
+        batch = {clock.ms + i * 97_000: round(chance.gauss(70, 8), 1) for i in range(223)}  # six hours
+        await store.write([observe(at, {"pulse": value}) for at, value in batch.items()])
+        readings |= batch
+        clock.forward(hours=6)
+    await live_on(store, clock, times=12)
+    now = clock.ms
+
+    await look(store, readings, START_MS, now, 3600)
+    await look(store, readings, START_MS, now, DAY // 1000)
+    await look(store, readings, now - 80 * DAY // MINUTE * MINUTE, now, 300)
+    await look(store, readings, now - 47 * HOUR + 12_345, now, 7)
+    await look(store, readings, now - 47 * HOUR + 12_345, now - 999, 60)
+    await look(store, readings, now // HOUR * HOUR - 50 * DAY, now - 777, 7200)
+    oldest = await store.readings("bed-3", "pulse", 0, now, 1)
+    assert now - 50 * HOUR < oldest[0].at_ms < now - 47 * HOUR, "raw readings are kept 48 h"
+
+
+async def test_a_resend_counts_once_whatever_was_rolled_up(store: EmbeddedStore, clock: VirtualClock) -> None:
+    readings = {START_MS + i * 10_000: 60.0 + i % 9 for i in range(720)}
+    batch = [observe(at, {"pulse": value}) for at, value in readings.items()]
+    for wait_hours in (0, 3, 30):
+        clock.forward(hours=wait_hours)
+        await store.write(batch)
+        await live_on(store, clock)
+        await look(store, readings, START_MS, START_MS + 3 * HOUR, 60)
+        await look(store, readings, START_MS, START_MS + 3 * HOUR, 3600)
+    clock.forward(hours=70)
+    await live_on(store, clock)
+    assert await store.readings("bed-3", "pulse", 0, clock.ms, 1000) != [], "the newest stays, for `latest`"
+    await store.write(batch[:100])  # after the raw readings have gone
+    for _ in range(3):
+        await look(store, readings, START_MS, START_MS + 3 * HOUR, 60)
+        clock.forward(hours=2)
+        await live_on(store, clock)
+    await look(store, readings, START_MS, START_MS + 3 * HOUR, 3600)
+
+
+async def test_a_late_reading_finds_its_minute_and_hour(store: EmbeddedStore, clock: VirtualClock) -> None:
+    readings = {START_MS + i * 20_000: 70.0 for i in range(300)}
+    await store.write([observe(at, {"pulse": value}) for at, value in readings.items()])
+    clock.forward(hours=5)
+    await live_on(store, clock)
+
+    late = {START_MS + 61_000: 150.0, START_MS + HOUR + 7: 20.0}
+    await store.write([observe(at, {"pulse": value}) for at, value in late.items()])
+    for _ in range(2):
+        await look(store, readings | late, START_MS, START_MS + 2 * HOUR, 60)
+        await look(store, readings | late, START_MS, START_MS + 2 * HOUR, 3600)
+        await live_on(store, clock)
+
+
+async def test_a_backlog_of_days_may_come_in_pieces(store: EmbeddedStore, clock: VirtualClock) -> None:
+    """A field-bus line was out for five days; its concentrator sends the backlog, newest first, over an hour."""
+    clock.forward(days=5)
+    readings = {START_MS + i * 5_000: 50.0 + i % 40 for i in range(2000)}
+    backlog = [observe(at, {"pulse": value}) for at, value in readings.items()]
+    chance = random.Random(3)
+    chance.shuffle(backlog)
+    for part in range(0, 2000, 250):
+        await store.write(backlog[part : part + 250])
+        clock.forward(minutes=7)
+        await live_on(store, clock)
+    for _ in range(3):
+        await look(store, readings, START_MS, START_MS + 3 * HOUR, 60)
+        await look(store, readings, START_MS, START_MS + 3 * HOUR, 3600)
+        clock.forward(hours=3)
+        await live_on(store, clock)
+    assert len(await store.readings("bed-3", "pulse", 0, clock.ms, 5000)) == 1, "trimmed in the end"
+
+
+async def test_latest_is_known_after_a_year_of_silence(store: EmbeddedStore, clock: VirtualClock) -> None:
+    await store.write([observe(START_MS + i, {"pulse": 60 + i}) for i in range(5)])
+    for _ in range(4):
+        clock.forward(days=100)
+        await live_on(store, clock)
+    assert (await store.latest("bed-3"))["pulse"].value == 64
+
+
+async def test_events_and_strips_are_kept_90_days(store: EmbeddedStore, clock: VirtualClock) -> None:
+    strip = Waveform(name="ecg", lead="I", rate_hz=250, unit="mV", samples=(0.1, 0.2))
+    await store.write([observe(START_MS, event="measurement", waveform=strip)])
+    clock.forward(days=89)
+    await live_on(store, clock)
+    assert await store.events("bed-3", 0, clock.ms) and await store.waveforms("bed-3", 0, clock.ms)
+    clock.forward(days=2)
+    await live_on(store, clock)
+    assert not await store.events("bed-3", 0, clock.ms) and not await store.waveforms("bed-3", 0, clock.ms)
+
+
+async def test_a_second_start_finds_everything(tmp_path: Path, clock: VirtualClock) -> None:
+    for value in (60, 61):
+        store = EmbeddedStore(tmp_path / "t.db", clock)
+        await store.write([observe(clock.ms + value, {"pulse": value})])
+        await store.close()
+    with closing(sqlite3.connect(tmp_path / "t.db")) as file:
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert file.execute("SELECT count(*) FROM raw").fetchone() == (2,)
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path: Path, clock: VirtualClock) -> None:
+    (tmp_path / "t.db").write_bytes(b"this is no database" * 1000)
+    with pytest.raises(StoreUnavailable, match="not a database") as caught:
+        EmbeddedStore(tmp_path / "t.db", clock)
+    assert "move" in caught.value.hint
+
+
+async def test_a_full_disk_is_said_and_nothing_half_written(store: EmbeddedStore, tmp_path: Path) -> None:
+    await store.write([observe(START_MS, {"pulse": 60})])
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as file:
+        pages = file.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.connection.execute(f"PRAGMA max_page_count = {pages + 2}")  # as if the disk ended here
+    many = [observe(START_MS + i, {f"m{i % 50}": 1.0}, device=f"d{i}") for i in range(5000)]
+
+    with pytest.raises(StoreUnavailable, match="full") as caught:
+        await store.write(many)
+    assert "free space" in caught.value.hint
+    assert await store.latest("d7") == {}
+
+    store._writer.connection.execute("PRAGMA max_page_count = 1000000")
+    assert await store.write(many) == []
+    assert (await store.latest("d7"))["m7"].value == 1.0
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from gateway.store.embedded import EmbeddedStore
+from tests.support.stores import START_MS, VirtualClock, observe
+
+async def main():
+    clock = VirtualClock()
+    store = EmbeddedStore(Path(sys.argv[1]), clock)
+    for batch in range(10**9):
+        await store.write([observe(START_MS + (batch * 50 + i) * 1000, {"pulse": 60.0}) for i in range(50)])
+        clock.forward(s=50)
+        sys.stdout.write(f"{batch}\\n")
+        sys.stdout.flush()
+asyncio.run(main())
+"""
+
+
+def write_until_killed(path: Path, kill_after: int) -> int:
+    """Run the child above, kill it at some instant, return how many batches it saw acknowledged."""
+    with subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        while int(child.stdout.readline()) < kill_after:
+            pass
+        child.send_signal(signal.SIGKILL)
+        return kill_after + 1 + len(child.stdout.read().split())
+
+
+@pytest.mark.parametrize("kill_after", [3, 40, 150])
+async def test_sigkill_loses_no_batch_that_was_acknowledged(tmp_path: Path, kill_after: int) -> None:
+    batches = await asyncio.to_thread(write_until_killed, tmp_path / "t.db", kill_after)
+
+    store = EmbeddedStore(tmp_path / "t.db", VirtualClock())
+    counted = await store.buckets("bed-3", "pulse", START_MS, START_MS + batches * 50_000, 60)
+    assert sum(bucket.count for bucket in counted) == batches * 50
+    await store.close()
