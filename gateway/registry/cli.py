@@ -26,8 +26,10 @@ from gateway.settings import Settings, load_settings
 from gateway.state.db import open_database, reading
 from gateway.state.tables import device_states
 
-config_app = typer.Typer(no_args_is_help=True, help="Check a community's YAML 检查社区配置.")
-devices_app = typer.Typer(no_args_is_help=True, help="The registered devices 设备名册.")
+config_app = typer.Typer(no_args_is_help=True, help="社区配置 · A community's YAML: check it, and its JSON Schema.")
+devices_app = typer.Typer(
+    no_args_is_help=True, help="设备名册 · The registered devices, and when they were last heard."
+)
 
 _out = Console(highlight=False)
 _SHOWN = 200
@@ -74,7 +76,10 @@ def check(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Check a community: every error with file, line, key and what to do. Exit code 1 when there are errors."""
+    """检查社区配置 · Check a community: every error with file, line, key and what to do.
+
+    Exit code 1 when there are errors.
+    """
     result = _read(file)
     assert result.community is not None
     if secrets:
@@ -99,7 +104,7 @@ def check(
 
 @config_app.command("schema")
 def schema() -> None:
-    """Print the JSON Schema of a community's files, for editors."""
+    """编辑器用的模式 · Print the JSON Schema of a community's files, for editors."""
     typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
 
 
@@ -109,7 +114,7 @@ def apply(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Show what FILE changes, and bring the registry to it, all or nothing.
+    """应用社区配置 · Show what FILE changes, and bring the registry to it, all or nothing.
 
     Exit codes: 0 applied or nothing to do, 1 errors in FILE or the registry moved meanwhile, 3 declined.
     """
@@ -181,7 +186,7 @@ def list_devices(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """List devices with where they are, whom they serve and when they were last heard."""
+    """列出设备 · List devices with where they are, whom they serve and when they were last heard."""
     directory, states = _registered(_settings(settings, data_dir))
     now_ms = SystemClock().now_ms()
     zone = ZoneInfo(directory.community.community.timezone)
@@ -210,7 +215,7 @@ def show_device(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Show one device: what is registered, and what it last said."""
+    """查看一台设备 · Show one device: what is registered, and what it last said."""
     directory, states = _registered(_settings(settings, data_dir))
     known = directory.device(device)
     if known is None:

@@ -46,6 +46,8 @@ class Position(Frozen):
 
 
 class Place(Frozen):
+    """A node of the place tree, from the largest to the door or the pole."""
+
     id: Id
     level: str
     """The community's own word for it: district, courtyard, building, unit, door, pole …"""
@@ -72,11 +74,15 @@ class Person(Frozen):
 
 
 class Relative(Frozen):
+    """One of the people a resident wants told."""
+
     person: Id
     relation: str
 
 
 class Resident(Frozen):
+    """Somebody whom devices serve, with what the 120 dispatcher asks for."""
+
     id: Id
     name: str
     home: Id
@@ -93,6 +99,8 @@ class Resident(Frozen):
 
 
 class Device(Frozen):
+    """A registered device: what is not registered is not listened to."""
+
     id: Id
     kind: str
     profile: Literal["native"] = "native"
@@ -119,6 +127,8 @@ class Duty(Frozen):
 
 
 class Roster(Frozen):
+    """A list of duties under one name."""
+
     id: Id
     duties: tuple[Duty, ...] = Field(min_length=1)
 
@@ -152,9 +162,12 @@ class EmergencyLine(Frozen):
     url: str
     """Base of the simulated 120 centre: ``http://${CENTRE_HOST}:${CENTRE_PORT}``; the driver adds ``/calls``."""
     secret: str | None = None
+    """Name of the secret that holds the centre's token, where it wants one."""
 
 
 class CommunityInfo(Frozen):
+    """The community itself; its id is part of every MQTT topic."""
+
     id: Id
     name: Wording
     timezone: str = "Asia/Shanghai"

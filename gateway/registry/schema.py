@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.registry.model import Community
+from gateway.registry.reference import TABLES, notes
 from gateway.rules.library import library
 
 
@@ -27,6 +28,11 @@ def json_schema() -> dict[str, Any]:
         "items": {"type": "string"},
         "description": "More files or patterns, relative to this file and inside its directory.",
     }
+    for _, model in TABLES:
+        for key, note in notes(model).items():
+            definition = definitions[model.__name__]["properties"].get(key)
+            if definition is not None:
+                definition["description"] = note
     schema.pop("required", None)
     document = {key: schema.pop(key) for key in ("type", "properties", "additionalProperties", "description")}
     return {
