@@ -22,9 +22,11 @@ from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.model import Case
 from gateway.clock import Clock
 from gateway.decider import case_rows, device_rows
-from gateway.decider.decision import Decision, View
+from gateway.decider.decision import Decision
+from gateway.decider.view import View, Views
 from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
+from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
 from gateway.state.db import reading
 
@@ -74,20 +76,20 @@ class Decider:
         journal: JournalReader,
         clock: Clock,
         *,
-        build_view: Callable[[sa.Connection, int], View],
-        revision: Callable[[sa.Connection], int],
+        views: Views,
         quarantine: Callable[[Quarantined], None],
         on_change: Callable[[Changed], None],
         on_said: Callable[[], None],
+        on_view: Callable[[CommunityDirectory], None],
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._clock = clock
-        self._build_view = build_view
-        self._revision = revision
+        self._views = views
         self._quarantine = quarantine
         self._on_change = on_change
         self._on_said = on_said
+        self._on_view = on_view
         self._actions: queue.SimpleQueue[tuple[str, HumanAction, Future[Case]]] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -171,12 +173,22 @@ class Decider:
 
     def _reload(self) -> None:
         with reading(self._engine) as connection:
-            self._positions = {
-                Lane(row.lane): row.position
-                for row in connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == READER))
-            }
-            revision = self._revision(connection)
-            self._view = self._build_view(connection, revision) if revision else None
+            rows = connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == READER)).all()
+        positions = {Lane(row.lane): row.position for row in rows}
+        for lane in Lane:
+            position = positions.get(lane, 0)
+            if position > self._journal.last_position(lane):
+                # The journal is not the one these decisions were taken from: what is in it must not be skipped.
+                log.error(
+                    "the %s journal ends at %d but was decided up to %d: it was replaced; deciding it from its start",
+                    lane.value,
+                    self._journal.last_position(lane),
+                    position,
+                )
+                position = 0
+            self._positions[lane] = position
+            self._journal.set_cursor(READER, lane, position)
+        self._view = self._views.load()
 
     def cycle(self) -> bool:
         """Do all that is due now, and one helping of routine. True when there may be more to do at once."""
@@ -192,11 +204,12 @@ class Decider:
         return self._observations(Lane.ROUTINE, ROUTINE_BATCH) or busy
 
     def _refresh_view(self) -> None:
-        with reading(self._engine) as connection:
-            revision = self._revision(connection)
-            if revision and (self._view is None or self._view.revision != revision):
-                log.info("registry revision %s", revision)
-                self._view = self._build_view(connection, revision)
+        revision = self._views.revision()
+        if revision and (self._view is None or self._view.revision != revision):
+            log.info("registry revision %s", revision)
+            self._view = self._views.load() if self._view is None else self._views.follow(self._view)
+            if self._view is not None:
+                self._on_view(self._view.directory)
 
     def _need_view(self) -> View:
         if self._view is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -11,24 +10,12 @@ import sqlalchemy as sa
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.cases import machine
 from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
-from gateway.cases.model import Case, Directory, EndMomentaryAlarms, Ladder
+from gateway.cases.model import Case, EndMomentaryAlarms
 from gateway.cases.turn import Moved
 from gateway.decider import case_rows
-from gateway.rules.engine import Engine
+from gateway.decider.view import View
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class View:
-    """The registry as one revision of it stands: what decisions are taken by."""
-
-    revision: int
-    community: str
-    timezone: str
-    directory: Directory
-    ladders: Mapping[str, Ladder]
-    rules: Engine
 
 
 @dataclass

@@ -1,0 +1,5 @@
+"""``python -m gateway`` is ``anju``."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,265 @@
+"""The wiring of one gateway, readable top to bottom: what is made, in which order it starts, and how it stops.
+
+Start: state database, journal, store, decider, outbox, broker, transports, API: nothing is let in before it can be
+written down, and nothing is acknowledged before it is. Stop: the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+import uvicorn
+
+from devices.native import Command, encode_command
+from gateway.api.app import create_api
+from gateway.api.auth import create_token
+from gateway.api.context import Context
+from gateway.checkup import Checkup
+from gateway.clock import Clock, SystemClock
+from gateway.decider.decider import Changed, Decider
+from gateway.decider.view import Views
+from gateway.feed import Feed, News
+from gateway.intake import Intake
+from gateway.journal.entry import Outcome, Quarantined
+from gateway.journal.journal import Journal
+from gateway.metrics import metrics_registry
+from gateway.outbox.channels.build import build_channels
+from gateway.outbox.channels.device_command import Published
+from gateway.outbox.worker import OutboxWorker
+from gateway.registry.directory import CommunityDirectory
+from gateway.settings import Settings
+from gateway.state import tables as t
+from gateway.state.db import open_database
+from gateway.store import open_store
+from gateway.store.cursors import StoreCursors
+from gateway.store.writer import StoreWriter
+from gateway.transports.broker import ManagedBroker
+from gateway.transports.broker_config import ensure_broker_users
+from gateway.transports.mqtt import MqttTransport
+from gateway.transports.serial import SerialTransport
+
+log = logging.getLogger(__name__)
+
+READERS = ("decider", "store")
+STREAMS_END_S = 5
+
+
+class NotConfigured(Exception):
+    """The gateway cannot start as it is set up; the message says what to do."""
+
+
+class Gateway:
+    """One gateway. `run` starts everything, serves until `stop`, and ends everything."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.feed = Feed()
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.url = ""
+        """Where the console is, once it is up."""
+        self.first_token: str | None = None
+        """The token made at the very first start, to be shown once."""
+
+    def stop(self) -> None:
+        """End `run`. To be called in the event loop."""
+        self._stopping.set()
+
+    async def run(self, on_ready: Callable[[Gateway], None] = lambda _: None) -> None:
+        """Serve until `stop`. Raises NotConfigured, BrokerError, JournalError, OSError, sqlalchemy and store errors."""
+        loop = asyncio.get_running_loop()
+        settings = self.settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        async with contextlib.AsyncExitStack() as stack:
+            # What is decided
+            engine = await asyncio.to_thread(open_database, settings.database)
+            stack.callback(engine.dispose)
+            self.first_token = _first_token(engine, self.clock)
+
+            # What is heard
+            journal = Journal(settings.data_dir / "journal", settings.journal, self.clock)
+            await asyncio.to_thread(journal.start)
+            stack.push_async_callback(asyncio.to_thread, journal.close)
+            journal.retain_readers(READERS)
+
+            # Where telemetry is kept
+            store = open_store(settings, self.clock)
+            stack.push_async_callback(store.close)
+            cursors = StoreCursors(engine)
+            writer = StoreWriter(
+                journal,
+                store,
+                load=cursors.load,
+                save=cursors.save,
+                quarantine=journal.quarantine,
+                clock=self.clock,
+            )
+            stack.push_async_callback(_end, self._start(writer.run(), "store writer"))
+
+            # Who decides
+            views = Views(engine, self.clock)
+            outbox: OutboxWorker
+            decider = Decider(
+                engine,
+                journal,
+                self.clock,
+                views=views,
+                quarantine=lambda item: _quarantine(journal, item),
+                on_change=self._publish,
+                on_said=lambda: outbox.wake(),
+                on_view=lambda directory: _ignore(loop.call_soon_threadsafe(rebuild, directory)),
+            )
+
+            # What is said
+            def rebuild(directory: CommunityDirectory) -> None:
+                outbox.replace_channels(build_channels(directory.community, settings.secrets, publish))
+
+            mqtt: MqttTransport
+            lines: list[SerialTransport] = []
+
+            async def publish(device: str, command: Command, expiry_s: int) -> Published:
+                for line in lines:
+                    if line.knows(device):
+                        return await line.send_command(device, command, min(10.0, expiry_s))
+                return await mqtt.publish_command(device, encode_command(command, "json"), expiry_s)
+
+            outbox = OutboxWorker(engine, {}, self.clock, decider.wake)
+            await asyncio.to_thread(decider.start)
+            stack.push_async_callback(asyncio.to_thread, decider.stop)
+            directory = views.directory
+            if directory is None:
+                raise NotConfigured(
+                    "no community has been applied yet: run `anju apply examples/tuanjiehu/community.yaml` "
+                    "(or `anju demo`) with the same --data-dir"
+                )
+            rebuild(directory)
+            sending = self._start(outbox.run(), "outbox")
+            stack.push_async_callback(_end_outbox, outbox, sending)
+
+            # The way in
+            community = directory.community.community.id
+            intake = Intake(journal, self.clock, community, views.device)
+            broker, password = await self._broker(stack)
+            mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, self.clock)
+            lines += [SerialTransport(line, intake.offer_serial, self.clock) for line in settings.serial]
+            for line in lines:
+                line.start()
+                stack.push_async_callback(asyncio.to_thread, line.stop)
+            mqtt.start()
+            stack.push_async_callback(asyncio.to_thread, mqtt.stop)
+
+            # Who looks on
+            checkup = Checkup(engine, journal, decider, outbox, writer, broker, mqtt, lines, self.clock)
+            context = Context(
+                engine=engine,
+                clock=self.clock,
+                decider=decider,
+                store=store,
+                feed=self.feed,
+                directory=lambda: views.directory,
+                health=checkup.parts,
+                metrics=metrics_registry(journal, decider, outbox, writer, intake, mqtt, lines, self.feed, checkup),
+                stopping=self._stopping,
+            )
+            await self._serve(context, on_ready)
+
+    async def _broker(self, stack: contextlib.AsyncExitStack) -> tuple[ManagedBroker | None, str | None]:
+        settings = self.settings.broker
+        secrets = self.settings.secrets
+        if not settings.managed:
+            return None, secrets.get(settings.password_secret) if settings.username is not None else None
+        users = ensure_broker_users(secrets, gateway_secret=settings.password_secret)
+        broker = ManagedBroker(
+            self.settings.data_dir, settings.host, settings.port, users, receive_maximum=settings.receive_maximum
+        )
+        await asyncio.to_thread(broker.start)
+        stack.push_async_callback(asyncio.to_thread, broker.stop)
+        log.info("broker: %s", broker.description)
+        settings.port = broker.port
+        return broker, users[settings.username or "gateway"]
+
+    async def _serve(self, context: Context, on_ready: Callable[[Gateway], None]) -> None:
+        api = self.settings.api
+        listener = socket.create_server((api.host, api.port))
+        self.url = f"http://{api.host}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            create_api(context), access_log=False, log_level="warning", timeout_graceful_shutdown=STREAMS_END_S
+        )
+        server = _Server(config)
+        serving = self._start(server.serve(sockets=[listener]), "api")
+        log.info("console: %s", self.url)
+        on_ready(self)
+        stopping = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait({stopping, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        self._stopping.set()
+        server.should_exit = True
+        await asyncio.wait({serving})
+        stopping.cancel()
+        for task in done & set(self._tasks):
+            task.result()  # a part that ended by itself ended by an error: it is not hidden
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.append(task)
+        return task
+
+    def _publish(self, changed: Changed) -> None:
+        for case in changed.cases:
+            self.feed.publish(News("case", case))
+        for device in changed.devices:
+            self.feed.publish(News("device", device))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the gateway, which has more to end than its HTTP server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _ignore(_: object) -> None:
+    """What a callback returns and nobody needs."""
+
+
+def _first_token(engine: sa.Engine, clock: Clock) -> str | None:
+    with engine.begin() as connection:
+        if connection.execute(sa.select(sa.func.count()).select_from(t.tokens)).scalar_one():
+            return None
+        return create_token(connection, "admin", "admin", clock.now_ms())
+
+
+def _quarantine(journal: Journal, item: Quarantined) -> None:
+    def done(outcome: Outcome) -> None:
+        if outcome is Outcome.REFUSED:
+            log.error("not even the quarantine could take %s of %s: %s", item.reason, item.device, item.hint)
+
+    journal.quarantine(item, done)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _end_outbox(outbox: OutboxWorker, task: asyncio.Task[None]) -> None:
+    outbox.stop()
+    await asyncio.wait({task})
+
+
+async def serve(settings: Settings, on_ready: Callable[[Gateway], None] = lambda _: None) -> None:
+    """Run a gateway until SIGINT or SIGTERM."""
+    gateway = Gateway(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, gateway.stop)
+    await gateway.run(on_ready)

@@ -1,0 +1,162 @@
+"""How each part of the gateway is doing, gathered for /readyz, the console and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+
+from gateway.clock import Clock
+from gateway.decider.decider import Decider
+from gateway.health import Part
+from gateway.journal.journal import Journal
+from gateway.outbox.worker import OutboxWorker
+from gateway.store.writer import StoreWriter
+from gateway.transports.broker import ManagedBroker
+from gateway.transports.mqtt import MqttTransport
+from gateway.transports.serial import SerialTransport
+from gateway.transports.serial_health import LineState
+
+OVERDUE_S = 60.0
+"""Something in the outbox that is overdue for longer makes it degraded."""
+BACKLOG = 10_000
+"""Undecided observations beyond which the decider is said to be behind."""
+
+
+class Checkup:
+    """Asks every part how it is."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        journal: Journal,
+        decider: Decider,
+        outbox: OutboxWorker,
+        writer: StoreWriter,
+        broker: ManagedBroker | None,
+        mqtt: MqttTransport,
+        lines: Sequence[SerialTransport],
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._decider = decider
+        self._outbox = outbox
+        self._writer = writer
+        self._broker = broker
+        self._mqtt = mqtt
+        self._lines = lines
+        self._clock = clock
+
+    def parts(self) -> list[Part]:
+        """Every part, in the order of the way of the data."""
+        return [
+            *self._transports(),
+            self._journal_part(),
+            self._decider_part(),
+            self._outbox_part(),
+            self._store_part(),
+        ]
+
+    def _transports(self) -> Iterator[Part]:
+        if self._broker is not None:
+            broker = self._broker.health
+            yield Part(
+                name="broker",
+                state="ok" if broker.running else "failed",
+                critical=True,
+                zh=broker.description if broker.running else f"消息服务器未运行：{broker.why}",
+                en=broker.description if broker.running else f"the broker is not running: {broker.why}",
+            )
+        health = self._mqtt.health
+        for lane in (health.urgent, health.routine):
+            yield Part(
+                name=f"mqtt-{lane.lane.value}",
+                state="ok" if lane.connected else "failed",
+                critical=True,
+                zh=f"已连接（{lane.protocol}）" if lane.connected else f"未连接：{lane.why}",
+                en=f"connected ({lane.protocol})" if lane.connected else f"not connected: {lane.why}",
+                since_ms=lane.since_ms,
+            )
+        for transport in self._lines:
+            line = transport.health()
+            up = line.state is LineState.UP
+            zh, _, en = line.reason.partition(" / ")
+            yield Part(
+                name=f"serial-{line.line}",
+                state="ok" if up else "failed",
+                critical=False,
+                zh=f"{line.port} 正常，{line.devices} 台设备" if up else zh,
+                en=f"{line.port} is up with {line.devices} devices" if up else en or zh,
+                since_ms=line.since_ms,
+            )
+
+    def _journal_part(self) -> Part:
+        troubles = self._journal.health()
+        if troubles:
+            said = "; ".join(str(trouble) for trouble in troubles)
+            return Part(
+                name="journal",
+                state="failed" if any(trouble.part == "urgent" for trouble in troubles) else "degraded",
+                critical=True,
+                zh=f"日志不能写入，报警不会被确认，设备将重发：{said}",
+                en=said,
+                since_ms=min(trouble.since_ms for trouble in troubles),
+            )
+        stats = self._journal.stats()
+        free = stats.disk_free_bytes // 2**20
+        return Part(name="journal", state="ok", critical=True, zh=f"正常，磁盘剩余 {free} MB", en=f"{free} MB free")
+
+    def _decider_part(self) -> Part:
+        health = self._decider.health
+        if health.trouble is not None:
+            return Part(
+                name="decider",
+                state="failed",
+                critical=True,
+                zh=f"不能判断，报警保存在日志中，恢复后处理：{health.trouble}",
+                en=f"cannot decide; alarms wait in the journal until this is mended: {health.trouble}",
+                since_ms=health.trouble_since_ms,
+            )
+        lag = sum(lane.lag.get("decider", 0) for lane in self._journal.stats().lanes.values())
+        late = lag > BACKLOG
+        return Part(
+            name="decider",
+            state="degraded" if late or health.undecidable else "ok",
+            critical=True,
+            zh=f"待判断 {lag} 条" + (f"，{health.undecidable} 条无法判断（见隔离区）" if health.undecidable else ""),
+            en=f"{lag} to decide"
+            + (f", {health.undecidable} undecidable (see quarantine)" if health.undecidable else ""),
+        )
+
+    def _outbox_part(self) -> Part:
+        health = self._outbox.health()
+        failing = sorted(name for name, channel in health.channels.items() if channel.failing)
+        bad = health.database_error or health.oldest_due_s > OVERDUE_S
+        said = f"{health.waiting} waiting, {health.in_flight} under way"
+        if failing:
+            said += "; failing: " + ", ".join(f"{name} ({health.channels[name].last_error})" for name in failing)
+        if health.database_error:
+            said += f"; {health.database_error}"
+        return Part(
+            name="outbox",
+            state="failed" if bad else "degraded" if failing else "ok",
+            critical=True,
+            zh=f"待发 {health.waiting}，发送中 {health.in_flight}"
+            + (f"；受阻：{'、'.join(failing)}" if failing else ""),
+            en=said,
+        )
+
+    def _store_part(self) -> Part:
+        health = self._writer.health()
+        down = health.state == "unavailable"
+        how = "不可用，数据保存在日志中" if down else "正常"
+        return Part(
+            name="store",
+            state="degraded" if down else "ok",
+            critical=False,  # what it cannot take stays in the journal
+            zh=f"{health.store or '遥测库'}：{how}，待写 {health.lag_entries}",
+            en=f"{health.store or 'store'}: {health.state}, {health.lag_entries} to write"
+            + (f"; {health.last_error}; {health.what_to_do}" if down else ""),
+            since_ms=health.since_ms,
+        )

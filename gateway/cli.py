@@ -1,0 +1,118 @@
+"""The command ``anju``. Each room brings its own commands; what runs the gateway stands here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.logging import RichHandler
+
+from gateway.api.cli import cases_app, token_app
+from gateway.app import NotConfigured
+from gateway.app import serve as run_gateway
+from gateway.demo.cli import demo
+from gateway.doctor import doctor
+from gateway.journal.cli import journal_app
+from gateway.journal.writer import JournalError
+from gateway.registry.cli import apply, config_app, devices_app
+from gateway.send import send
+from gateway.settings import Settings, load_settings
+from gateway.store.protocol import StoreUnavailable
+from gateway.transports.broker import BrokerError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="""[bold]安居 Anju[/]: a smart-community edge gateway. A key is pressed, and help comes.
+
+    [bold]Start here[/]: [cyan]anju demo[/] runs a gateway with a simulated community and shows what happens;
+    [cyan]anju demo --scenario heart-attack[/] plays a story.
+
+    [bold]For a real community[/]: [cyan]anju config check FILE[/], [cyan]anju apply FILE[/], [cyan]anju serve[/].
+    """,
+)
+err = Console(stderr=True)
+
+SettingsOption = Annotated[Path | None, typer.Option("--settings", help="Settings of this gateway (YAML).")]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where everything is kept, before that of the settings.")
+]
+
+
+@app.command()
+def serve(
+    settings: SettingsOption = None,
+    data_dir: DataDirOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")] = False,
+) -> None:
+    """运行网关 · Run the gateway until Ctrl-C.
+
+    It needs a community first: `anju apply FILE`. The first start prints an administrator's token, once.
+    """
+    log_to_terminal(verbose)
+    loaded = read_settings(settings, data_dir)
+    try:
+        asyncio.run(run_gateway(loaded, _announce))
+    except (NotConfigured, BrokerError, JournalError, StoreUnavailable, OSError, KeyError, ValueError) as error:
+        err.print(f"[bold red]anju cannot run:[/] {error.args[0] if isinstance(error, KeyError) else error}")
+        raise typer.Exit(1) from None
+    except sa.exc.OperationalError as error:
+        err.print(f"[bold red]the state database cannot be used[/] ({loaded.database}): {error.orig}")
+        raise typer.Exit(1) from None
+
+
+def _announce(gateway: object) -> None:
+    from gateway.app import Gateway
+
+    assert isinstance(gateway, Gateway)
+    err.print(f"[bold green]安居 Anju 已就绪 is ready[/]  {gateway.url}")
+    if gateway.first_token is not None:
+        err.print(
+            "管理员令牌（仅显示这一次）· administrator's token, shown this once:\n"
+            f"  [bold]{gateway.first_token}[/]\n"
+            f"  {gateway.url}/#token={gateway.first_token}"
+        )
+
+
+def read_settings(path: Path | None, data_dir: Path | None) -> Settings:
+    """The settings as the command line gives them; exits with a sentence when they are wrong."""
+    try:
+        settings = load_settings(path)
+    except (ValidationError, OSError) as error:
+        err.print(f"[bold red]settings[/]: {error}")
+        raise typer.Exit(2) from None
+    return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
+
+
+def log_to_terminal(verbose: bool) -> None:
+    """Log lines for people, on standard error."""
+    handler = RichHandler(console=err, show_path=False, rich_tracebacks=False, log_time_format="%m-%d %H:%M:%S")
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(name)s: %(message)s")
+    logging.getLogger("gateway").setLevel(logging.DEBUG if verbose else logging.INFO)
+    for noisy in ("alembic", "httpx", "apprise", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+app.command()(demo)
+app.command()(apply)
+app.command()(send)
+app.command()(doctor)
+app.add_typer(config_app, name="config")
+app.add_typer(devices_app, name="devices")
+app.add_typer(cases_app, name="cases")
+app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")
+app.add_typer(token_app, name="token")
+for _entry in sorted(entry_points(group="anju.commands"), key=lambda entry: entry.name):
+    app.add_typer(_entry.load(), name=_entry.name)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

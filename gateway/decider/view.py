@@ -1,0 +1,82 @@
+"""The registry as decisions see it: one revision, with its people, ladders and rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gateway.cases.model import Ladder
+from gateway.clock import Clock
+from gateway.registry import store as registry_store
+from gateway.registry.directory import CommunityDirectory
+from gateway.rules.engine import Engine
+from gateway.rules.forms import DeviceInfo
+from gateway.state import tables as t
+from gateway.state.db import reading
+
+
+@dataclass(frozen=True)
+class View:
+    """One revision of the registry, and the rules engine that works by it."""
+
+    revision: int
+    directory: CommunityDirectory
+    ladders: dict[str, Ladder]
+    rules: Engine
+
+    @property
+    def timezone(self) -> str:
+        return self.directory.community.community.timezone
+
+
+class Views:
+    """Builds views from the state database. Raises what reading it raises."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._directory: CommunityDirectory | None = None
+
+    @property
+    def directory(self) -> CommunityDirectory | None:
+        """Of the view built last; None before a community was applied."""
+        return self._directory
+
+    def device(self, device: str) -> DeviceInfo | None:
+        """A registered device, as transports and rules need it."""
+        return self._directory.device(device) if self._directory is not None else None
+
+    def revision(self) -> int:
+        return registry_store.revision(self._engine)
+
+    def load(self) -> View | None:
+        """The view by the registry and the rules' states as they are committed; None before a community was applied."""
+        states = self._states()
+        return self._build(None, states)
+
+    def follow(self, view: View) -> View | None:
+        """The newest revision, with the memory of ``view``'s rules."""
+        return self._build(view.rules, {})
+
+    def _build(self, rules: Engine | None, states: dict[tuple[str, str], str]) -> View | None:
+        revision = self.revision()
+        community = registry_store.load(self._engine)
+        if community is None:
+            return None
+        now_ms = self._clock.now_ms()
+        self._directory = CommunityDirectory(community)
+        if rules is None:
+            rules = Engine(community.rules, self.device, states)
+            rules.watch(self._directory.devices, now_ms)
+            rules.started(now_ms)
+        else:
+            rules.replace(community.rules, now_ms)
+            rules.watch(self._directory.devices, now_ms)
+        ladders = {ladder.id: ladder for ladder in community.ladders}
+        return View(revision, self._directory, ladders, rules)
+
+    def _states(self) -> dict[tuple[str, str], str]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(t.rule_states)).all()
+        return {(row.rule, row.subject): row.body for row in rows}

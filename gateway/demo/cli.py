@@ -1,0 +1,175 @@
+"""The command `anju demo`."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import sqlalchemy as sa
+import typer
+import yaml
+from rich.console import Console
+
+from gateway.api.auth import create_token
+from gateway.clock import SystemClock
+from gateway.demo.stage import Stage, StageError
+from gateway.demo.town import cut_out
+from gateway.demo.view import View
+from gateway.registry import store as registry_store
+from gateway.registry.load import read_community
+from gateway.registry.model import Community
+from gateway.registry.pace import faster
+from gateway.settings import Settings
+from gateway.state.db import open_database
+from gateway.state.tables import tokens
+from gateway.transports.broker_config import ensure_broker_users, write_private
+
+EXAMPLE = Path("examples/tuanjiehu/community.yaml")
+SERIAL_SHARE = 0.2
+STORY_PACE = 6.0
+"""How much faster the ladders climb while a story is played: three minutes to 120 become half a minute."""
+
+VISITOR, DESK = "visitor", "值班员"
+"""Whose tokens the demo makes: yours, and that of the operator in a story."""
+
+out = Console()
+
+
+def demo(
+    scenario: Annotated[
+        str | None, typer.Option(help="A story: heart-attack, mistake, smoke-at-night, quiet-day, or a YAML file.")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=20, max=2000, help="About how many devices.")] = 300,
+    community: Annotated[Path, typer.Option(help="The community it is cut out of.")] = EXAMPLE,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("anju-data"),
+    port: Annotated[int, typer.Option(help="Port of the console.")] = 8120,
+    pace: Annotated[
+        float | None, typer.Option(min=1, help="How much faster the ladders climb. Default: 6 with a scenario, else 1.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.01, help="How much faster telemetry comes.")] = 5.0,
+) -> None:
+    """演示 · A gateway with a simulated community: real broker, real serial line, simulated people and 120 centre.
+
+    Nothing leaves this machine. Ctrl-C ends it; the next start finds everything as it was.
+    """
+    try:
+        _play(scenario, devices, community, data_dir, port, pace or (STORY_PACE if scenario else 1.0), rate)
+    except StageError as error:
+        out.print(f"[bold red]演示中断 the demo stopped:[/] {error}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        pass
+    out.print("已结束，数据保存在 ended; everything is kept in", str(data_dir))
+
+
+def _play(
+    scenario: str | None, devices: int, source: Path, data_dir: Path, port: int, pace: float, rate: float
+) -> None:
+    data_dir = data_dir.absolute()
+    settings = Settings(data_dir=data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with out.status("准备社区 preparing the community …"):
+        town = faster(_town(source, devices), pace)
+        file = data_dir / "community.yaml"
+        file.write_text(yaml.safe_dump(town.model_dump(mode="json", exclude_defaults=True), allow_unicode=True))
+        ensure_broker_users(settings.secrets)
+        engine = open_database(settings.database)
+        changes = registry_store.apply(engine, town, "demo", SystemClock().now_ms())
+        console_token, people_token = _tokens(engine, settings)
+        engine.dispose()
+    size = f"{len(town.devices)} devices, {len(town.residents)} residents"
+    out.print(f"社区 community: {size} ({changes.summary or 'as it was'})")
+    _check_port(port)
+    with Stage(data_dir / "logs") as stage:
+        world_port = data_dir / "world.port"
+        world_port.unlink(missing_ok=True)
+        stage.start(
+            "world",
+            ["world", "--port-file", str(world_port), "--inbox-file", str(data_dir / "inbox.jsonl")],
+        )
+        stage.wait_until("the outside world", lambda: world_port.exists() and world_port.read_text().strip() != "")
+        world = f"127.0.0.1:{world_port.read_text().strip()}"
+        broker_port = _free_port()
+        tty = data_dir / "fieldbus.tty"
+        url = f"http://127.0.0.1:{port}"
+        stage.start(
+            "gateway",
+            ["serve", "--data-dir", str(data_dir)],
+            {
+                "ANJU_API__PORT": str(port),
+                "ANJU_BROKER__PORT": str(broker_port),
+                "ANJU_SERIAL": f'[{{"name": "fieldbus", "port": "{tty}"}}]',
+                "MESSENGER_HOST": world,
+                "CENTRE_HOST": world,
+            },
+        )
+        with out.status("启动网关 starting the gateway …"):
+            stage.wait_until("the gateway", lambda: _ready(url))
+        fleet = [
+            "fleet",
+            *("--community", str(file)),
+            *("--broker", f"127.0.0.1:{broker_port}"),
+            *("--username", "devices"),
+            *("--password-file", str(settings.secrets.directory / "MQTT_DEVICE_PASSWORD")),
+            *("--cable", str(tty)),
+            *("--serial-share", str(SERIAL_SHARE)),
+            *("--rate", str(rate)),
+            *("--api", url),
+            *("--token-file", str(people_token)),
+        ]
+        if scenario is not None:
+            fleet += ["--scenario", scenario]
+        stage.start("fleet", fleet)
+        headline = (
+            f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "
+            f"控制台 console [link={url}/#token={console_token}]{url}/#token={console_token}[/link]"
+        )
+        out.print(headline)
+        view = View(url, console_token, out, headline)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: view.stop())
+        view.run(stage.check)
+        out.print("正在结束 ending …")
+
+
+def _town(source: Path, devices: int) -> Community:
+    read = read_community(source)
+    if read.community is None:
+        problems = "\n".join(str(problem) for problem in read.errors[:10])
+        raise StageError(f"{source} has errors; see `anju config check {source}`\n{problems}")
+    return cut_out(read.community, devices)
+
+
+def _tokens(engine: sa.Engine, settings: Settings) -> tuple[str, Path]:
+    """A fresh token for the console, and one in a file for the people of a story; those of the last demo end."""
+    now_ms = SystemClock().now_ms()
+    with engine.begin() as connection:
+        connection.execute(sa.delete(tokens).where(tokens.c.name.in_((VISITOR, DESK))))
+        console = create_token(connection, VISITOR, "admin", now_ms)
+        people = create_token(connection, DESK, "operator", now_ms)
+    path = settings.secrets.directory / "demo-people-token"
+    write_private(path, people)
+    return console, path
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _check_port(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise StageError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from None

@@ -1,0 +1,192 @@
+"""What the demo shows in the terminal: open cases with the next step counting down, what happens, who was told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gateway.clock import SystemClock
+
+POLL_S = 0.5
+LINES = 18
+
+_COLOURS = {
+    "opened": "bold red",
+    "alarm_repeated": "bold red",
+    "told": "yellow",
+    "rung": "magenta",
+    "line_committed": "bold white on red",
+    "line_answered": "bold green",
+    "line_failed": "bold white on red",
+    "acknowledged": "bold cyan",
+    "arrived": "bold green",
+    "closed": "green",
+    "cancelled": "green",
+}
+
+
+@dataclass
+class Scene:
+    """What the view knows."""
+
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    health: list[dict[str, Any]] = field(default_factory=list)
+    devices: tuple[int, int] = (0, 0)
+    lines: deque[Text] = field(default_factory=lambda: deque(maxlen=500))
+    seen: dict[str, int] = field(default_factory=dict)
+    trouble: str = ""
+
+
+class View:
+    """Reads the gateway's API and shows it. A visitor like any other: nothing comes in by a back door."""
+
+    def __init__(self, url: str, token: str, console: Console, headline: str) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=5.0, trust_env=False
+        )
+        self._console = console
+        self._headline = headline
+        self._scene = Scene()
+        self._clock = SystemClock()
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """End `run`; from any thread or a signal handler."""
+        self._stop.set()
+
+    def run(self, check: Callable[[], None]) -> None:
+        """Show until `stop`, or until ``check`` raises. On something that is no terminal: one line per event."""
+        if not self._console.is_terminal:
+            while not self._stop.wait(POLL_S):
+                check()
+                for line in self._look():
+                    self._console.print(line)
+            return
+        with Live(self._render(), console=self._console, screen=False, refresh_per_second=8) as live:
+            next_look = 0.0
+            while not self._stop.wait(0.12):
+                check()
+                if time.monotonic() >= next_look:
+                    self._look()
+                    next_look = time.monotonic() + POLL_S
+                live.update(self._render())
+
+    def _look(self) -> list[Text]:
+        """Ask the API for what is new; returns the new lines."""
+        scene = self._scene
+        new: list[Text] = []
+        try:
+            summaries = self._get("/api/v1/cases?limit=30")
+            scene.cases = [one for one in summaries if one["case"]["stage"] not in ("closed", "cancelled")]
+            for summary in reversed(summaries):
+                new += self._news(summary)
+            scene.health = self._get("/api/v1/health")
+            devices = self._get("/api/v1/devices?limit=20000")
+            scene.devices = (sum(1 for d in devices if d["state"] and d["state"]["online"]), len(devices))
+            scene.trouble = ""
+        except httpx.HTTPError as error:
+            scene.trouble = f"API: {type(error).__name__}: {error}"
+        scene.lines.extend(new)
+        return new
+
+    def _get(self, path: str) -> Any:
+        answer = self._http.get(path)
+        answer.raise_for_status()
+        return answer.json()
+
+    def _news(self, summary: dict[str, Any]) -> list[Text]:
+        case = summary["case"]
+        if self._scene.seen.get(case["id"], 0) == case["version"]:
+            return []
+        detail = self._get(f"/api/v1/cases/{case['id']}")
+        known = self._scene.seen.get(f"{case['id']}/lines", 0)
+        lines = [line for line in detail["timeline"] if line["seq"] > known]
+        self._scene.seen[case["id"]] = detail["case"]["version"]
+        if lines:
+            self._scene.seen[f"{case['id']}/lines"] = lines[-1]["seq"]
+        return [self._line(summary, line) for line in lines]
+
+    def _line(self, summary: dict[str, Any], line: dict[str, Any]) -> Text:
+        at = datetime.fromtimestamp(line["at_ms"] / 1000).strftime("%H:%M:%S")  # noqa: DTZ006 - the viewer's own zone
+        data = line["data"]
+        about = ", ".join(
+            str(data[key]) for key in ("person", "channel", "number", "rung", "to", "who") if data.get(key)
+        )
+        text = Text(f"{at} ", style="dim")
+        text.append(f"{summary['case']['number']} ", style="dim")
+        text.append(f"{line['zh']} {line['en']}", style=_COLOURS.get(line["what"], ""))
+        for part in (summary["resident_name"] if line["what"] == "opened" else "", about, line["reason"]):
+            if part:
+                text.append(f" · {part}")
+        return text
+
+    def _render(self) -> RenderableType:
+        return Group(
+            Text.from_markup(self._headline),
+            Panel(self._cases(), title="未结案卷 Open cases", border_style="red" if self._scene.cases else "green"),
+            Panel(
+                Group(*list(self._scene.lines)[-LINES:]) if self._scene.lines else Text("…"), title="经过 What happens"
+            ),
+            self._footer(),
+        )
+
+    def _cases(self) -> RenderableType:
+        if not self._scene.cases:
+            return Text("一切平安 All is well", style="green")
+        table = Table(expand=True, box=None, pad_edge=False)
+        for name in ("案卷 Case", "事由 What", "谁 Who", "地点 Where", "阶段 Stage", "受理 Owner", "下一步 Next"):
+            table.add_column(name, overflow="fold")
+        for summary in self._scene.cases[:8]:
+            case = summary["case"]
+            table.add_row(
+                f"{case['number']}\n{self._age(case['times']['raised'])}",
+                f"{summary['type_zh']}\n{summary['type_en']}",
+                summary["resident_name"],
+                summary["place_zh"],
+                case["stage"],
+                (case["owner"] or "—").removeprefix("operator:"),
+                self._next(case),
+            )
+        return table
+
+    def _next(self, case: dict[str, Any]) -> Text:
+        line = case["emergency"]
+        if line["state"] in ("committed", "answered", "failed"):
+            return Text(f"120 {line['state']}（演练 drill）", style="bold red")
+        if case["next_at_ms"] is None:
+            return Text("—")
+        rungs = case["ladder"]["rungs"]
+        name = rungs[case["rung"]]["id"] if case["rung"] < len(rungs) else "提醒 reminder"
+        text = Text(f"{name} {self._left(case['next_at_ms'])}")
+        if line["deadline_ms"]:
+            text.append(f"\n120 {self._left(line['deadline_ms'])}", style="bold red")
+        return text
+
+    def _left(self, at_ms: int) -> str:
+        return f"{max(0, (at_ms - self._clock.now_ms()) / 1000):.0f} s"
+
+    def _age(self, at_ms: int) -> str:
+        return f"{max(0, (self._clock.now_ms() - at_ms) / 1000):.0f} s"
+
+    def _footer(self) -> Text:
+        online, known = self._scene.devices
+        text = Text(f"设备 devices {online}/{known}  ")
+        for part in self._scene.health:
+            style = {"ok": "green", "degraded": "yellow", "failed": "bold red"}[part["state"]]
+            text.append(f"● {part['name']} ", style=style)
+        if self._scene.trouble:
+            text.append(self._scene.trouble, style="red")
+        text.append("  Ctrl-C 结束 ends", style="dim")
+        return text

@@ -1,0 +1,160 @@
+"""Figures for Prometheus, read from the parts when asked. No personal data and no unbounded labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.checkup import Checkup
+from gateway.decider.decider import Decider
+from gateway.feed import Feed
+from gateway.intake import Intake
+from gateway.journal.journal import Journal
+from gateway.outbox.worker import OutboxWorker
+from gateway.store.writer import StoreWriter
+from gateway.transports.mqtt import MqttTransport
+from gateway.transports.serial import SerialTransport
+
+
+def metrics_registry(
+    journal: Journal,
+    decider: Decider,
+    outbox: OutboxWorker,
+    writer: StoreWriter,
+    intake: Intake,
+    mqtt: MqttTransport,
+    lines: Sequence[SerialTransport],
+    feed: Feed,
+    checkup: Checkup,
+) -> CollectorRegistry:
+    """A registry of its own, so that two gateways in one process do not meet in a global one."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(_Figures(journal, decider, outbox, writer, intake, mqtt, lines, feed, checkup))
+    return registry
+
+
+class _Figures(Collector):
+    def __init__(
+        self,
+        journal: Journal,
+        decider: Decider,
+        outbox: OutboxWorker,
+        writer: StoreWriter,
+        intake: Intake,
+        mqtt: MqttTransport,
+        lines: Sequence[SerialTransport],
+        feed: Feed,
+        checkup: Checkup,
+    ) -> None:
+        self._journal = journal
+        self._decider = decider
+        self._outbox = outbox
+        self._writer = writer
+        self._intake = intake
+        self._mqtt = mqtt
+        self._lines = lines
+        self._feed = feed
+        self._checkup = checkup
+
+    def describe(self) -> list[Metric]:
+        """Nothing in advance: the figures are read when they are asked for."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._parts()
+        yield from self._of_journal()
+        yield from self._of_intake()
+        yield from self._of_transports()
+        yield from self._of_decisions()
+        yield from self._of_outbox()
+        yield from self._of_store()
+        yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._feed.watchers)
+
+    def _parts(self) -> Iterator[Metric]:
+        state = GaugeMetricFamily("anju_part_ok", "1 when the part is well, 0.5 degraded, 0 failed", labels=["part"])
+        for part in self._checkup.parts():
+            state.add_metric([part.name], {"ok": 1.0, "degraded": 0.5, "failed": 0.0}[part.state])
+        yield state
+
+    def _of_journal(self) -> Iterator[Metric]:
+        stats = self._journal.stats()
+        stored = CounterMetricFamily("anju_journal_entries", "Observations by lane and fate", labels=["lane", "fate"])
+        lag = GaugeMetricFamily("anju_journal_lag", "Entries a reader has still to read", labels=["lane", "reader"])
+        size = GaugeMetricFamily("anju_journal_bytes", "Bytes on disk", labels=["lane"])
+        for lane, figures in stats.lanes.items():
+            totals = figures.totals
+            for fate, count in (
+                ("accepted", totals.accepted),
+                ("duplicate", totals.duplicates),
+                ("refused", figures.refused),
+                ("dropped_unread", totals.dropped_unread),
+            ):
+                stored.add_metric([lane.value, fate], count)
+            for reader, entries in figures.lag.items():
+                lag.add_metric([lane.value, reader], entries)
+            size.add_metric([lane.value], figures.bytes_on_disk)
+        quarantined = CounterMetricFamily("anju_quarantined", "Messages kept in quarantine", labels=["reason"])
+        for reason, count in stats.quarantine.counts.items():
+            quarantined.add_metric([reason], count)
+        yield from (stored, lag, size, quarantined)
+        yield GaugeMetricFamily("anju_disk_free_bytes", "Free disk at the journal", value=stats.disk_free_bytes)
+
+    def _of_intake(self) -> Iterator[Metric]:
+        outcomes = CounterMetricFamily(
+            "anju_messages", "Messages by transport and outcome", labels=["transport", "outcome"]
+        )
+        faults = CounterMetricFamily("anju_faults", "Faults found in messages", labels=["transport", "reason"])
+        for stats in self._intake.stats():
+            for outcome, count in stats.outcomes.items():
+                outcomes.add_metric([stats.transport, outcome.value], count)
+            for reason, count in stats.faults.items():
+                faults.add_metric([stats.transport, reason], count)
+        yield from (outcomes, faults)
+
+    def _of_transports(self) -> Iterator[Metric]:
+        health = self._mqtt.health
+        up = GaugeMetricFamily("anju_mqtt_connected", "1 while the lane's connection is up", labels=["lane"])
+        events = CounterMetricFamily("anju_mqtt_events", "What happened on the connections", labels=["lane", "what"])
+        for lane in (health.urgent, health.routine):
+            up.add_metric([lane.lane.value], float(lane.connected))
+            for what in ("reconnects", "takeovers", "received", "acks", "redeliveries", "refused", "late_acks"):
+                events.add_metric([lane.lane.value, what], getattr(lane, what))
+        frames = CounterMetricFamily("anju_serial_frames", "Frames by line and what they were", labels=["line", "what"])
+        for transport in self._lines:
+            line = transport.health()
+            for what, count in (*line.frames_ok.items(), *line.frames_bad.items()):
+                frames.add_metric([line.line, str(what)], count)
+        yield from (up, events, frames)
+
+    def _of_decisions(self) -> Iterator[Metric]:
+        decided = CounterMetricFamily("anju_decided", "Observations decided", labels=["lane"])
+        for lane, count in self._decider.health.decided.items():
+            decided.add_metric([lane], count)
+        yield decided
+        yield CounterMetricFamily(
+            "anju_undecidable", "Observations on which the rules failed", value=self._decider.health.undecidable
+        )
+
+    def _of_outbox(self) -> Iterator[Metric]:
+        health = self._outbox.health()
+        yield GaugeMetricFamily("anju_outbox_waiting", "Messages waiting to be sent", value=health.waiting)
+        yield GaugeMetricFamily("anju_outbox_in_flight", "Messages being sent", value=health.in_flight)
+        yield GaugeMetricFamily("anju_outbox_overdue_seconds", "Age of the oldest overdue", value=health.oldest_due_s)
+        sent = CounterMetricFamily(
+            "anju_outbox_attempts", "Attempts by channel and result", labels=["channel", "result"]
+        )
+        for name, channel in health.channels.items():
+            sent.add_metric([name, "delivered"], channel.delivered)
+            sent.add_metric([name, "failed"], channel.failed)
+        yield sent
+
+    def _of_store(self) -> Iterator[Metric]:
+        health = self._writer.health()
+        yield GaugeMetricFamily("anju_store_lag", "Entries not yet written to the store", value=health.lag_entries)
+        yield CounterMetricFamily("anju_store_points", "Points written", value=health.points_written)
+        yield CounterMetricFamily("anju_store_refused", "Observations refused in part", value=health.points_refused)
