@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from devices.kinds import KINDS
 from gateway.rules.document import EventRule, RuleDocument, ThresholdRule
-from gateway.rules.expression import Expression, Metrics, RuleError, number
+from gateway.rules.errors import RuleError
+from gateway.rules.expression import Expression, Metrics, number
 from gateway.rules.threshold import compile_threshold
 
 _COMBINATIONS = 4096

@@ -123,15 +123,17 @@ class Engine:
         changes = [self._told_ended(*ended, now_ms) for ended in self._ended]
         self._ended.clear()
         horizon_ms = now_ms if read_until_ms is None else min(now_ms, read_until_ms)
+        silent: list[tuple[int, str, str]] = []
         while self._deadlines and self._deadlines[0][0] <= horizon_ms:
             _, device_id, rule_id = heapq.heappop(self._deadlines)
-            rule, device, track = self._silence.get(rule_id), self._devices(device_id), self._tracks.get(device_id)
-            if rule is None or device is None or track is None or self._is_silent(rule, device):
-                continue
-            due = self._due_ms(rule, device, track)
-            if due > horizon_ms:
+            due = self._real_deadline(rule_id, device_id)
+            if due is not None and due > horizon_ms:
                 heapq.heappush(self._deadlines, (due, device_id, rule_id))
-                continue
+            elif due is not None:
+                silent.append((due, device_id, rule_id))
+        for _, device_id, rule_id in sorted(silent):  # the heap's order depends on its past; this one does not
+            rule, device, track = self._silence[rule_id], self._devices(device_id), self._tracks[device_id]
+            assert device is not None  # _real_deadline has seen it
             key = (rule.id, subject_of(rule, device))
             state = self._silence_state(key)
             changes += self._take(key, state, partial(step_silent, rule, state, track, device, now_ms))
@@ -143,14 +145,13 @@ class Engine:
             return self._now_ms
         while self._deadlines:
             due, device_id, rule_id = self._deadlines[0]
-            rule, device, track = self._silence.get(rule_id), self._devices(device_id), self._tracks.get(device_id)
-            if rule is None or device is None or track is None or self._is_silent(rule, device):
+            real = self._real_deadline(rule_id, device_id)
+            if real is None:
                 heapq.heappop(self._deadlines)
-                continue
-            real = self._due_ms(rule, device, track)
-            if real <= due:
+            elif real <= due:
                 return due
-            heapq.heapreplace(self._deadlines, (real, device_id, rule_id))
+            else:
+                heapq.heapreplace(self._deadlines, (real, device_id, rule_id))
         return None
 
     def dirty(self) -> dict[Key, str]:
@@ -270,9 +271,9 @@ class Engine:
 
     def _still_holds(self, rule: RuleDocument, subject: str, holder: str, known: frozenset[str] | None) -> bool:
         device = self._devices(holder)
-        if device is None:
-            return known is None or holder in known
-        return device.kind in rule.kinds and subject_of(rule, device) == subject
+        if known is not None and holder not in known:
+            return False
+        return device is None or (device.kind in rule.kinds and subject_of(rule, device) == subject)
 
     def _end(self, key: Key, why: str) -> None:
         state = self._states.pop(key)
@@ -370,6 +371,13 @@ class Engine:
         if self._grace_from_ms is None:
             return due
         return max(due, self._grace_from_ms + rule.startup_grace_s * 1000)
+
+    def _real_deadline(self, rule_id: str, device_id: str) -> int | None:
+        """When this device is silent by this rule; None where it is not supervised, or is silent already."""
+        rule, device, track = self._silence.get(rule_id), self._devices(device_id), self._tracks.get(device_id)
+        if rule is None or device is None or track is None or self._is_silent(rule, device):
+            return None
+        return self._due_ms(rule, device, track)
 
     def _schedule(self) -> None:
         """Work the deadlines out afresh: O(devices), and only when rules, registry or clock were changed."""

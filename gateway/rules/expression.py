@@ -12,52 +12,21 @@ diastolic > 120`` holds for a systolic of 190 alone, and says nothing for a syst
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from devices.kinds import KINDS
+from gateway.rules.errors import RuleError
+from gateway.rules.translate import LANGUAGE, MAX_DEPTH, Metrics, Range, Translator, Truth, function_of, number
+
+__all__ = ["MAX_LENGTH", "Expression", "Metrics", "RuleError", "compile_expression", "number"]
 
 MAX_LENGTH = 500
-MAX_DEPTH = 20
-MAX_NODES = 150
-MAX_NUMBER = 1e12
-"""Larger literals are typing errors, and keep arithmetic far from the end of floating point."""
-_LARGEST = 1e100
-"""No sub-expression may grow beyond this; with it, neither infinity nor NaN can arise while a rule runs."""
-_SMALLEST_DIVISOR = 1e-9
-"""Closer to zero than any resolution of a metric: dividing by less says nothing."""
-
 _ALLOWED = re.compile(r"[A-Za-z0-9_ .,()<>=!+\-*/]*")
-_LANGUAGE = "numbers, metric names, < <= > >= == !=, and, or, not, + - * /, min(), max(), abs(), has()"
-
-Metrics = Mapping[str, float]
-Truth = Callable[[Metrics], "bool | None"]
-
-
-class RuleError(ValueError):
-    """A rule cannot be used. Says which rule and key, at which column, what was expected and what to do."""
-
-    def __init__(
-        self, problem: str, *, expected: str, hint: str, position: int | None = None, rule: str = "", key: str = ""
-    ) -> None:
-        super().__init__(problem, expected, hint, position)
-        self.problem = problem
-        self.expected = expected
-        self.hint = hint
-        self.position = position
-        """Column in the expression, counted from 1; None where the whole is meant."""
-        self.rule = rule
-        self.key = key
-
-    def __str__(self) -> str:
-        where = [f"rule {self.rule}"] if self.rule else []
-        where += [self.key] if self.key else []
-        where += [f"column {self.position}"] if self.position is not None else []
-        return ": ".join([*where, f"{self.problem}; expected {self.expected}; {self.hint}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +45,11 @@ class Expression:
 
 def compile_expression(text: str, kinds: Sequence[str]) -> Expression:
     """Compile ``text`` for readings of ``kinds``. Raises RuleError."""
+    return _compile(text, tuple(kinds))
+
+
+@lru_cache(maxsize=1024)  # an engine is made anew at every change of the registry
+def _compile(text: str, kinds: tuple[str, ...]) -> Expression:
     if len(text) > MAX_LENGTH:
         raise RuleError(
             f"the expression has {len(text)} characters",
@@ -87,7 +61,7 @@ def compile_expression(text: str, kinds: Sequence[str]) -> Expression:
     source = line.strip()
     if not source:
         raise RuleError("the expression is empty", expected="a condition", hint="for example: spo2 < 90")
-    translator = _Translator(_ranges(kinds), " and ".join(kinds), offset=len(line) - len(line.lstrip()))
+    translator = Translator(_ranges(kinds), " and ".join(kinds), offset=len(line) - len(line.lstrip()))
     condition = translator.condition(_parse(source, translator.offset), depth=1)
     if not condition.metrics:
         raise RuleError(
@@ -97,49 +71,16 @@ def compile_expression(text: str, kinds: Sequence[str]) -> Expression:
         text=source,
         metrics=condition.metrics,
         literals=frozenset(translator.literals),
-        evaluate=_function(condition),
+        evaluate=function_of(condition),
         explain=condition.explain,
     )
 
 
-def number(value: float) -> str:
-    """A value as people write it: ``88``, ``36.6``."""
-    return str(int(value)) if value == int(value) else f"{value:.4g}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    low: float
-    high: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """A numeric sub-expression: its code, and the interval its value cannot leave."""
-
-    code: str
-    low: float
-    high: float
-    metrics: frozenset[str]
-    render: Callable[[Metrics], str]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """A true-or-false sub-expression. Its code yields True, False or None (unknown)."""
-
-    code: str
-    metrics: frozenset[str]
-    explain: Callable[[Metrics], str]
-
-
-def _ranges(kinds: Sequence[str]) -> dict[str, _Range]:
+def _ranges(kinds: Sequence[str]) -> dict[str, Range]:
     """The metrics that every one of ``kinds`` has, each with the widest of their plausible ranges."""
     tables = [KINDS[kind].metrics for kind in kinds]
     return {
-        key: _Range(min(t[key].low for t in tables), max(t[key].high for t in tables), tables[0][key].unit)
+        key: Range(min(t[key].low for t in tables), max(t[key].high for t in tables), tables[0][key].unit)
         for key in tables[0]
         if all(key in table for table in tables)
     }
@@ -156,7 +97,7 @@ def _check_characters(line: str) -> None:
     if plain != character and _ALLOWED.fullmatch(plain):
         hint = f"it is a full-width character; type {plain} in half width"
     raise RuleError(
-        f"character {character!r} is not part of the language", expected=_LANGUAGE, hint=hint, position=end + 1
+        f"character {character!r} is not part of the language", expected=LANGUAGE, hint=hint, position=end + 1
     )
 
 
@@ -169,322 +110,10 @@ def _parse(source: str, offset: int) -> ast.expr:
         hint = str(error.msg)
         if re.search(r"\b(AND|OR|NOT)\b", source):
             hint = "write and, or, not in small letters"
+        elif re.search(r"(?<![<>=!])=(?!=)", source):
+            hint = "compare with =="
         raise RuleError(
-            "it cannot be read", expected=_LANGUAGE, hint=hint, position=offset + (error.offset or 1)
+            "it cannot be read", expected=LANGUAGE, hint=hint, position=offset + (error.offset or 1)
         ) from None
     except (RecursionError, MemoryError, ValueError):
         raise RuleError("it is nested too deeply", expected=f"at most {MAX_DEPTH} levels", hint="simplify it") from None
-
-
-_COMPARE: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-}
-_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-
-
-class _Translator:
-    """Walks the parsed expression once: checks names, types and ranges, and writes the code that will run."""
-
-    def __init__(self, ranges: dict[str, _Range], kinds: str, *, offset: int) -> None:
-        self.ranges = ranges
-        self.kinds = kinds
-        self.offset = offset
-        self.nodes = 0
-        self.temporaries = 0
-        self.literals: set[float] = set()
-
-    def error(self, node: ast.expr, problem: str, expected: str, hint: str) -> RuleError:
-        return RuleError(problem, expected=expected, hint=hint, position=self.offset + node.col_offset + 1)
-
-    def _enter(self, node: ast.expr, depth: int) -> None:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise self.error(node, "it has too many parts", f"at most {MAX_NODES}", "split it into several rules")
-        if depth > MAX_DEPTH:
-            raise self.error(node, "it is nested too deeply", f"at most {MAX_DEPTH} levels", "simplify it")
-
-    def _temporary(self) -> str:
-        self.temporaries += 1
-        return f"t{self.temporaries}"
-
-    # -- conditions
-
-    def condition(self, node: ast.expr, depth: int) -> _Condition:
-        self._enter(node, depth)
-        match node:
-            case ast.Compare():
-                return self._compare(node, depth)
-            case ast.BoolOp(op=op, values=values):
-                parts = [self.condition(value, depth + 1) for value in values]
-                return self._all(parts) if isinstance(op, ast.And) else self._any(parts)
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                part = self.condition(operand, depth + 1)
-                name = self._temporary()
-                code = f"(None if ({name} := {part.code}) is None else not {name})"
-                text = ast.unparse(node)
-                return _Condition(code, part.metrics, lambda metrics: _with_values(text, part.metrics, metrics))
-            case ast.Call(func=ast.Name(id="has")):
-                return self._has(node)
-            case ast.Name() | ast.Constant() | ast.BinOp() | ast.UnaryOp() | ast.Call():
-                value = self.number(node, depth)
-                raise self.error(
-                    node,
-                    f"{value.text} is a number",
-                    "a condition, true or false",
-                    f"compare it, for example {value.text} > 0",
-                )
-        raise self._refused(node)
-
-    def _all(self, parts: list[_Condition]) -> _Condition:
-        names = [self._temporary() for _ in parts]
-        some_false = " or ".join(f"({n} := {p.code}) is False" for n, p in zip(names, parts, strict=True))
-        unknown = " or ".join(f"{name} is None" for name in names)
-        return _Condition(
-            f"(False if {some_false} else None if {unknown} else True)",
-            frozenset().union(*(part.metrics for part in parts)),
-            lambda metrics: " and ".join(part.explain(metrics) for part in parts),
-        )
-
-    def _any(self, parts: list[_Condition]) -> _Condition:
-        names = [self._temporary() for _ in parts]
-        some_true = " or ".join(f"({n} := {p.code}) is True" for n, p in zip(names, parts, strict=True))
-        unknown = " or ".join(f"{name} is None" for name in names)
-
-        def explain(metrics: Metrics) -> str:
-            held = [part.explain(metrics) for part in parts if _holds(part, metrics)]
-            return " and ".join(held or [part.explain(metrics) for part in parts])
-
-        return _Condition(
-            f"(True if {some_true} else None if {unknown} else False)",
-            frozenset().union(*(part.metrics for part in parts)),
-            explain,
-        )
-
-    def _compare(self, node: ast.Compare, depth: int) -> _Condition:
-        operators = [_COMPARE.get(type(op)) for op in node.ops]
-        if None in operators:
-            raise self.error(node, "this comparison does not exist here", "< <= > >= == !=", "compare numbers")
-        symbols = [symbol for symbol in operators if symbol is not None]
-        operands = [self.number(value, depth + 1) for value in (node.left, *node.comparators)]
-        for symbol, left, right in zip(symbols, operands, operands[1:], strict=False):
-            self._check_possible(node, symbol, left, right)
-        rest = list(zip(symbols, operands[1:], strict=True))
-        metrics = frozenset().union(*(operand.metrics for operand in operands))
-        code = operands[0].code + "".join(f" {symbol} {operand.code}" for symbol, operand in rest)
-        if metrics:
-            missing = " or ".join(f"m_{name} is None" for name in sorted(metrics))
-            code = f"None if {missing} else {code}"
-
-        def explain(values: Metrics) -> str:
-            return operands[0].render(values) + "".join(f" {s} {operand.render(values)}" for s, operand in rest)
-
-        return _Condition(f"({code})", metrics, explain)
-
-    def _check_possible(self, node: ast.Compare, symbol: str, left: _Number, right: _Number) -> None:
-        never, always = _verdict(symbol, left, right)
-        if not never and not always:
-            return
-        known = [
-            f"{name} is {number(self.ranges[name].low)} to {number(self.ranges[name].high)} {self.ranges[name].unit}"
-            for name in sorted(left.metrics | right.metrics)
-        ]
-        raise self.error(
-            node,
-            f"impossible comparison: {left.text} {symbol} {right.text} {'can never hold' if never else 'always holds'}",
-            "; ".join(known) or "a metric on one side",
-            "correct the limit, its unit or the metric",
-        )
-
-    def _has(self, node: ast.Call) -> _Condition:
-        if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.Name):
-            raise self.error(node, "has() is not used rightly", "has(metric)", "name one metric between the brackets")
-        self._enter(node.args[0], 1)
-        name = self._metric(node.args[0])
-        return _Condition(
-            f"(m_{name} is not None)",
-            frozenset({name}),
-            lambda metrics: f"{name} is {'there' if name in metrics else 'missing'}",
-        )
-
-    # -- numbers
-
-    def number(self, node: ast.expr, depth: int) -> _Number:
-        self._enter(node, depth)
-        match node:
-            case ast.Constant(value=value):
-                return self._literal(node, value)
-            case ast.Name():
-                name = self._metric(node)
-                at = self.ranges[name]
-                return _Number(
-                    f"m_{name}",
-                    at.low,
-                    at.high,
-                    frozenset({name}),
-                    lambda metrics: f"{name} {number(metrics[name])}" if name in metrics else name,
-                    name,
-                )
-            case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
-                part = self.number(operand, depth + 1)
-                sign = "-" if isinstance(op, ast.USub) else "+"
-                low, high = (-part.high, -part.low) if sign == "-" else (part.low, part.high)
-                return _Number(
-                    f"({sign}{part.code})", low, high, part.metrics, lambda m: sign + part.render(m), sign + part.text
-                )
-            case ast.BinOp(op=operator) if type(operator) in _ARITHMETIC:
-                return self._arithmetic(node, depth)
-            case ast.Call():
-                return self._call(node, depth)
-            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
-                raise self.error(node, "a condition stands where a number belongs", "a number", "put it on its own")
-        raise self._refused(node)
-
-    def _literal(self, node: ast.Constant, value: object) -> _Number:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(node, f"{value!r} is not a number", "a number or a metric", "conditions compare numbers")
-        if not -MAX_NUMBER <= value <= MAX_NUMBER:
-            raise self.error(node, "the number is too large", f"at most {MAX_NUMBER:g}", "check the unit")
-        exact = float(value)
-        self.literals.add(exact)
-        return _Number(repr(exact), exact, exact, frozenset(), lambda _: number(exact), number(exact))
-
-    def _arithmetic(self, node: ast.BinOp, depth: int) -> _Number:
-        left, right = self.number(node.left, depth + 1), self.number(node.right, depth + 1)
-        symbol = _ARITHMETIC[type(node.op)]
-        low, high = _interval(symbol, left, right)
-        if high == low == 0.0 and symbol == "/" and right.low == right.high == 0.0:
-            raise self.error(node, "it divides by zero", "a divisor other than 0", "correct the divisor")
-        if max(abs(low), abs(high)) > _LARGEST:
-            raise self.error(node, "the result may grow too large", "ordinary numbers", "simplify the arithmetic")
-        code = f"divide({left.code}, {right.code})" if symbol == "/" else f"({left.code} {symbol} {right.code})"
-        return _Number(
-            code,
-            low,
-            high,
-            left.metrics | right.metrics,
-            lambda metrics: f"({left.render(metrics)} {symbol} {right.render(metrics)})",
-            f"({left.text} {symbol} {right.text})",
-        )
-
-    def _call(self, node: ast.Call, depth: int) -> _Number:
-        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
-        if name == "has":
-            raise self.error(node, "has() is true or false", "a number", "put it on its own: has(spo2) and spo2 < 90")
-        if name not in ("min", "max", "abs"):
-            raise self.error(node, f"there is no function {name[:40]}", "min, max, abs, has", "use one of these")
-        if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
-            raise self.error(node, f"{name}() takes plain numbers", "numbers or metrics", "leave * and = out")
-        if (name == "abs" and len(node.args) != 1) or (name != "abs" and len(node.args) < 2):
-            raise self.error(
-                node,
-                f"{name}() got {len(node.args)} numbers",
-                "one" if name == "abs" else "two or more",
-                "correct the brackets",
-            )
-        parts = [self.number(argument, depth + 1) for argument in node.args]
-        if name == "abs":
-            (part,) = parts
-            low = 0.0 if part.low <= 0 <= part.high else min(abs(part.low), abs(part.high))
-            high = max(abs(part.low), abs(part.high))
-        else:
-            pick = min if name == "min" else max
-            low, high = pick(part.low for part in parts), pick(part.high for part in parts)
-        return _Number(
-            f"{name}({', '.join(part.code for part in parts)})",
-            low,
-            high,
-            frozenset().union(*(part.metrics for part in parts)),
-            lambda metrics: f"{name}({', '.join(part.render(metrics) for part in parts)})",
-            f"{name}({', '.join(part.text for part in parts)})",
-        )
-
-    def _metric(self, node: ast.Name) -> str:
-        name = node.id
-        if name in self.ranges:
-            return name
-        near = difflib.get_close_matches(name, self.ranges, n=3, cutoff=0.5)
-        raise self.error(
-            node,
-            f"unknown metric {name[:40]!r}",
-            f"a metric of {self.kinds} ({', '.join(sorted(self.ranges))})",
-            f"did you mean {' or '.join(near)}?" if near else "check the spelling or the rule's kinds",
-        )
-
-    def _refused(self, node: ast.expr) -> RuleError:
-        return self.error(
-            node,
-            f"{type(node).__name__.lower()} is not part of the language",
-            _LANGUAGE,
-            "write the condition with these alone",
-        )
-
-
-def _verdict(symbol: str, left: _Number, right: _Number) -> tuple[bool, bool]:
-    """Whether a comparison can never hold, and whether it always does, by the intervals of its sides."""
-    match symbol:
-        case "<":
-            return left.low >= right.high, left.high < right.low
-        case "<=":
-            return left.low > right.high, left.high <= right.low
-        case ">":
-            return left.high <= right.low, left.low > right.high
-        case ">=":
-            return left.high < right.low, left.low >= right.high
-    apart = left.high < right.low or right.high < left.low
-    same = left.low == left.high == right.low == right.high
-    return (apart, same) if symbol == "==" else (same, apart)
-
-
-def _interval(symbol: str, left: _Number, right: _Number) -> tuple[float, float]:
-    match symbol:
-        case "+":
-            return left.low + right.low, left.high + right.high
-        case "-":
-            return left.low - right.high, left.high - right.low
-        case "*":
-            corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
-            return min(corners), max(corners)
-    if right.low == right.high == 0.0:
-        return 0.0, 0.0
-    if right.low <= 0 <= right.high:
-        largest = max(abs(left.low), abs(left.high)) / _SMALLEST_DIVISOR
-        return -largest, largest
-    corners = [a / b for a in (left.low, left.high) for b in (right.low, right.high)]
-    return min(corners), max(corners)
-
-
-def _divide(left: float, right: float) -> float:
-    if -_SMALLEST_DIVISOR < right < _SMALLEST_DIVISOR:
-        raise ZeroDivisionError
-    return left / right
-
-
-_FUNCTIONS = {"__builtins__": {}, "min": min, "max": max, "abs": abs, "divide": _divide}
-"""All that compiled code can see. It was written by `_Translator`: nothing of the rule's own text is ever run."""
-
-
-def _function(condition: _Condition) -> Truth:
-    lines = ["def condition(metrics):", " get = metrics.get"]
-    lines += [f" m_{name} = get({name!r})" for name in sorted(condition.metrics)]
-    lines += [f" return {condition.code}"]
-    namespace: dict[str, Truth] = {}
-    exec(compile("\n".join(lines), "<rule>", "exec"), dict(_FUNCTIONS), namespace)
-    return namespace["condition"]
-
-
-def _holds(condition: _Condition, metrics: Metrics) -> bool:
-    """For explanations only: whether this part of a condition is among what made it true."""
-    try:
-        return _function(condition)(metrics) is True
-    except ZeroDivisionError:
-        return False
-
-
-def _with_values(text: str, names: frozenset[str], metrics: Metrics) -> str:
-    values = ", ".join(f"{name} {number(metrics[name])}" for name in sorted(names) if name in metrics)
-    return f"{text} ({values})" if values else text

@@ -16,7 +16,8 @@ import msgspec
 from devices.observation import Observation
 from gateway.alarms import AlarmMove
 from gateway.rules.document import Readings, ThresholdRule
-from gateway.rules.expression import Expression, Metrics, RuleError, compile_expression, number
+from gateway.rules.errors import RuleError
+from gateway.rules.expression import Expression, Metrics, compile_expression, number
 from gateway.rules.forms import DeviceInfo, Step, change, raised_by, subject_of, supervision_s
 from gateway.rules.states import Reading, ThresholdState, Window, before
 
@@ -274,38 +275,28 @@ def _change(
 def _explain(threshold: Threshold, window: Window, persistence: Readings | None, active: bool) -> str:
     """``spo2 88 < 90 in 2 of 3 readings (88, 97, 89)``"""
     newest = next(reading for reading in reversed(window.readings) if reading.counts)
-    if not active:
-        sentence, names = threshold.when.explain(newest.metrics), threshold.when.metrics
-    elif threshold.clear is not None:
-        sentence, names = threshold.clear.explain(newest.metrics), threshold.clear.metrics
+    expression = threshold.when if not active or threshold.clear is None else threshold.clear
+    names = sorted(expression.metrics, key=expression.text.find)
+    if active and threshold.clear is None:
+        sentence = f"no longer {expression.text} ({_values(newest, names)})"
     else:
-        names = threshold.when.metrics
-        values = ", ".join(f"{name} {number(newest.metrics[name])}" for name in sorted(names) if name in newest.metrics)
-        sentence = f"no longer {threshold.when.text} ({values})"
+        sentence = expression.explain(newest.metrics)
     if persistence is None:
         span_s = (window.readings[-1].observed_at_ms - window.readings[0].observed_at_ms) / 1000
         sentence += f" for {span_s:.0f} s in {window.run} readings"
     elif persistence.of > 1:
         counted = sum(reading.counts for reading in window.readings)
         sentence += f" in {counted} of {max(persistence.count, len(window.readings))} readings"
-    if len(window.readings) > 1:
-        sentence += f" ({_values(window, sorted(names))})"
+        sentence += f" ({', '.join(_values(reading, names) for reading in window.readings)})"
     if window.overtaken:
         sentence += f"; {window.overtaken} late reading{'s' if window.overtaken > 1 else ''} not considered"
     return sentence
 
 
-def _values(window: Window, names: list[str]) -> str:
+def _values(reading: Reading, names: list[str]) -> str:
     if len(names) == 1:
-        shown = [number(reading.metrics[names[0]]) for reading in window.readings if names[0] in reading.metrics]
-    else:
-        shown = [
-            " ".join(f"{name} {number(reading.metrics[name])}" for name in names if name in reading.metrics)
-            for reading in window.readings
-        ]
-    if len(shown) < window.run:
-        shown.insert(1, "…")
-    return ", ".join(shown)
+        return number(reading.metrics[names[0]]) if names[0] in reading.metrics else "?"
+    return " ".join(f"{name} {number(reading.metrics[name])}" for name in names if name in reading.metrics)
 
 
 def _with_window(state: ThresholdState, device: str, window: Window) -> ThresholdState:
