@@ -190,7 +190,13 @@ def poles(town: Town, cells: list[tuple[str, float, float]]) -> None:
         lat = south + HEIGHT / 15 * town.rng.uniform(0.02, 0.98)
         lon = west + WIDTH / 4 * town.rng.uniform(0.02, 0.98)
         name = {"zh": f"{number:04d}号杆", "en": f"Pole {number:04d}"}
-        row = {"id": f"pole-{number:04d}", "level": "杆", "name": name, "parent": grid, "position": position(lat, lon)}
+        row: Row = {
+            "id": f"pole-{number:04d}",
+            "level": "杆",
+            "name": name,
+            "parent": grid,
+            "position": position(lat, lon),
+        }
         town.poles.append(row)
         if number in cameras:
             device = {"zh": f"{number:04d}号杆摄像机", "en": f"camera on pole {number:04d}"}

@@ -59,6 +59,7 @@ class _Checker:
     def __init__(self, community: Community, known: Mapping[str, frozenset[str]], broken: frozenset[str]) -> None:
         self.c = community
         self.broken = broken
+        self.suggestions_left = 20
         self.incomplete = broken | {section for section, ids in known.items() if ids}
         """Sections with faulty entries: what depends on all of their entries cannot be judged."""
         self.ids = {
@@ -87,7 +88,10 @@ class _Checker:
 
     def missing(self, section: str, wanted: str, at: str, index: int, path: Path) -> Iterator[Finding]:
         if section not in self.broken and wanted not in self.ids[section]:
-            near = did_you_mean(wanted, self.ids[section]) if len(self.ids[section]) < 20_000 else ""
+            near = ""
+            if self.suggestions_left:  # each looks through all ids: a renamed prefix must not cost minutes
+                self.suggestions_left -= 1
+                near = did_you_mean(wanted, self.ids[section])
             message = f"there is no {_SINGULAR[section]} {wanted}; add it to {section} or correct the id{near}"
             yield Finding(level="error", section=at, index=index, path=path, message=message)
 

@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from yaml import YAMLError
 
 from gateway.clock import SystemClock
 from gateway.registry import store
@@ -43,14 +44,21 @@ DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Data dir
 def _settings(path: Path | None, data_dir: Path | None) -> Settings:
     try:
         settings = load_settings(path)
-    except (ValidationError, OSError) as error:
+    except (ValidationError, YAMLError, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="--settings") from error
     return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
 
 
 def _database(settings: Settings) -> sa.Engine:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return open_database(settings.database)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return open_database(settings.database)
+    except (OSError, sa.exc.OperationalError) as error:
+        why = error.orig if isinstance(error, sa.exc.OperationalError) else error
+        _out.print(
+            f"✗ 数据库无法使用 the state database cannot be used: {why}", style="red", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(1) from None
 
 
 def _say(problem: Problem) -> None:

@@ -16,6 +16,7 @@ _NUMBER_TRAP = " (put it in quotes)"
 
 _PLAIN: Mapping[str, str] = {
     "string_type": "text",
+    "wording": "text, or {zh: …, en: …}",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
@@ -70,9 +71,9 @@ def _sentence(kind: str, found: object, context: Mapping[str, Any], message: str
         hint = ""
         if isinstance(found, bool):
             hint = _BOOL_TRAP
-        elif kind == "string_type" and isinstance(found, int | float):
+        elif kind in ("string_type", "wording") and isinstance(found, int | float):
             hint = _NUMBER_TRAP
-        elif kind == "string_type" and not isinstance(found, Mapping | Sequence) and found is not None:
+        elif kind in ("string_type", "wording") and not isinstance(found, Mapping | Sequence) and found is not None:
             hint = " (YAML reads it as a date: put it in quotes)"
         return f"expected {_PLAIN[kind]}, found {show(found)}{hint}"
     if kind in _COMPARED:

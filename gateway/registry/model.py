@@ -5,10 +5,12 @@ No code knows a level's name: a place says what it is called and what it belongs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
 from devices.kinds import KINDS
 from gateway.alarms import Frozen
@@ -30,7 +32,11 @@ class Text(Frozen):
 
 
 def _text(value: object) -> object:
-    return {"zh": value, "en": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"zh": value, "en": value}
+    if not isinstance(value, Mapping | Text):
+        raise PydanticCustomError("wording", "expected text, or a mapping with zh and en")
+    return value
 
 
 Wording = Annotated[Text, BeforeValidator(_text, json_schema_input_type=str | Text)]

@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 
 
+@cache
 def notes(model: type[BaseModel]) -> dict[str, str]:
     """What the models say about each of their fields: the string that stands below it in the source."""
     found: dict[str, str] = {}

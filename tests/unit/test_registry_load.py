@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.registry.load import load_community
 from gateway.registry.problem import ConfigError
+from gateway.registry.yamlfile import read_yaml
 from tests.support.registry import read, said, small, write
 
 
@@ -46,6 +50,14 @@ ONE_FAULT = [
     (
         ("phone: 000-4", "phone: 2026-01-02"),
         "more.yaml:15: residents[0].phone: expected text, found 2026-01-02 (YAML reads it as a date: put it in quotes)",
+    ),
+    (
+        ('name: "501"', "name: 501"),
+        "more.yaml:5: places[3].name: expected text, or {zh: …, en: …}, found 501 (put it in quotes)",
+    ),
+    (
+        ("lat: 39.9", "lat: .nan"),
+        "more.yaml:2: places[0].position.lat: expected at most 90.0, found nan",
     ),
     (
         ("conditions: [冠心病]", "conditions: 冠心病"),
@@ -234,3 +246,17 @@ def test_duplicate_ids_name_the_first(tmp_path: Path) -> None:
         "more.yaml:21: devices[1].id: sos-1 is given twice, give each its own id; the first stands at more.yaml:20"
         in said(result)
     )
+
+
+@given(st.binary(max_size=200) | st.text(alphabet="ab:-,[]{}\n #&*!?|>'\"1~<", max_size=80).map(str.encode))
+def test_no_text_breaks_the_reader_and_what_it_reads_is_what_yaml_says(data: bytes) -> None:
+    value, problems = read_yaml("x.yaml", data)
+    if not problems:
+        assert value == yaml.load(data, Loader=yaml.CSafeLoader)
+
+
+def test_thousands_of_faults_are_told_in_seconds(tmp_path: Path) -> None:
+    rows = "".join(f"  - {{id: d{n}, kind: smoke, place: nowhere-{n}}}\n" for n in range(5000))
+    places = "".join(f"  - {{id: somewhere-{n}, level: 户, name: x}}\n" for n in range(5000))
+    result = read(tmp_path, ("devices:\n", f"devices:\n{rows}"), ("places:\n", f"places:\n{places}"))
+    assert len(result.errors) == 5000
