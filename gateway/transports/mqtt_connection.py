@@ -210,7 +210,6 @@ class Connection:
             reconnect_on_failure=False,
             manual_ack=True,
         )
-        client.disable_logger()  # it calls the end of every connection an error; we say why it ended
         client.connect_timeout = CONNECT_S
         client.max_queued_messages_set(MAX_QUEUED_COMMANDS)
         client.username_pw_set(self.address.username, self.address.password)

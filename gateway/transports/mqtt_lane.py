@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ Ignore = Callable[[str], bool]
 
 STEADY_S = 30.0
 """A connection that lived so long was a good one: the next back-off starts from the beginning."""
+CUT_OFF_MEANS_TAKEOVER = 2
 _BACKOFF = {
     End.UNREACHABLE: Backoff(0.25, 5.0),
     End.LOST: Backoff(0.25, 5.0),
@@ -55,6 +57,7 @@ class LaneHealth:
     oldest_unanswered_s: float
     reconnects: int
     takeovers: int
+    """How often another client with our client id seems to have thrown us out."""
     received: int
     acks: int
     redeliveries: int
@@ -138,6 +141,7 @@ class MqttLane:
         self._since_ms = clock.now_ms()
         self._why = ""
         self._last_message_ms: int | None = None
+        self._cut_off = 0
         self._connects = self._takeovers = self._received = self._acks = self._redeliveries = 0
         self._refused = self._refused_qos0 = self._late_acks = 0
 
@@ -189,7 +193,7 @@ class MqttLane:
         self._thread = None
 
     def _run(self) -> None:
-        attempt = 0
+        attempts: Counter[End] = Counter()
         while not self._stopping.is_set():
             connection = Connection(
                 self._address, self._filters(self._protocol), self._receive, protocol=self._protocol
@@ -199,6 +203,8 @@ class MqttLane:
                 return
             began = time.monotonic()
             ending = connection.live(partial(self._up, connection))
+            steady = time.monotonic() - began >= STEADY_S
+            ending = self._suspect_takeover(ending, steady)
             self._down(ending)
             if ending.kind is End.STOPPED:
                 return
@@ -206,12 +212,27 @@ class MqttLane:
                 log.warning("MQTT %s: the broker does not speak MQTT 5; going on with 3.1.1", self.lane.value)
                 self._protocol = MQTTProtocolVersion.MQTTv311
                 continue
-            if time.monotonic() - began >= STEADY_S:
-                attempt = 0
-            delay_s = _BACKOFF[ending.kind].delay_s(attempt)
-            attempt += 1
+            if steady:
+                attempts.clear()
+            delay_s = _BACKOFF[ending.kind].delay_s(attempts[ending.kind])
+            attempts[ending.kind] += 1
             self._say(ending, delay_s)
             self._stopping.wait(delay_s)
+
+    def _suspect_takeover(self, ending: Ending, steady: bool) -> Ending:
+        """MQTT 3.1.1 has no word for a takeover, and Mosquitto 2.0.11 does not say it in MQTT 5 either. What it looks
+        like: the broker lets us in and soon cuts us off, again and again, and was there all the time."""
+        if ending.kind is not End.LOST or steady:
+            self._cut_off = 0
+        elif self._ready is not None:
+            self._cut_off += 1
+        if self._cut_off < CUT_OFF_MEANS_TAKEOVER:
+            return ending
+        return Ending(
+            End.TAKEN_OVER,
+            f"the broker cut the connection off {self._cut_off} times soon after it was made: probably another client "
+            f"connects as {self._address.client_id!r}",
+        )
 
     def _say(self, ending: Ending, delay_s: float) -> None:
         if ending.kind is End.TAKEN_OVER:

@@ -40,7 +40,7 @@ class Mosquitto:
         self.directory = directory
         self.port = port or free_port()
         self._extra = extra_config
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
@@ -64,7 +64,7 @@ class Mosquitto:
             encoding="utf-8",
         )
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [executable, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
@@ -74,24 +74,24 @@ class Mosquitto:
             raise AssertionError(self.log.read_text(encoding="utf-8", errors="replace")) from None
 
     def _running(self) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
+        assert self.process is not None
+        if self.process.poll() is not None:
             raise AssertionError(self.log.read_text(encoding="utf-8", errors="replace"))
         return True
 
     def stop(self) -> None:
         """End it politely (SIGTERM: it saves its persistence file)."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._process = None
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
 
     def kill(self) -> None:
         """End it with SIGKILL: nothing is saved."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
 
 
 @contextlib.contextmanager
