@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,15 +39,18 @@ class People:
         await self._http.aclose()
 
     async def find(
-        self, *, residents: Collection[str], devices: Collection[str], known: Collection[str]
+        self, *, residents: Collection[str], devices: Collection[str], known: Mapping[str, int]
     ) -> dict[str, Any] | None:
-        """The newest open case about these residents or devices, leaving out ``known`` ids. None if there is none."""
+        """The newest open case about these residents or devices. None if there is none.
+
+        Cases in ``known`` (id -> version) are left out for as long as they have not moved on from that version.
+        """
         found = await self._get("/api/v1/cases", {"open": "true"})
         cases: list[dict[str, Any]] = [summary["case"] for summary in found]
         ours = [
             case
             for case in cases
-            if case["id"] not in known and (case["resident"] in residents or case["device"] in devices)
+            if known.get(case["id"]) != case["version"] and (case["resident"] in residents or case["device"] in devices)
         ]
         return max(ours, key=lambda case: str(case["number"]), default=None)
 

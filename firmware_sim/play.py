@@ -44,7 +44,7 @@ class Player:
         self._people = people
         self._tell = tell
         self._case: dict[str, Any] | None = None
-        self._before: set[str] = set()
+        self._before: dict[str, int] = {}
         self._done: set[str] = set()
         for index, (step, device) in enumerate(zip(scenario.steps, self._devices, strict=True)):
             if step.do and device and step.do not in _actions(fleet, device):
@@ -84,9 +84,9 @@ class Player:
             self._tell(f"case {self._case['number']}: {step.operator}")
 
     async def _note_older_cases(self) -> None:
-        """Cases that were open before the story began are not the story's."""
+        """Cases that were open before the story began are the story's only if it moves them on."""
         while (case := await self._look()) is not None:
-            self._before.add(case["id"])
+            self._before[case["id"]] = case["version"]
 
     async def _look(self) -> dict[str, Any] | None:
         assert self._people is not None

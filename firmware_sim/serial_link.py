@@ -42,7 +42,12 @@ class SerialLink:
         self._clock = clock
         self._boots = {device.id: device.boot for device in self.devices.values()}
         self.concentrator = Concentrator(
-            port, boot=clock(), seed=seed, on_ack=self._acked, on_command=self._commanded, faults=line_faults(faults)
+            port,
+            boot=clock() % 2**32,
+            seed=seed,
+            on_ack=self._acked,
+            on_command=self._commanded,
+            faults=line_faults(faults),
         )
 
     @property
@@ -107,3 +112,8 @@ def line_faults(faults: Iterable[Fault]) -> LineFaults:
         elif fault.what == "late":
             delay_s = max(delay_s, abs(fault.value) * fault.probability)
     return LineFaults(loss=chances["loss"], duplicate=chances["duplicate"], corrupt=chances["corrupt"], delay_s=delay_s)
+
+
+def _short_boot(now_ms: int) -> int:
+    """A boot id of 32 bits that differs from one start to the next (the line's protocol keeps 0 for itself)."""
+    return now_ms // 100 % 0xFFFF_FFFE + 1

@@ -29,8 +29,8 @@ async def hang_up(request: Request) -> None:
 def _abort(server: uvicorn.Server, client: tuple[str, int] | None = None) -> None:
     """Abort one caller's connection, or all."""
     for connection in list(server.server_state.connections):
-        if client in (None, connection.client):
-            connection.transport.abort()  # type: ignore[union-attr]  # websockets are off
+        if client in (None, connection.transport.get_extra_info("peername")):
+            connection.transport.abort()
 
 
 @contextlib.asynccontextmanager
