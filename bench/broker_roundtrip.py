@@ -1,6 +1,6 @@
 """The bare broker: QoS 1 publish to subscriber, nothing of Anju between. The floor for every figure of the gateway.
 
-``python -m bench.broker_roundtrip HOST PORT [USER] [PASSWORD]`` prints median and p99. Publish at our managed broker as
+``python -m bench.broker_roundtrip HOST PORT [USER PASSWORD]`` prints median and p99. Publish at our managed broker as
 the user ``gateway``, who may read and write everything.
 """
 
@@ -69,8 +69,10 @@ def measure(host: str, port: int, user: str | None, password: str | None, n: int
 
 
 def main(arguments: list[str]) -> None:
-    host, port, user, password = (*arguments, None, None)[:4]
-    latencies = measure(str(host), int(str(port)), user, password, 500)
+    if len(arguments) not in (2, 4):
+        raise SystemExit("usage: python -m bench.broker_roundtrip HOST PORT [USER PASSWORD]")
+    user, password = arguments[2:] or (None, None)
+    latencies = measure(arguments[0], int(arguments[1]), user, password, 500)
     median, p99 = statistics.median(latencies), statistics.quantiles(latencies, n=100)[98]
     sys.stdout.write(f"broker round trip, QoS 1: median {median * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms\n")
 

@@ -41,6 +41,8 @@ STEADY_S = 60.0
 SAVE_EVERY_S = 1.0
 _RESTART = Backoff(0.2, 15.0)
 _PR_SET_PDEATHSIG = 1
+_EXPECTED = ("Plaintext passwords detected", "unacceptable protocol version of 5")
+"""Said by nats-server at every start: its configuration is a file only we can read; and we ask for MQTT 5 first."""
 
 
 class BrokerError(Exception):
@@ -97,8 +99,8 @@ class ManagedBroker:
     """The broker process of this gateway.
 
     ``users`` are names and passwords; ``gateway`` must be one of them. ``port`` 0 chooses a free one at `start`.
-    ``reading`` says whether the gateway takes messages out at the moment; while it does not, Mosquitto is told every
-    second to save what it holds.
+    ``reading`` (can be set later) says whether the gateway takes messages out at the moment; while it does not,
+    Mosquitto is told every second to save what it holds. Until it is set, nobody is taken to read.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class ManagedBroker:
         users: Mapping[str, str],
         *,
         receive_maximum: int = 200,
-        reading: Callable[[], bool] = lambda: True,
+        reading: Callable[[], bool] = lambda: False,
         found: FoundBroker | None = None,
     ) -> None:
         self.host = host
@@ -117,7 +119,7 @@ class ManagedBroker:
         self._directory = data_dir.absolute() / "broker"
         self._users = dict(users)
         self._receive_maximum = receive_maximum
-        self._reading = reading
+        self.reading = reading
         self._found = found
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -235,7 +237,7 @@ class ManagedBroker:
         report(None)
         while process.poll() is None and not self._stopping:
             self._wake.wait(SAVE_EVERY_S)
-            if not self._stopping and process.poll() is None and not self._reading():
+            if not self._stopping and process.poll() is None and not self.reading():
                 self._save(process)
         self._ready = False
         self._end_process()
@@ -286,6 +288,7 @@ class ManagedBroker:
             text = line.decode(errors="replace").rstrip()
             self._said.append(text)
             serious = text.startswith(("Error", "Warning")) or "[ERR]" in text or "[WRN]" in text or "[FTL]" in text
+            serious = serious and not any(known in text for known in _EXPECTED)
             log.log(logging.WARNING if serious else logging.DEBUG, "broker: %s", text)
         process.wait()
         self._wake.set()

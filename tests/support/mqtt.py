@@ -71,14 +71,12 @@ class Site:
         self.kind = kind
         self.receive_maximum = receive_maximum
         self.users = ensure_broker_users(Secrets(directory / "secrets"))
-        self._reads: Callable[[], bool] = lambda: True
         self.broker = ManagedBroker(
             directory,
             "127.0.0.1",
             0,
             self.users,
             receive_maximum=receive_maximum,
-            reading=lambda: self._reads(),
             found=find(kind),
         )
         self._close: list[Callable[[], None]] = []
@@ -102,7 +100,7 @@ class Site:
         transport = MqttTransport(settings, self.users["gateway"], COMMUNITY, offers, SystemClock())
         transport.start()
         self._close.append(lambda: transport.stop(0))
-        self._reads = lambda: transport.reading
+        self.broker.reading = lambda: transport.reading
         if wait:
             eventually(lambda: connected(transport), 10, "transport connected")
         return transport
