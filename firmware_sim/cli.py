@@ -20,6 +20,7 @@ from firmware_sim.fleet import Fleet, behind_serial
 from firmware_sim.mqtt_device import Broker
 from firmware_sim.people import People
 from firmware_sim.play import Player, StoryError
+from firmware_sim.pty_cable import PtyCable
 from firmware_sim.scenario import Scenario, Script, load_scenario
 from firmware_sim.world.app import World
 from firmware_sim.world.server import HOST, serving
@@ -51,6 +52,10 @@ def fleet(
     username: Annotated[str | None, typer.Option(help="MQTT user; {device} stands for the device's id")] = None,
     password_file: Annotated[Path | None, typer.Option(help="file with the MQTT password")] = None,
     serial: Annotated[str | None, typer.Option(help="tty of a concentrator, for the devices chosen below")] = None,
+    cable: Annotated[
+        Path | None,
+        typer.Option(help="lay a cable: the gateway's end is <this directory>/gateway.tty; no adapter needed"),
+    ] = None,
     serial_share: Annotated[float, typer.Option(min=0, max=1, help="share of the home devices on it")] = 0.0,
     serial_device: Annotated[list[str] | None, typer.Option(help="a device on it, by id; may be repeated")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="only so many, of every kind; always the same")] = None,
@@ -76,21 +81,26 @@ def fleet(
         story = None if scenario is None else load_scenario(scenario)
         trouble = () if faults is None else load_faults(faults)
 
-        async def run() -> int:
+        async def run(tty: str | None) -> int:
             living = Fleet(
                 town,
                 broker=endpoint,
                 seed=seed,
                 rate=rate,
                 faults=trouble,
-                serial_port=serial,
+                serial_port=tty,
                 serial_devices=on_serial,
             )
             doors = _Doors(figures, control, control_port_file, story, exit_after, api, token_file)
             return await _live(living, doors)
 
-        code = _until_signal(run())
-    except (FileError, ValueError) as error:
+        if cable is None:
+            code = _until_signal(run(serial))
+        else:
+            cable.mkdir(parents=True, exist_ok=True)
+            with PtyCable(cable) as laid:
+                code = _until_signal(run(str(laid.concentrator_path)))
+    except (FileError, ValueError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(code)

@@ -27,7 +27,10 @@ class SimulatedCommunity:
 
 
 def load_community(path: Path) -> SimulatedCommunity:
-    """Read a community file and what it includes (names or patterns such as ``homes/*.yaml``). Raises FileError naming file, line and key."""
+    """Read a community file and what it includes (names, or patterns such as ``homes/*.yaml``).
+
+    Raises FileError naming file, line and key.
+    """
     heads: list[tuple[str, str]] = []
     devices: dict[str, SimulatedPlace] = {}
     _read(path, heads, devices, [])

@@ -109,7 +109,7 @@ class Concentrator:
         """Devices that spoke through this concentrator: the ones a command can be handed to."""
         self.link = ConcentratorLink(boot=boot, firmware=FIRMWARE, depth=depth, baud=baud)
         self.counts: Counter[str] = Counter()
-        """``opened``, ``line_lost``, ``too_long``, ``too_long_event``, ``reboots`` and the faults that were played."""
+        """``opened line_lost too_long too_long_event reboots``: how often."""
         self.reader = FrameReader()
         self._on_ack = on_ack
         self._on_command = on_command
@@ -205,8 +205,9 @@ class Concentrator:
                 if out:
                     del out[: _write(port.fileno(), out[:1024])]
                 wakeup.when_writable(bool(out))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), None if out else self._pause_s())
+                with suppress(TimeoutError):  # not wait_for, which in Python 3.11 can swallow a cancellation
+                    async with asyncio.timeout(None if out else self._pause_s()):
+                        await self._wake.wait()
 
     def _pause_s(self) -> float | None:
         times = [due for delayed in (self._to_line, self._from_line) for due, _ in delayed.queue[:1]]

@@ -62,8 +62,8 @@ def open_case(
         rule_version=change.rule_version,
         evidence=[evidence.model_dump() for evidence in change.evidence],
     )
-    if change.momentary and change.resident:
-        turn.indicate("green", "received")
+    if change.momentary:
+        turn.pressed(change.device)
     rungs.start(turn)
     return _settle(turn)
 
@@ -136,11 +136,13 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
         return
     if _ORDER.index(change.severity) < _ORDER.index(turn.case.severity):
         turn.become(severity=change.severity, type=change.type)
+    if change.momentary:
+        turn.pressed(change.device)
     bounce = change.observed_at_ms - turn.case.times.get("triggered", 0) < BOUNCE_MS
     if not joined and (bounce or not change.momentary):
         return
-    if change.momentary and change.resident:
-        turn.indicate("green", "received")
+    if change.severity is not Severity.EMERGENCY and turn.case.ladder.life_safety:
+        return  # a lesser alarm beside an emergency is written down, and changes nothing
     disarmed = (LineState.NONE, LineState.VETOED, LineState.FAILED)
     if turn.case.emergency.state in disarmed and turn.case.stage is Stage.OPENED:
         rungs.rearm(turn, change.at_ms - change.observed_at_ms)

@@ -153,8 +153,11 @@ class Case(Frozen):
     severity: Severity
     stage: Stage = Stage.OPENED
     device: str | None = None
+    """The device whose alarm opened it."""
     place: str | None = None
     resident: str | None = None
+    indicators: tuple[str, ...] = ()
+    """Devices that were pressed and can tell the resident how things stand (lamp, voice)."""
     explanation: str = ""
     alarms: tuple[AlarmRef, ...] = ()
     ladder: Ladder
@@ -284,6 +287,10 @@ class Directory(Protocol):
     def device_name(self, device: str | None, language: str) -> str: ...
 
     def resident_name(self, resident: str | None) -> str: ...
+
+    def obeys(self, device: str, command: str) -> bool:
+        """Whether a device of this kind knows a command."""
+        ...
 
     def emergency_card(
         self, *, case_number: str, complaint: str, place: str | None, resident: str | None, source: str, at_ms: int

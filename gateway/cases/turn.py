@@ -124,15 +124,25 @@ class Turn:
         self._say(target, int(index) + 1, purpose, occasion, None, ("", ""))
         return True
 
-    def indicate(self, lamp: str, voice: str) -> None:
-        """Tell the resident through the device that was pressed."""
-        if self.case.device is None:
+    def pressed(self, device: str | None) -> None:
+        """Something was said at a device: where it has a lamp or a voice, the resident learns that it was heard."""
+        if device is None or not self.directory.obeys(device, "indicate"):
             return
+        if device not in self.case.indicators:
+            self.become(indicators=(*self.case.indicators, device))
+        self._indicate(device, "green", "received")
+
+    def indicate(self, lamp: str, voice: str) -> None:
+        """Tell the resident through every device that was pressed."""
+        for device in self.case.indicators:
+            self._indicate(device, lamp, voice)
+
+    def _indicate(self, device: str, lamp: str, voice: str) -> None:
         self.effects.append(
             Send(
-                key=f"{self.case.id}:{voice}:{self.case.version}:{self.case.device}:{DEVICE_CHANNEL}",
+                key=f"{self.case.id}:{voice}:{self.case.version}:{device}:{DEVICE_CHANNEL}",
                 channel=DEVICE_CHANNEL,
-                to=self.case.device,
+                to=device,
                 purpose=Purpose.INDICATE,
                 urgent=True,
                 data={"command": "indicate", "args": {"lamp": lamp, "voice": voice}},

@@ -63,7 +63,7 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "alarm_joined": ("并入报警", "another alarm joined"),
     "alarm_repeated": ("再次报警", "alarm repeated"),
     "alarm_cleared": ("报警条件解除", "alarm condition ended"),
-    "window_ended": ("再次按键，不再等待取消", "pressed again: the cancel window is over"),
+    "window_ended": ("再次报警，不再等待取消", "alarm again: the cancel window is over"),
     "rung": ("升级步骤", "ladder step"),
     "rung_empty": ("此步骤无人值守，转下一步", "nobody on this step, going on"),
     "no_address": ("联系不上：没有联系方式", "cannot be told: no address"),

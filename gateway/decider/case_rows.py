@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.alarms import AlarmChange
+from gateway.alarms import AlarmChange, Severity
 from gateway.cases.model import (
     Case,
     Effect,
@@ -194,7 +194,9 @@ def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, 
     for body in connection.execute(query).scalars():
         case = Case.model_validate_json(body)
         same_person = case.resident == change.resident or None in (case.resident, change.resident)
-        same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and life_safety)
+        # Beside an emergency, what else is wrong with the same person is part of it.
+        beside = change.resident is not None and change.severity in (Severity.EMERGENCY, Severity.URGENT)
+        same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and (life_safety or beside))
         if same_person and same_work and case.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED):
             return case
     return None

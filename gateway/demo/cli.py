@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from pathlib import Path
@@ -91,9 +92,10 @@ def _play(
             ["world", "--port-file", str(world_port), "--inbox-file", str(data_dir / "inbox.jsonl")],
         )
         stage.wait_until("the outside world", lambda: world_port.exists() and world_port.read_text().strip() != "")
-        world = f"127.0.0.1:{world_port.read_text().strip()}"
+        outside = {f"{who}_HOST": "127.0.0.1" for who in ("MESSENGER", "CENTRE")}
+        outside |= {f"{who}_PORT": world_port.read_text().strip() for who in ("MESSENGER", "CENTRE")}
         broker_port = _free_port()
-        tty = data_dir / "fieldbus.tty"
+        cable = data_dir / "cable"
         url = f"http://127.0.0.1:{port}"
         stage.start(
             "gateway",
@@ -101,9 +103,8 @@ def _play(
             {
                 "ANJU_API__PORT": str(port),
                 "ANJU_BROKER__PORT": str(broker_port),
-                "ANJU_SERIAL": f'[{{"name": "fieldbus", "port": "{tty}"}}]',
-                "MESSENGER_HOST": world,
-                "CENTRE_HOST": world,
+                "ANJU_SERIAL": json.dumps([{"name": "fieldbus", "port": str(cable / "gateway.tty")}]),
+                **outside,
             },
         )
         with out.status("启动网关 starting the gateway …"):
@@ -114,7 +115,7 @@ def _play(
             *("--broker", f"127.0.0.1:{broker_port}"),
             *("--username", "devices"),
             *("--password-file", str(settings.secrets.directory / "MQTT_DEVICE_PASSWORD")),
-            *("--cable", str(tty)),
+            *("--cable", str(cable)),
             *("--serial-share", str(SERIAL_SHARE)),
             *("--rate", str(rate)),
             *("--api", url),

@@ -72,7 +72,7 @@ class View:
             while not self._stop.wait(POLL_S):
                 check()
                 for line in self._look():
-                    self._console.print(line)
+                    self._console.print(line, soft_wrap=True)
             return
         with Live(self._render(), console=self._console, screen=False, refresh_per_second=8) as live:
             next_look = 0.0

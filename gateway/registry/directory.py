@@ -74,6 +74,10 @@ class CommunityDirectory:
         known = self._residents.get(resident or "")
         return known.name if known is not None else resident or ""
 
+    def obeys(self, device: str, command: str) -> bool:
+        known = self._devices.get(device)
+        return known is not None and command in KINDS[known.kind].commands
+
     def emergency_card(
         self,
         *,

@@ -81,6 +81,9 @@ class Town:
     def device_name(self, device: str | None, language: str) -> str:
         return device or ""
 
+    def obeys(self, device: str, command: str) -> bool:
+        return device.startswith("sos")
+
     def resident_name(self, resident: str | None) -> str:
         return "" if resident is None else "李秀兰"
 
