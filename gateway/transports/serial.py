@@ -185,7 +185,8 @@ class SerialTransport:
         until_ms = _now_ms() + int(timeout_s * 1000)
         self._post(_Order(seq, device, payload, until_ms, waiter))
         try:
-            return await asyncio.wait_for(waiter.future, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await waiter.future
         except TimeoutError:
             return CommandReport(CommandOutcome.NO_ANSWER, f"no answer from the concentrator within {timeout_s:g} s")
         finally:
