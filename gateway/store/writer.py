@@ -209,8 +209,9 @@ class StoreWriter:
         """Into the quarantine, durably, before the cursor may pass them."""
         loop = asyncio.get_running_loop()
         outcomes: list[asyncio.Future[Outcome]] = []
+        first = refused[0]
+        log.warning("the store refuses %d; the first: %s: %s", len(refused), first.observation.device, first.reason)
         for bad in refused:
-            log.warning("%s: the store refuses a point: %s", bad.observation.device, bad.reason)
             outcome: asyncio.Future[Outcome] = loop.create_future()
             outcomes.append(outcome)
             self._quarantine(self._explain(bad), functools.partial(_report, loop, outcome))

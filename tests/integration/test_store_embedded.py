@@ -108,6 +108,22 @@ async def test_a_late_reading_finds_its_minute_and_hour(store: EmbeddedStore, cl
         await live_on(store, clock)
 
 
+async def test_a_reading_too_late_to_be_counted_replaces_nothing(
+    store: EmbeddedStore, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    readings = {START_MS + i * MINUTE: 70.0 for i in range(120)}
+    await store.write([observe(at, {"pulse": value}) for at, value in readings.items()])
+    clock.forward(hours=60)
+    await live_on(store, clock)
+    await store.write([observe(START_MS + 30_000, {"pulse": 180.0})])
+    for _ in range(3):
+        await look(store, readings, START_MS, START_MS + 2 * HOUR, 60)
+        await look(store, readings, START_MS, START_MS + 2 * HOUR, 3600)
+        clock.forward(hours=2)
+        await live_on(store, clock)
+    assert "after its raw readings were trimmed" in caplog.text
+
+
 async def test_a_backlog_of_days_may_come_in_pieces(store: EmbeddedStore, clock: VirtualClock) -> None:
     """A field-bus line was out for five days; its concentrator sends the backlog, newest first, over an hour."""
     clock.forward(days=5)

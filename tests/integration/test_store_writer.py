@@ -180,7 +180,7 @@ async def test_victoria_metrics_killed_is_written_again(
 ) -> None:
     """It acknowledges what it has only in memory: the cursor waits, and goes back when the server was started anew."""
     monkeypatch.setattr(gateway.store.writer, "SAVE_EVERY_S", 0.3)
-    monkeypatch.setattr(gateway.store.influx, "VICTORIA_LAG_S", 3.0)
+    monkeypatch.setattr(gateway.store.influx, "VICTORIA_LAG_S", 4.0)
     server = Victoria(tmp_path / "vm")
     await asyncio.to_thread(server.start)
     async with house.writing(InfluxStore(server.settings, "")) as writer:
@@ -189,7 +189,7 @@ async def test_victoria_metrics_killed_is_written_again(
         assert StoreCursors(house.engine).load(Lane.ROUTINE) == 0, "not yet"
         await asyncio.to_thread(server.restart_killed)
         await house.say(*run_of(2000, 1000))
-        await eventually_async(lambda: writer.health().points_written >= 2200 + 3300, 20)
+        await eventually_async(lambda: writer.health().points_written >= 2200 + 3300, 40)
         await written(writer)
         points = await asyncio.to_thread(server.export)
         assert points["vitals_monitor_pulse bed-3"] == {START_MS + i * 1000: 60.0 + i % 50 for i in range(3000)}
@@ -201,7 +201,7 @@ async def test_a_restart_that_no_write_saw_is_found_before_the_cursor_moves(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway.store.writer, "SAVE_EVERY_S", 0.3)
-    monkeypatch.setattr(gateway.store.influx, "VICTORIA_LAG_S", 2.0)
+    monkeypatch.setattr(gateway.store.influx, "VICTORIA_LAG_S", 4.0)
     server = Victoria(tmp_path / "vm")
     await asyncio.to_thread(server.start)
     async with house.writing(InfluxStore(server.settings, "")) as writer:
@@ -209,7 +209,7 @@ async def test_a_restart_that_no_write_saw_is_found_before_the_cursor_moves(
         await written(writer)
         await asyncio.to_thread(server.restart_killed)  # while there is nothing to write
         cursors = StoreCursors(house.engine)
-        await eventually_async(lambda: cursors.load(Lane.ROUTINE) == house.journal.last_position(Lane.ROUTINE), 20)
+        await eventually_async(lambda: cursors.load(Lane.ROUTINE) == house.journal.last_position(Lane.ROUTINE), 40)
         assert writer.health().points_written >= 2 * 550
         points = await asyncio.to_thread(server.export)
         assert len(points["vitals_monitor_pulse bed-3"]) == 500
