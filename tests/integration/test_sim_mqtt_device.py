@@ -135,8 +135,8 @@ async def test_frozen_broker_no_puback_no_ack(broker: Mosquitto) -> None:
     device, link = button_on(broker)
     async with alive(link):
         await eventually_async(lambda: not link.unacked)
-        assert broker._process is not None
-        broker._process.send_signal(19)  # SIGSTOP
+        assert broker.process is not None
+        broker.process.send_signal(19)  # SIGSTOP
         try:
             device.press(system_ms())
             link.pump()
@@ -145,7 +145,7 @@ async def test_frozen_broker_no_puback_no_ack(broker: Mosquitto) -> None:
             assert not device.acked
             assert len(link.unacked) == 1
         finally:
-            broker._process.send_signal(18)  # SIGCONT
+            broker.process.send_signal(18)  # SIGCONT
         await eventually_async(lambda: len(device.acked) == 1)
 
 
