@@ -350,6 +350,19 @@ async def test_a_locked_database_loses_no_result(tmp_path: Path, clock: HandCloc
     engine.dispose()
 
 
+async def test_what_runs_longer_than_its_lease_is_not_started_twice(
+    engine: sa.Engine, desk: Desk, clock: HandClock
+) -> None:
+    slow = ScriptedChannel(None, limits=Limits(timeout_s=30, parallel=4))
+    hook = ScriptedChannel(DELIVERED)
+    desk.say(make_send("slow"))
+    async with working(engine, {"wecom": slow, "hook": hook}, clock, grace_s=0.05) as worker:
+        await eventually_async(lambda: slow.hanging == 1)
+        desk.say(make_send("probe", "hook"))
+        await forward(worker, clock, 600, lambda: desk.status("probe") == "delivered")
+        assert (slow.keys, slow.questions) == (["slow"], [])
+
+
 async def test_wake_from_another_thread(engine: sa.Engine, desk: Desk, clock: HandClock) -> None:
     channel = ScriptedChannel(DELIVERED)
     async with working(engine, {"wecom": channel}, clock) as worker:
