@@ -44,6 +44,7 @@ from gateway.transports.broker import ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users
 from gateway.transports.mqtt import MqttTransport
 from gateway.transports.serial import SerialTransport
+from gateway.web.console import add_console
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,8 @@ class Gateway:
             for line in lines:
                 line.start()
                 stack.push_async_callback(asyncio.to_thread, line.stop)
+            if broker is not None:
+                broker.reading = lambda: mqtt.reading
             mqtt.start()
             stack.push_async_callback(asyncio.to_thread, mqtt.stop)
 
@@ -177,22 +180,26 @@ class Gateway:
         if not settings.managed:
             return None, secrets.get(settings.password_secret) if settings.username is not None else None
         users = ensure_broker_users(secrets, gateway_secret=settings.password_secret)
+        if settings.username not in users:
+            raise NotConfigured(
+                f"broker.username is {settings.username!r}; the managed broker knows {', '.join(users)}: "
+                "leave it out, or set broker.managed: false for a broker of your own"
+            )
         broker = ManagedBroker(
             self.settings.data_dir, settings.host, settings.port, users, receive_maximum=settings.receive_maximum
         )
         await asyncio.to_thread(broker.start)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
-        log.info("broker: %s", broker.description)
         settings.port = broker.port
-        return broker, users[settings.username or "gateway"]
+        return broker, users[settings.username]
 
     async def _serve(self, context: Context, on_ready: Callable[[Gateway], None]) -> None:
         api = self.settings.api
         listener = socket.create_server((api.host, api.port))
         self.url = f"http://{api.host}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            create_api(context), access_log=False, log_level="warning", timeout_graceful_shutdown=STREAMS_END_S
-        )
+        app = create_api(context)
+        add_console(app)
+        config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=STREAMS_END_S)
         server = _Server(config)
         serving = self._start(server.serve(sockets=[listener]), "api")
         log.info("console: %s", self.url)

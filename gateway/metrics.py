@@ -136,6 +136,12 @@ class _Figures(Collector):
         for lane, count in self._decider.health.decided.items():
             decided.add_metric([lane], count)
         yield decided
+        view = self._decider.view
+        if view is not None:
+            skipped = CounterMetricFamily("anju_rule_skipped", "Not considered by a rule", labels=["rule", "reason"])
+            for (rule, reason), count in dict(view.rules.skipped).items():
+                skipped.add_metric([rule, reason], count)
+            yield skipped
         yield CounterMetricFamily(
             "anju_undecidable", "Observations on which the rules failed", value=self._decider.health.undecidable
         )

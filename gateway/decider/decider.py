@@ -96,6 +96,8 @@ class Decider:
         self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
         self._view: View | None = None
         self._positions: dict[Lane, int] = {}
+        self._read_until_ms: dict[Lane, int] = {}
+        """Up to when all that was received has been decided, by lane: a backlog is no silence of its devices."""
         self._poisoned: set[tuple[Lane, int]] = set()
         self.health = Health()
 
@@ -262,8 +264,10 @@ class Decider:
 
     def _observations(self, lane: Lane, limit: int) -> bool:
         after = self._positions.get(lane, 0)
+        now_ms = self._clock.now_ms()
         entries = self._journal.read(lane, after, limit)
         if not entries:
+            self._read_until_ms[lane] = now_ms
             return False
         try:
             self._commit(lambda decision: self._decide(decision, lane, entries))
@@ -273,7 +277,9 @@ class Decider:
         self._positions[lane] = entries[-1].position
         self._journal.set_cursor(READER, lane, entries[-1].position)
         self.health.decided[lane.value] += len(entries)
-        return len(entries) == limit
+        more = len(entries) == limit
+        self._read_until_ms[lane] = entries[-1].observation.received_at_ms if more else now_ms
+        return more
 
     def _decide(self, decision: Decision, lane: Lane, entries: list[Entry]) -> set[str]:
         observed: list[Observation] = []
@@ -360,11 +366,12 @@ class Decider:
     def _silence(self) -> None:
         view = self._need_view()
         deadline = view.rules.next_deadline_ms()
-        if deadline is None or deadline > self._clock.now_ms():
+        if deadline is None or deadline > self._clock.now_ms() or len(self._read_until_ms) < len(Lane):
             return
+        read_until_ms = min(self._read_until_ms.values())
 
         def tick(decision: Decision) -> set[str]:
-            for change in view.rules.tick(decision.now_ms):
+            for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms):
                 decision.alarm(change)
             return set()
 

@@ -116,7 +116,8 @@ class MqttTransport:
 
         forget = connection.publish(command_topic(self._community, device), payload, expiry_s, published)
         try:
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for swallows a cancellation on Python 3.11
+                return await answer
         except TimeoutError:
             return PublishResult(PublishOutcome.UNKNOWN, f"the broker did not answer within {timeout_s:g} s")
         finally:
