@@ -39,6 +39,7 @@ from gateway.state import tables as t
 from gateway.state.db import open_database
 from gateway.store import open_store
 from gateway.store.cursors import StoreCursors
+from gateway.store.vitals import MONITOR, latest_vitals
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users
@@ -121,7 +122,7 @@ class Gateway:
 
             # What is said
             def rebuild(directory: CommunityDirectory) -> None:
-                outbox.replace_channels(build_channels(directory.community, settings.secrets, publish))
+                outbox.replace_channels(build_channels(directory.community, settings.secrets, publish, vitals))
 
             mqtt: MqttTransport
             lines: list[SerialTransport] = []
@@ -131,6 +132,11 @@ class Gateway:
                     if line.knows(device):
                         return await line.send_command(device, command, min(10.0, expiry_s))
                 return await mqtt.publish_command(device, encode_command(command, "json"), expiry_s)
+
+            async def vitals(resident: str) -> list[dict[str, object]]:
+                known = views.directory.devices.values() if views.directory is not None else ()
+                monitors = [device.id for device in known if device.kind == MONITOR and device.resident == resident]
+                return await latest_vitals(store, monitors)
 
             outbox = OutboxWorker(engine, {}, self.clock, decider.wake)
             await asyncio.to_thread(decider.start)
@@ -142,8 +148,6 @@ class Gateway:
                     "(or `anju demo`) with the same --data-dir"
                 )
             rebuild(directory)
-            sending = self._start(outbox.run(), "outbox")
-            stack.push_async_callback(_end_outbox, outbox, sending)
 
             # The way in
             community = directory.community.community.id
@@ -158,6 +162,9 @@ class Gateway:
                 broker.reading = lambda: mqtt.reading
             mqtt.start()
             stack.push_async_callback(asyncio.to_thread, mqtt.stop)
+
+            sending = self._start(outbox.run(), "outbox")
+            stack.push_async_callback(_end_outbox, outbox, sending)
 
             # Who looks on
             checkup = Checkup(engine, journal, decider, outbox, writer, broker, mqtt, lines, self.clock)

@@ -177,6 +177,7 @@ class CommunityDirectory:
             age = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).year - served.birth_year
         doctor = self._people.get(served.doctor or "")
         return {
+            "id": served.id,
             "name": served.name,
             "sex": served.sex,
             "age": age,

@@ -77,6 +77,7 @@ def test_the_emergency_card(directory: CommunityDirectory) -> None:
         "source": "呼救按钮",
         "call_back": "000-1",
         "patient": {
+            "id": "li",
             "name": "李秀兰",
             "sex": "female",
             "age": 86,

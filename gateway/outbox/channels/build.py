@@ -6,13 +6,15 @@ from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.outbox.channel import OutboxChannel
 from gateway.outbox.channels.apprise_messenger import AppriseMessenger
 from gateway.outbox.channels.device_command import DeviceCommandChannel, Publish
-from gateway.outbox.channels.emergency_line import DrillLine
+from gateway.outbox.channels.emergency_line import DrillLine, Vitals
 from gateway.outbox.channels.webhook import Webhook
 from gateway.registry.model import AppriseChannel, Community, WebhookChannel
 from gateway.settings import Secrets
 
 
-def build_channels(community: Community, secrets: Secrets, publish: Publish) -> dict[str, OutboxChannel]:
+def build_channels(
+    community: Community, secrets: Secrets, publish: Publish, vitals: Vitals | None = None
+) -> dict[str, OutboxChannel]:
     """Every way out of the house, by the name that messages use. To be called in the event loop that sends.
 
     Raises ValueError for a channel whose id is a name of the house's own, or a line whose URL is not HTTP.
@@ -29,5 +31,5 @@ def build_channels(community: Community, secrets: Secrets, publish: Publish) -> 
     channels[DEVICE_CHANNEL] = DeviceCommandChannel(publish)
     line = community.emergency_line
     if line is not None:
-        channels[LINE_CHANNEL] = DrillLine(line.url, line.secret, secrets)
+        channels[LINE_CHANNEL] = DrillLine(line.url, line.secret, secrets, vitals=vitals)
     return channels

@@ -7,6 +7,7 @@ mistake. Every text it sends carries the mark 演练.
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,22 +18,36 @@ from gateway.outbox.channels.exchange import Answer, exchange, header_text, http
 from gateway.outbox.channels.template import Template
 from gateway.settings import Secrets
 
+Vitals = Callable[[str], Awaitable[list[dict[str, object]]]]
+"""The newest vital signs of a resident, by id."""
+
 
 class DrillLine:
     """Calls the simulated 120 centre at ``url``; ``secret`` names the token it wants, if any.
+
+    ``vitals`` is asked at each call, so that the card has the newest.
 
     ``POST /calls`` with the EmergencyCard and ``Idempotency-Key``; ``GET /calls/by-key/<key>`` asks what became of a
     call; ``POST /calls/<reference>/cancel`` tells the centre that it was a mistake. Raises ValueError for a URL that is
     not HTTP.
     """
 
-    def __init__(self, url: str, secret: str | None, secrets: Secrets, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: str | None,
+        secrets: Secrets,
+        *,
+        vitals: Vitals | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError("emergency_line.url: expected http:// or https:// of the simulated 120 centre")
         self.limits = limits or Limits(timeout_s=10, parallel=8, unclear_max=3)
         self._url = Template(url.rstrip("/"), secrets)
         self._secret = secret
         self._secrets = secrets
+        self._vitals = vitals
         self._client = http_client(self.limits.timeout_s, trust_env=False)
 
     async def send(self, message: Send, attempt: Attempt) -> Report:
@@ -42,7 +57,7 @@ class DrillLine:
         if attempt.repeat:
             # The centre knows repeats by the key; whoever reads the card has to know as well.
             base["complaint"] = f"（重复呼叫，可能已受理）{unmarked(str(base.get('complaint', '')))}"
-        card = card_for_line(base, drill=True)
+        card = card_for_line(base, await self._newest_vitals(base), drill=True)
         card |= {"number": message.to, "attempt": attempt.number, "repeat": attempt.repeat}
         answer = await self._exchange("POST", "/calls", message.key, card)
         return answer if isinstance(answer, Report) else _answered(answer)
@@ -62,6 +77,12 @@ class DrillLine:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+    async def _newest_vitals(self, base: dict[str, Any]) -> list[dict[str, object]] | None:
+        patient = base.get("patient")
+        if self._vitals is None or not isinstance(patient, dict) or "id" not in patient:
+            return None
+        return await self._vitals(str(patient["id"]))
 
     async def _cancel(self, message: Send) -> Report:
         reference = message.data.get("reference")
