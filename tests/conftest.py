@@ -1,0 +1,43 @@
+"""What the tests need of the machine. A missing server is said loudly; in CI nothing may be left out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "mosquitto": ("test_mqtt_", "test_managed_broker", "test_broker_", "test_sim_mqtt", "tests/e2e/", "test_bench"),
+    "influxd": ("test_store_protocol", "test_store_influx", "test_store_writer"),
+    "victoria-metrics": ("test_store_influx", "test_store_writer"),
+    "chromium": ("test_console_browser",),
+}
+"""Which program which tests run against, by a part of their path."""
+
+
+def _missing() -> dict[str, tuple[str, ...]]:
+    path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+    return {program: parts for program, parts in NEEDS.items() if shutil.which(program, path=path) is None}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what cannot run, with its reason; in CI that is an error."""
+    missing = _missing()
+    if missing and IN_CI:
+        pytest.exit(f"missing in CI: {', '.join(missing)}; deploy/setup.sh test installs them", returncode=3)
+    for item in items:
+        where = Path(item.path).as_posix()
+        for program, parts in missing.items():
+            if any(part in where for part in parts):
+                item.add_marker(pytest.mark.skip(reason=f"needs {program}: apt-get install {program}"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip in CI is a hole in the evidence."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if IN_CI and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
