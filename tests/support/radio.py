@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +31,8 @@ class Radio:
         """Whether devices answer commands."""
         self.connects = 0
         self._waiting: dict[int, str] = {}
+        self._said: dict[str, tuple[str, bytes]] = {}
+        self._last_ms = 0
         self._lock = threading.Lock()
         self._seq = itertools.count(1)
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
@@ -65,11 +68,14 @@ class Radio:
         data: dict[str, str | bool | float] | None = None,
         **metrics: float,
     ) -> str:
-        """Publish a message of ``device``; returns its id, which turns up in ``acknowledged``."""
+        """Publish a message of ``device`` with the time of day; returns its id, which turns up in ``acknowledged``."""
         if channel is None:
             channel = Channel.TELEMETRY if event is None else Channel.EVENT
+        with self._lock:
+            self._last_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
+            t = self._last_ms
         message = Message(
-            v=PROTOCOL_VERSION, boot=1, seq=next(self._seq), event=event, metrics=metrics, data=data or {}
+            v=PROTOCOL_VERSION, boot=1, seq=next(self._seq), t=t, event=event, metrics=metrics, data=data or {}
         )
         name = f"{device}:1:{message.seq}"
         self.publish(topic(COMMUNITY, device, channel), encode(message, "json"), name)
@@ -78,7 +84,12 @@ class Radio:
     def publish(self, to: str, payload: bytes, name: str) -> None:
         """Publish anything under a name of the test's own."""
         with self._lock:
+            self._said[name] = (to, payload)
             self._waiting[self._client.publish(to, payload, qos=1).mid] = name
+
+    def say_again(self, name: str) -> None:
+        """The same message once more, as a device does that has heard nothing from the gateway itself."""
+        self.publish(*self._said[name], name)
 
     def say_and_wait(self, device: str, event: str) -> str:
         """Say it and wait for the broker's PUBACK."""
