@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from gateway.alarms import Frozen
-from gateway.cases.model import Case
+from gateway.alarms import Frozen, Severity
+from gateway.cases.model import Case, Stage
 from gateway.cases.wording import TIMELINE_WORDS
 from gateway.state import tables as t
 from gateway.state.db import reading
@@ -90,6 +90,19 @@ def cases(engine: sa.Engine, *, open_only: bool, limit: int, before_ms: int | No
         query = query.where(t.cases.c.opened_at_ms < before_ms)
     with reading(engine) as connection:
         return [Case.model_validate_json(body) for body in connection.execute(query).scalars()]
+
+
+def open_cases(engine: sa.Engine, limit: int) -> tuple[list[Case], int]:
+    """Open cases and how many there are: emergencies first, unowned before owned, the oldest first. A flood of lesser
+    cases never hides an emergency."""
+    c = t.cases.c
+    order = sa.case({severity.value: place for place, severity in enumerate(Severity)}, value=c.severity)
+    unowned_first = sa.case((c.stage == Stage.OPENED.value, 0), else_=1)
+    query = sa.select(c.body).where(c.open.is_(True)).order_by(order, unowned_first, c.opened_at_ms, c.id).limit(limit)
+    with reading(engine) as connection:
+        found = [Case.model_validate_json(body) for body in connection.execute(query).scalars()]
+        total = connection.execute(sa.select(sa.func.count()).where(c.open.is_(True))).scalar_one()
+    return found, total
 
 
 def case(engine: sa.Engine, case_id: str) -> Case | None:

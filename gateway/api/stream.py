@@ -12,6 +12,7 @@ from gateway.api import reads
 from gateway.api.auth import Reader
 from gateway.api.context import Gateway
 from gateway.api.views import case_summary
+from gateway.feed import News
 
 router = APIRouter(tags=["stream"])
 
@@ -20,6 +21,7 @@ router = APIRouter(tags=["stream"])
 async def events(context: Gateway, _: Reader) -> AsyncIterator[ServerSentEvent]:
     """``case`` events carry the case as in ``GET /cases``; ``device`` an id; ``lagged`` means: read anew."""
     stopping = asyncio.create_task(context.stopping.wait())
+    news: asyncio.Task[News] | None = None
     try:
         async with context.feed.watch() as queue:
             yield ServerSentEvent(event="hello", data={"now_ms": context.clock.now_ms()})
@@ -27,7 +29,6 @@ async def events(context: Gateway, _: Reader) -> AsyncIterator[ServerSentEvent]:
                 news = asyncio.create_task(queue.get())
                 done, _pending = await asyncio.wait({news, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if news not in done:
-                    news.cancel()
                     return
                 item = news.result()
                 if item.kind == "case":
@@ -39,3 +40,5 @@ async def events(context: Gateway, _: Reader) -> AsyncIterator[ServerSentEvent]:
                     yield ServerSentEvent(event=item.kind, data={"id": item.id})
     finally:
         stopping.cancel()
+        if news is not None:
+            news.cancel()  # a browser that leaves ends this while it waits

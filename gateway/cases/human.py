@@ -7,8 +7,9 @@ Actions out of their order are refused with a sentence that says how things stan
 from __future__ import annotations
 
 from gateway.cases import ladder as rungs
-from gateway.cases.commands import HumanAction, Refused
+from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.model import (
+    Case,
     EndMomentaryAlarms,
     LineState,
     Purpose,
@@ -18,7 +19,7 @@ from gateway.cases.model import (
 from gateway.cases.turn import Turn
 
 _REASON_NEEDED = {"cancel": "撤销", "veto": "否决呼叫", "release": "退回", "note": "备注"}
-_FROM: dict[str, tuple[Stage, ...]] = {
+_FROM: dict[Action, tuple[Stage, ...]] = {
     "acknowledge": (Stage.OPENED, Stage.ACKNOWLEDGED),
     "dispatch": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
     "arrive": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
@@ -55,6 +56,17 @@ def act(turn: Turn, action: HumanAction) -> None:
             + " or ".join(stage.value for stage in _FROM[action.action]),
         )
     _ACTIONS[action.action](turn, action)
+
+
+def possible(case: Case) -> tuple[Action, ...]:
+    """The actions that `act` would carry out now, given a reason where one is needed; for the buttons of a page."""
+    line = case.emergency.state
+    silent: set[Action] = set()
+    if line is not LineState.ARMED:
+        silent.add("veto")
+    if not case.ladder.life_safety or line in (LineState.COMMITTED, LineState.ANSWERED):
+        silent.add("dial_now")
+    return tuple(action for action, stages in _FROM.items() if case.stage in stages and action not in silent)
 
 
 def over(turn: Turn, actor: str, stage: Stage, reason: str) -> None:

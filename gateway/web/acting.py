@@ -1,0 +1,45 @@
+"""What people decide at the console, as forms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from gateway.api.cases import DECIDE_WITHIN_S, CaseId
+from gateway.api.context import Gateway
+from gateway.cases.commands import Action, HumanAction, Refused
+from gateway.web.render import page
+from gateway.web.session import Acting
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/cases/{case_id}/act")
+async def act(
+    request: Request,
+    context: Gateway,
+    caller: Acting,
+    case_id: CaseId,
+    action: Annotated[Action, Form()],
+    reason: Annotated[str, Form(max_length=2000)] = "",
+    to: Annotated[str, Form(max_length=200)] = "",
+    version: Annotated[int | None, Form()] = None,
+) -> Response:
+    """Carry out an action; 204 when it is committed, else what stands against it, in words."""
+    command = HumanAction(action=action, actor=caller.actor, reason=reason.strip(), to=to.strip(), version=version)
+    try:
+        async with asyncio.timeout(DECIDE_WITHIN_S):
+            await asyncio.wrap_future(context.decider.act(case_id, command))
+    except KeyError:
+        return _not_done(request, 404, f"没有案卷 {case_id}", f"there is no case {case_id}")
+    except Refused as refused:
+        return _not_done(request, 409, refused.zh, refused.en)
+    except TimeoutError:
+        return _not_done(request, 503, "系统繁忙，请先查看案卷再重试", "not decided in time; look at the case first")
+    return Response(status_code=204, headers={"HX-Trigger": "acted"})
+
+
+def _not_done(request: Request, status: int, zh: str, en: str) -> Response:
+    return page(request, "not_done.html", status=status, zh=zh, en=en)

@@ -1,0 +1,83 @@
+"""The console's first page: open cases, the gateway's health, the devices, and vitals of those who need help."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from gateway.api import reads
+from gateway.api.context import Context, Gateway
+from gateway.web.cards import Card, card, rank
+from gateway.web.fleet import fleet
+from gateway.web.render import Show, page
+from gateway.web.session import Seen, may_act
+from gateway.web.vitals import Vitals, vitals_of
+
+router = APIRouter(include_in_schema=False)
+
+READ, SHOWN = 200, 30
+"""How many of the worst open cases are read, and shown as cards; the rest is one click away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What the board shows."""
+
+    cards: list[Card]
+    total: int
+    vitals: dict[str, Vitals]
+    """Newest vitals by resident, of those with a life at stake or abnormal vitals."""
+
+    @property
+    def burning(self) -> list[Card]:
+        return [one for one in self.cards if one.burning]
+
+    @property
+    def unowned(self) -> int:
+        return sum(1 for one in self.cards if one.unowned)
+
+    @property
+    def lives(self) -> int:
+        return sum(1 for one in self.cards if one.life)
+
+
+@router.get("/")
+async def console(request: Request, context: Gateway, caller: Seen) -> HTMLResponse:
+    """值班台. The parts fill in and renew themselves by the routes below."""
+    return page(
+        request,
+        "console.html",
+        caller=caller,
+        acts=may_act(caller),
+        board=await _board(context),
+        **await asyncio.to_thread(_side, context),
+    )
+
+
+@router.get("/board")
+async def board(request: Request, context: Gateway, caller: Seen) -> HTMLResponse:
+    return page(request, "board.html", acts=may_act(caller), board=await _board(context))
+
+
+@router.get("/side")
+async def side(request: Request, context: Gateway, _: Seen) -> HTMLResponse:
+    return page(request, "side.html", **await asyncio.to_thread(_side, context))
+
+
+async def _board(context: Context) -> Board:
+    def read() -> tuple[list[Card], int]:
+        cases, total = reads.open_cases(context.engine, READ)
+        return sorted((card(context, case) for case in cases), key=rank), total
+
+    cards, total = await asyncio.to_thread(read)
+    residents = dict.fromkeys(one.case.resident for one in cards[:SHOWN] if one.case.resident is not None)
+    found = await asyncio.gather(*(vitals_of(context, resident) for resident in residents))
+    return Board(cards, total, {one.resident: one for one in found if one is not None})
+
+
+def _side(context: Context) -> dict[str, Any]:
+    return {"parts": context.health(), "fleet": fleet(context), "show": Show(context)}

@@ -1,0 +1,173 @@
+"""A case as a card shows it: what, who, where, how long, who has it, what comes next, and what one can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.api.context import Context
+from gateway.api.views import case_summary
+from gateway.cases.commands import Action
+from gateway.cases.human import possible
+from gateway.cases.model import Case, LineState, Rung, Stage
+from gateway.registry.directory import CommunityDirectory
+from gateway.web.words import ACTIONS, LINE_STATES, ROLES, SEVERITIES, STAGES, Words, words
+
+NEXT: dict[Stage, tuple[Action, ...]] = {
+    Stage.OPENED: ("acknowledge", "dispatch"),
+    Stage.ACKNOWLEDGED: ("dispatch", "arrive"),
+    Stage.DISPATCHED: ("arrive",),
+    Stage.ARRIVED: ("resolve",),
+    Stage.RESOLVED: ("verify", "close"),
+    Stage.VERIFIED: ("close",),
+}
+"""What one usually does next: the large buttons."""
+REASON_NEEDED: frozenset[Action] = frozenset(("cancel", "veto", "release", "note"))
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    action: Action
+    says: Words
+    main: bool
+    at_once: bool
+    """Carried out by one click; all others open the dialog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next step of the ladder, in words."""
+
+    says: Words
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a card of the console shows."""
+
+    case: Case
+    type: Words
+    resident: str
+    where: Words
+    severity: Words
+    stage: Words
+    owner: str
+    since_ms: int
+    step: Step | None
+    line: Words
+    number: str
+    buttons: tuple[Button, ...]
+
+    @property
+    def life(self) -> bool:
+        return self.case.ladder.life_safety
+
+    @property
+    def unowned(self) -> bool:
+        return self.case.stage is Stage.OPENED
+
+    @property
+    def burning(self) -> bool:
+        """A life may be at stake and nobody has it."""
+        return self.life and self.unowned and self.case.open
+
+    @property
+    def tone(self) -> str:
+        """The card's colour: red while it burns, blue once somebody has it."""
+        if not self.case.open or self.case.stage in (Stage.RESOLVED, Stage.VERIFIED):
+            return "done"
+        if not self.unowned:
+            return "taken"
+        return "burning" if self.life else "waiting"
+
+    @property
+    def what_holds(self) -> bool:
+        """Whether a condition that raised the case still holds."""
+        return any(ref.active and not ref.momentary for ref in self.case.alarms)
+
+
+def card(context: Context, case: Case) -> Card:
+    """A case with everything in words."""
+    directory = context.directory()
+    summary = case_summary(context, case)
+    can = possible(case)
+    main = NEXT.get(case.stage, ())
+    return Card(
+        case=case,
+        type=Words(summary.type_zh, summary.type_en),
+        resident=summary.resident_name,
+        where=Words(summary.place_zh, summary.place_en),
+        severity=words(SEVERITIES, case.severity.value),
+        stage=words(STAGES, case.stage.value),
+        owner=who(directory, case.owner),
+        since_ms=case.times.get("triggered", case.times["raised"]),
+        step=_next_step(case, directory),
+        line=words(LINE_STATES, case.emergency.state.value),
+        number=case.emergency.number or "120",
+        buttons=tuple(
+            Button(action, words(ACTIONS, action), action in main, action == "acknowledge")
+            for action in sorted(can, key=lambda one: (one not in main, list(ACTIONS).index(one)))
+            if not (action == "acknowledge" and case.stage is Stage.ACKNOWLEDGED and not case.ladder.life_safety)
+        ),
+    )
+
+
+def rank(one: Card) -> tuple[bool, bool, int, int]:
+    """Sort key, the worst first: a life at stake, nobody has it, how severe, how long."""
+    severities = list(SEVERITIES)
+    return (not one.life, not one.unowned, severities.index(one.case.severity.value), one.since_ms)
+
+
+def who(directory: CommunityDirectory | None, actor: str | None) -> str:
+    """An actor of the timeline as people name them."""
+    if not actor:
+        return ""
+    kind, _, name = actor.partition(":")
+    if kind == "person" and directory is not None:
+        person = directory.person(name)
+        return person.name if person is not None else name
+    if kind == "device" and directory is not None:
+        return directory.device_name(name, "zh")
+    if kind == "system":
+        return "系统 system"
+    if kind == "rule":
+        return f"规则 rule {name}"
+    return name or actor
+
+
+def _next_step(case: Case, directory: CommunityDirectory | None) -> Step | None:
+    if case.next_at_ms is None:
+        return None
+    rungs = case.ladder.rungs
+    if case.rung >= len(rungs):
+        return Step(Words("再次提醒所有人", "everybody is told again"), case.next_at_ms)
+    rung = rungs[case.rung]
+    if rung.call and not rung.notify:
+        return Step(Words(f"呼叫 {rung.call}（演练）", f"call {rung.call} (drill)"), case.next_at_ms)
+    return Step(_tells(rung, case, directory), case.next_at_ms)
+
+
+def _tells(rung: Rung, case: Case, directory: CommunityDirectory | None) -> Words:
+    zh: list[str] = []
+    en: list[str] = []
+    for recipient in rung.notify:
+        if recipient.family:
+            says = Words("家属", "the family")
+        elif recipient.role:
+            says = words(ROLES, recipient.role)
+        else:
+            says = Words(who(directory, f"person:{recipient.person}"), "")
+        names = (
+            [target.name for target in directory.resolve(recipient, place=case.place, resident=case.resident, at_ms=0)]
+            if directory is not None
+            else []
+        )
+        known = f" {'、'.join(names[:3])}{'…' if len(names) > 3 else ''}" if names and not recipient.person else ""
+        zh.append(f"{says.zh}{known}" if names else f"{says.zh}（无人）")
+        en.append(says.en)
+    return Words("通知" + "、".join(zh), "tell " + ", ".join(part for part in en if part))
+
+
+def line_on_hold(case: Case) -> bool:
+    """The line is armed, but no deadline runs: somebody has the case."""
+    return case.emergency.state is LineState.ARMED and case.emergency.deadline_ms is None

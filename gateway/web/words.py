@@ -1,0 +1,133 @@
+"""The words of the console that are not words of the core: stages, roles, units, states. Chinese first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """The same thing in both languages."""
+
+    zh: str
+    en: str
+
+
+STAGES: dict[str, Words] = {
+    "opened": Words("待受理", "waiting"),
+    "acknowledged": Words("已受理", "taken"),
+    "dispatched": Words("已派人", "on the way"),
+    "arrived": Words("已到场", "on the spot"),
+    "resolved": Words("已处置", "resolved"),
+    "verified": Words("已核查", "verified"),
+    "closed": Words("已结案", "closed"),
+    "cancelled": Words("已撤销", "cancelled"),
+}
+
+SEVERITIES: dict[str, Words] = {
+    "emergency": Words("紧急", "emergency"),
+    "urgent": Words("急", "urgent"),
+    "service": Words("服务", "service"),
+    "notice": Words("提示", "notice"),
+}
+
+ACTIONS: dict[str, Words] = {
+    "acknowledge": Words("我来受理", "I take it"),
+    "dispatch": Words("派人前往", "send somebody"),
+    "arrive": Words("已到现场", "somebody is there"),
+    "resolve": Words("处置完成", "done"),
+    "verify": Words("核查属实", "checked"),
+    "close": Words("结案", "close"),
+    "cancel": Words("误报撤销", "false alarm"),
+    "release": Words("退回", "hand back"),
+    "veto": Words("不打 120", "do not call 120"),
+    "dial_now": Words("立即呼叫 120", "call 120 now"),
+    "note": Words("备注", "note"),
+}
+
+LINE_STATES: dict[str, Words] = {
+    "none": Words("不涉及", "not needed"),
+    "armed": Words("待命", "armed"),
+    "committed": Words("正在呼叫", "calling"),
+    "answered": Words("已应答", "answered"),
+    "failed": Words("未接通", "not reached"),
+    "vetoed": Words("已决定不打", "decided against"),
+}
+
+ROLES: dict[str, Words] = {
+    "control_room": Words("值班室", "control room"),
+    "grid_staff": Words("网格员", "grid staff"),
+    "guard": Words("保安", "guard"),
+    "supervisor": Words("主管", "supervisor"),
+    "doctor": Words("家庭医生", "doctor"),
+    "service_desk": Words("服务台", "service desk"),
+    "maintenance": Words("维修", "maintenance"),
+}
+"""Roles are a community's own words; these are the usual ones."""
+
+PURPOSES: dict[str, Words] = {
+    "alarm": Words("报警通知", "alarm"),
+    "reminder": Words("再次提醒", "reminder"),
+    "cancelled": Words("告知已撤销", "cancelled"),
+    "taken": Words("告知已受理", "taken"),
+    "owner_silent": Words("提醒受理人", "owner silent"),
+    "cancel_claim": Words("称误按，请核实", "said to be a mistake"),
+    "nobody_reached": Words("无人可通知", "nobody reached"),
+    "line_failed": Words("120 未接通，请人工拨打", "120 not reached"),
+    "line_is_drill": Words("120 为演练，请人工拨打", "120 is a drill"),
+    "line_answered": Words("120 已应答", "120 answered"),
+    "indicate": Words("设备灯光语音", "lamp and voice"),
+    "emergency_call": Words("呼叫 120（演练）", "call to 120 (drill)"),
+    "emergency_cancel": Words("通知 120 取消", "cancel at 120"),
+}
+
+OUTBOX_STATES: dict[str, Words] = {
+    "pending": Words("待发", "waiting"),
+    "sending": Words("发送中", "sending"),
+    "delivered": Words("已送达", "delivered"),
+    "failed": Words("未送达", "failed"),
+    "withdrawn": Words("已撤回", "withdrawn"),
+}
+
+RESULTS: dict[str, Words] = {
+    "delivered": Words("送达", "delivered"),
+    "sent": Words("已发出", "sent"),
+    "retry": Words("未成，将重试", "to be tried again"),
+    "refused": Words("被拒绝", "refused"),
+    "unknown": Words("结果不明", "unclear"),
+}
+
+PARTS: dict[str, Words] = {
+    "broker": Words("消息服务器", "broker"),
+    "mqtt-urgent": Words("紧急通道", "urgent lane"),
+    "mqtt-routine": Words("日常通道", "routine lane"),
+    "journal": Words("日志", "journal"),
+    "decider": Words("报警判断", "decider"),
+    "outbox": Words("通知发送", "outbox"),
+    "store": Words("数据存储", "store"),
+}
+
+HEALTH: dict[str, Words] = {
+    "ok": Words("正常", "ok"),
+    "degraded": Words("受限", "degraded"),
+    "failed": Words("故障", "failed"),
+}
+
+DEVICE_STATES: dict[str, Words] = {
+    "online": Words("在线", "online"),
+    "offline": Words("离线", "offline"),
+    "silent": Words("失联", "silent"),
+    "never": Words("从未上线", "never heard"),
+}
+
+_UNITS = {"/min": "次/分", "mm[Hg]": "mmHg", "Cel": "°C", "dB[mW]": "dBm", "1": ""}
+
+
+def unit(code: str) -> str:
+    """A UCUM code as people write it."""
+    return _UNITS.get(code, code)
+
+
+def words(table: dict[str, Words], key: object) -> Words:
+    """The words for ``key``; a key without words stands for itself."""
+    text = str(key)
+    return table.get(text, Words(text, text))
