@@ -62,7 +62,7 @@ def _history(devices: dict[str, KnownDevice], length: int, worst: bool) -> list[
     return made
 
 
-def _rate(rules: Sequence[RuleDocument], count: int, seconds: float, *, worst: bool, saving: bool) -> tuple[float, int]:
+def rate(rules: Sequence[RuleDocument], count: int, seconds: float, *, worst: bool, saving: bool) -> tuple[float, int]:
     """Observations per second, and alarms moved; the history is played again with new message ids until time is up."""
     devices = _devices(count)
     engine = Engine(rules, devices.get, {})
@@ -111,14 +111,14 @@ def main() -> None:
     out(f"library: {len(rules)} rules\n")
     out(f"{'devices':>8} {'steady obs/s':>14} {'and saved':>12} {'worst and saved':>16} {'alarms moved':>13}\n")
     for count in (10, 1_000, 10_000):
-        steady, _ = _rate(rules, count, seconds, worst=False, saving=False)
-        saved, _ = _rate(rules, count, seconds, worst=False, saving=True)
-        worst, moved = _rate(rules, count, seconds, worst=True, saving=True)
+        steady, _ = rate(rules, count, seconds, worst=False, saving=False)
+        saved, _ = rate(rules, count, seconds, worst=False, saving=True)
+        worst, moved = rate(rules, count, seconds, worst=True, saving=True)
         out(f"{count:>8} {steady:>14,.0f} {saved:>12,.0f} {worst:>16,.0f} {moved:>13,}\n")
     out(f"\n{'unrelated rules':>16} {'steady obs/s at 1,000 devices without kiosks':>46}\n")
     for extra in (0, 10, 100, 1_000):
-        rate = _without_kiosks([*rules, *_unrelated(extra)], seconds)
-        out(f"{extra:>16} {rate:>46,.0f}\n")
+        steady_rate = _without_kiosks([*rules, *_unrelated(extra)], seconds)
+        out(f"{extra:>16} {steady_rate:>46,.0f}\n")
 
 
 def _without_kiosks(rules: Sequence[RuleDocument], seconds: float) -> float:

@@ -44,8 +44,8 @@ class Stage:
                 process.kill()
                 process.wait()
 
-    def start(self, name: str, args: list[str], env: Mapping[str, str] | None = None) -> None:
-        """Run ``anju ARGS``. Its output goes to ``<logs>/<name>.log``."""
+    def start(self, name: str, args: list[str], env: Mapping[str, str] | None = None) -> int:
+        """Run ``anju ARGS``; returns its process id. Its output goes to ``<logs>/<name>.log``."""
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", *args],
@@ -57,6 +57,7 @@ class Stage:
                 preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
             )
         self._processes.append((name, process))
+        return process.pid
 
     def wait_until(self, what: str, ready: Callable[[], bool], within_s: float = 60.0) -> None:
         """Wait until ``ready``. Raises StageError when a process ends or the time is up."""

@@ -1,0 +1,69 @@
+"""``python -m bench``: every figure of the gateway, beside the bare broker in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import machine, path, short, throughput
+from bench.broker_roundtrip import BrokerDidNotAnswer
+from bench.flood import FloodError
+from bench.report import Figures, print_figures, write_markdown
+from gateway.demo.stage import StageError
+
+
+class What(StrEnum):
+    """What can be measured."""
+
+    PATH = "path"
+    THROUGHPUT = "throughput"
+    JOURNAL = "journal"
+    RULES = "rules"
+    STORE = "store"
+    ALL = "all"
+
+
+def main(
+    what: Annotated[What, typer.Argument(help="path: key to lamp and told; throughput: readings/s.")] = What.ALL,
+    quick: Annotated[bool, typer.Option("--quick", help="A few of each: that it works, not how fast it is.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    flood_rate: Annotated[float, typer.Option(min=1, help="Readings a second offered in the flood.")] = 10_000,
+) -> None:
+    """Measure on this machine. Nothing else should run on it meanwhile: a busy machine makes every figure worse."""
+    console = Console(width=None if Console().is_terminal else 150)
+    found_on = machine.describe(Path.cwd())
+    for name, value in found_on:
+        console.print(f"{name:>20}  {value}", highlight=False)
+    tables: list[Figures] = []
+    try:
+        with console.status("…") as status:
+            for part, measure in _parts(quick, flood_rate).items():
+                if what in (What.ALL, part):
+                    tables += measure(lambda text, part=part: status.update(f"{part}: {text}"))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    except (StageError, BrokerDidNotAnswer, FloodError) as error:
+        console.print(f"[bold red]the measurement stopped:[/] {error}")
+        raise typer.Exit(1) from None
+    print_figures(console, tables)
+    if markdown is not None:
+        write_markdown(markdown, found_on, tables)
+        console.print(f"written to {markdown}")
+
+
+def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], list[Figures]]]:
+    size = path.Size(**{**(vars(path.QUICK) if quick else {}), "flood_rate": flood_rate})
+    return {
+        What.PATH: lambda say: path.run(size, say),
+        What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
+        What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),
+        What.RULES: lambda say: short.rule_figures(0.3 if quick else 2.0, say),
+        What.STORE: lambda say: short.store_figures(20_000 if quick else 100_000, say),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
