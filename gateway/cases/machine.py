@@ -152,8 +152,9 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
         turn.stop_lease()
         rungs.resume(turn)
     elif turn.case.stage is Stage.OPENED and turn.case.cancel_until_ms is not None:
+        waiting = turn.now_ms <= turn.case.cancel_until_ms
         turn.become(cancel_until_ms=None)
-        if turn.case.loop == 0 and turn.case.rung < len(turn.case.ladder.rungs):
+        if waiting and turn.case.rung < len(turn.case.ladder.rungs):
             turn.write("system", "window_ended")
             if not turn.case.ladder.rungs[turn.case.rung].call:
                 rungs.schedule(turn, turn.now_ms)

@@ -128,7 +128,8 @@ def _play(
             f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "
             f"控制台 console [link={url}/#token={console_token}]{url}/#token={console_token}[/link]"
         )
-        out.print(headline)
+        if not out.is_terminal:
+            out.print(headline, soft_wrap=True)
         view = View(url, console_token, out, headline)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: view.stop())

@@ -49,6 +49,21 @@ class Scene:
     trouble: str = ""
 
 
+def _gathered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Everybody who was told the same thing one after the other stands on one line."""
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        if line["what"] != "told":
+            found.append(line)
+            continue
+        last = found[-1] if found else None
+        if last is None or last["what"] != "told" or last["data"]["purpose"] != line["data"]["purpose"]:
+            last = {**line, "reason": "", "data": {**line["data"], "people_told": []}}
+            found.append(last)
+        last["data"]["people_told"].append(line["data"]["person"])
+    return found
+
+
 class View:
     """Reads the gateway's API and shows it. A visitor like any other: nothing comes in by a back door."""
 
@@ -116,7 +131,7 @@ class View:
         self._scene.seen[case["id"]] = detail["case"]["version"]
         if lines:
             self._scene.seen[f"{case['id']}/lines"] = lines[-1]["seq"]
-        return [self._line(summary, line) for line in lines]
+        return [self._line(summary, line) for line in _gathered(lines)]
 
     def _line(self, summary: dict[str, Any], line: dict[str, Any]) -> Text:
         at = datetime.fromtimestamp(line["at_ms"] / 1000).strftime("%H:%M:%S")  # noqa: DTZ006 - the viewer's own zone
@@ -124,6 +139,8 @@ class View:
         about = ", ".join(
             str(data[key]) for key in ("person", "channel", "number", "rung", "to", "who") if data.get(key)
         )
+        if "people_told" in data:
+            about = "、".join(data["people_told"])
         text = Text(f"{at} ", style="dim")
         text.append(f"{summary['case']['number']} ", style="dim")
         text.append(f"{line['zh']} {line['en']}", style=_COLOURS.get(line["what"], ""))
