@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -44,7 +45,19 @@ class DueTimer:
 
 def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT in the dialect at hand."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """As `insert`, for statements that are made once and kept."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def remember_statement(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Saves what rules remember; to be executed with many rows at once."""
+    statement = insert_for(dialect, t.rule_states)
+    return statement.on_conflict_do_update(index_elements=["rule", "subject"], set_={"body": statement.excluded.body})
 
 
 def next_number(connection: sa.Connection, now_ms: int, timezone: str) -> str:

@@ -224,13 +224,11 @@ class Decider:
         with self._engine.begin() as connection:
             decision = Decision(connection, view, self._clock.now_ms())
             devices = work(decision)
-            dirty = view.rules.dirty()
-            for (rule, subject), body in dirty.items():
-                connection.execute(
-                    case_rows.insert(connection, t.rule_states)
-                    .values(rule=rule, subject=subject, body=body)
-                    .on_conflict_do_update(index_elements=["rule", "subject"], set_={"body": body})
-                )
+            remembered = [
+                {"rule": rule, "subject": subject, "body": body} for (rule, subject), body in view.rules.dirty().items()
+            ]
+            if remembered:
+                connection.execute(case_rows.remember_statement(connection.dialect.name), remembered)
         if decision.said:
             self._on_said()
         if decision.cases or devices:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from devices.observation import Observation
-from gateway.decider.case_rows import insert
+from gateway.decider.case_rows import insert_for
 from gateway.state import tables as t
 
 
@@ -16,8 +18,10 @@ def note(connection: sa.Connection, observations: Iterable[Observation]) -> set[
     rows: dict[str, dict[str, object]] = {}
     changed: set[str] = set()
     for observation in observations:
-        row = rows.setdefault(observation.device, {"device": observation.device})
-        row["last_seen_ms"] = max(int(str(row.get("last_seen_ms", 0))), observation.received_at_ms)
+        row = rows.get(observation.device)
+        if row is None:
+            row = rows[observation.device] = {"device": observation.device, "last_seen_ms": 0} | _NOTHING_SAID
+        row["last_seen_ms"] = max(int(str(row["last_seen_ms"])), observation.received_at_ms)
         row["online"] = observation.event != "offline"
         if observation.event in ("online", "offline"):
             changed.add(observation.device)
@@ -27,12 +31,18 @@ def note(connection: sa.Connection, observations: Iterable[Observation]) -> set[
         if "firmware" in observation.data:
             row["firmware"] = str(observation.data["firmware"])
         row["clock_offset_ms"] = observation.observed_at_ms - observation.received_at_ms
-    for row in rows.values():
-        # A will (offline) is sent by the broker: the device itself was last heard before it.
-        statement = insert(connection, t.device_states).values(**row)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["device"], set_={key: value for key, value in row.items() if key != "device"}
-            )
-        )
+    if rows:
+        connection.execute(_upsert(connection.dialect.name), list(rows.values()))
     return changed
+
+
+_NOTHING_SAID: dict[str, object] = {"battery": None, "rssi": None, "firmware": None}
+
+
+@cache
+def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """One statement for all rows of a batch; what a device did not say stays as it was."""
+    statement = insert_for(dialect, t.device_states)
+    kept = {name: sa.func.coalesce(statement.excluded[name], t.device_states.c[name]) for name in _NOTHING_SAID}
+    new = {name: statement.excluded[name] for name in ("last_seen_ms", "online", "clock_offset_ms")}
+    return statement.on_conflict_do_update(index_elements=["device"], set_=new | kept)
