@@ -25,4 +25,6 @@ def test_opening_again_changes_nothing_and_commits_are_durable(tmp_path: Path) -
     engine = open_database(url)
     with engine.connect() as connection:
         assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
-        assert connection.execute(sa.text("PRAGMA synchronous")).scalar_one() == 2, "FULL: a commit survives a power cut"
+        assert connection.execute(sa.text("PRAGMA synchronous")).scalar_one() == 2, (
+            "FULL: a commit survives a power cut"
+        )
