@@ -28,7 +28,7 @@ from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
 from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
-from gateway.state.db import reading
+from gateway.state.db import reading, writing
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ class Decider:
     def _commit(self, work: Callable[[Decision], set[str]]) -> None:
         """Run ``work`` and commit it with what the rules remember; then tell those who wait."""
         view = self._need_view()
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             decision = Decision(connection, view, self._clock.now_ms())
             devices = work(decision)
             remembered = [

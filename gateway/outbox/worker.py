@@ -22,7 +22,7 @@ from gateway.clock import Clock
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Attempt, Limits, OutboxChannel, Report, Result
 from gateway.outbox.records import Claim, Depth
-from gateway.state.db import reading
+from gateway.state.db import reading, writing
 
 logger = logging.getLogger(__name__)
 
@@ -328,7 +328,7 @@ class OutboxWorker:
         self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         def transaction() -> _T:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 return work(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._database, transaction)

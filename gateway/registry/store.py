@@ -15,7 +15,7 @@ from gateway.alarms import Frozen
 from gateway.cases.model import Case
 from gateway.registry.model import Community, CommunityInfo, EmergencyLine
 from gateway.registry.sections import MODELS, SECTIONS
-from gateway.state.db import reading
+from gateway.state.db import reading, writing
 from gateway.state.tables import cases, registry, registry_revisions
 
 _ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
@@ -92,7 +92,7 @@ def apply(
 
     Raises RegistryMoved when ``expect_revision`` is given and no longer holds.
     """
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE already holds everybody else off
             connection.exec_driver_sql("LOCK TABLE registry IN SHARE ROW EXCLUSIVE MODE")
         changes, bodies = _difference(connection, community)

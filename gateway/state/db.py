@@ -6,10 +6,13 @@ with ``BEGIN IMMEDIATE`` so that a reader never turns into a writer that cannot 
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from alembic import command
@@ -27,6 +30,7 @@ def open_database(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
+        _turns[engine] = _Turns()
     migrate(engine)
     return engine
 
@@ -38,6 +42,43 @@ def migrate(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+class _Turns:
+    """A lock that is handed to whoever has waited longest."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._taken = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
+
+
+_turns: WeakKeyDictionary[sa.Engine, _Turns] = WeakKeyDictionary()
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that writes. SQLite has one writer at a time, and lets those who wait try again at intervals: a
+    busy writer would starve the others. So the threads of this process take turns, in the order they came."""
+    with _turns.get(engine, nullcontext()), engine.begin() as connection:
+        yield connection
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from devices.observation import Lane
-from gateway.state.db import reading
+from gateway.state.db import reading, writing
 from gateway.state.tables import cursors
 
 READER = "store"
@@ -26,7 +26,7 @@ class StoreCursors:
     def save(self, lane: Lane, position: int) -> None:
         """Remember ``position``. Raises sqlalchemy.exc.OperationalError when the database cannot be written."""
         mine = (cursors.c.reader == READER, cursors.c.lane == lane.value)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             moved = connection.execute(sa.update(cursors).where(*mine).values(position=position))
             if moved.rowcount == 0:
                 connection.execute(sa.insert(cursors).values(reader=READER, lane=lane.value, position=position))
