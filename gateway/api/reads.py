@@ -163,13 +163,17 @@ def alarms(engine: sa.Engine, *, open_only: bool, case_id: str | None, limit: in
     return found
 
 
-def outbox(engine: sa.Engine, *, case_id: str | None, status: str | None, limit: int) -> list[OutboxRow]:
+def outbox(
+    engine: sa.Engine, *, case_id: str | None, status: str | None, limit: int, channel: str | None = None
+) -> list[OutboxRow]:
     """What is to be said, and how each attempt went; the newest first."""
     query = sa.select(t.outbox).order_by(t.outbox.c.created_at_ms.desc(), t.outbox.c.key).limit(limit)
     if case_id is not None:
         query = query.where(t.outbox.c.case_id == case_id)
     if status is not None:
         query = query.where(t.outbox.c.status == status)
+    if channel is not None:
+        query = query.where(t.outbox.c.channel == channel)
     with reading(engine) as connection:
         rows = connection.execute(query).all()
         tries = _attempts(connection, [row.key for row in rows])
