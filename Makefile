@@ -33,7 +33,8 @@ bench: setup ## figures: latency, throughput, memory, beside the bare broker
 
 docs: setup ## generate what the documents take from the code
 	@$(PY) -m devices.document
-	@$(PY) -m gateway.rules.document_library
+	@$(PY) -m gateway.rules.reference
+	@$(PY) -m gateway.registry.reference
 
 screens: ## screenshots of the console for docs/screens
 	@deploy/setup.sh test

@@ -30,7 +30,6 @@ class BrokerSettings(_Part):
     password_secret: str = "MQTT_PASSWORD"
     tls_ca: Path | None = None
     receive_maximum: int = Field(default=200, ge=1, le=65535)
-    max_payload_bytes: int = Field(default=65_536, ge=256)
 
 
 class SerialLine(_Part):
