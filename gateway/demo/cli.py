@@ -30,6 +30,8 @@ from gateway.transports.broker_config import ensure_broker_users, write_private
 
 EXAMPLE = Path("examples/tuanjiehu/community.yaml")
 SERIAL_SHARE = 0.2
+EVERYDAY = "quiet-day"
+"""What happens where no story is asked for: a measurement, a door, a plumber."""
 STORY_PACE = 6.0
 """How much faster the ladders climb while a story is played: three minutes to 120 become half a minute."""
 
@@ -121,8 +123,7 @@ def _play(
             *("--api", url),
             *("--token-file", str(people_token)),
         ]
-        if scenario is not None:
-            fleet += ["--scenario", scenario]
+        fleet += ["--scenario", scenario or EVERYDAY]
         stage.start("fleet", fleet)
         headline = (
             f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "

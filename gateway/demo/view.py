@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -20,6 +21,7 @@ from rich.text import Text
 from gateway.clock import SystemClock
 
 POLL_S = 0.5
+_DECIDED = re.compile(r"^anju_decided_total\{.*\} (\S+)$", re.MULTILINE)
 LINES = 18
 
 _COLOURS = {
@@ -44,6 +46,8 @@ class Scene:
     cases: list[dict[str, Any]] = field(default_factory=list)
     health: list[dict[str, Any]] = field(default_factory=list)
     devices: tuple[int, int] = (0, 0)
+    decided: int = 0
+    """Observations decided since the gateway started."""
     lines: deque[Text] = field(default_factory=lambda: deque(maxlen=500))
     seen: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
@@ -110,6 +114,8 @@ class View:
             scene.health = self._get("/api/v1/health")
             devices = self._get("/api/v1/devices?limit=20000")
             scene.devices = (sum(1 for d in devices if d["state"] and d["state"]["online"]), len(devices))
+            metrics = self._http.get("/metrics").text
+            scene.decided = sum(int(float(count)) for count in _DECIDED.findall(metrics))
             scene.trouble = ""
         except httpx.HTTPError as error:
             scene.trouble = f"API: {type(error).__name__}: {error}"
@@ -199,7 +205,7 @@ class View:
 
     def _footer(self) -> Text:
         online, known = self._scene.devices
-        text = Text(f"设备 devices {online}/{known}  ")
+        text = Text(f"设备 devices {online}/{known}  消息 messages {self._scene.decided:,}  ")
         for part in self._scene.health:
             style = {"ok": "green", "degraded": "yellow", "failed": "bold red"}[part["state"]]
             text.append(f"● {part['name']} ", style=style)
