@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from firmware_sim.world.centre import Centre
 from firmware_sim.world.inbox import Inbox
@@ -16,4 +18,12 @@ class World:
     def __init__(self, *, centre_token: str | None = None, inbox_file: Path | None = None) -> None:
         self.centre = Centre(token=centre_token)
         self.inbox = Inbox(file=inbox_file)
-        self.app = Starlette(routes=[*self.centre.routes(), *self.inbox.routes()])
+        self.app = Starlette(
+            routes=[*self.centre.routes(), *self.inbox.routes()],
+            exception_handlers={ClientDisconnect: _hung_up},
+        )
+
+
+def _hung_up(_request: Request, _error: Exception) -> Response:
+    """The caller died before it had said everything: nobody hears this answer, and nothing was taken."""
+    return Response(status_code=400)

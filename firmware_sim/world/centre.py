@@ -78,7 +78,7 @@ class Centre:
 
     async def _place(self, request: Request) -> Response:
         key = unquote(request.headers.get("Idempotency-Key", ""))  # a header holds ASCII, a key may hold more
-        attempt = Attempt(key=key, at_ms=_now_ms(), outcome="")
+        attempt = Attempt(key=key, at_ms=_now_ms(), outcome="unfinished")
         self.attempts.append(attempt)
         denied = self._denied(request)
         if denied is not None:

@@ -164,7 +164,7 @@ def test_a_120_centre_that_refuses_is_told_to_everybody(
     n = home()
     case_id = press_and_wait(gateway, radio, n, "line_failed")
     for who in ("desk", "grid", f"daughter-{n}"):
-        eventually(lambda who=who: told(world, case_id)[who, "line-failed"] == 1, 5, f"{who} knows")
+        wait_until_told(world, case_id, who, "line-failed")
     assert gateway.case(case_id)["case"]["emergency"]["state"] == "failed"
     assert calls_of(world, case_id) == []
 
@@ -176,6 +176,10 @@ def test_a_120_centre_that_never_answers_is_called_again(
     case_id = press_and_wait(gateway, radio, home(), "line_answered", within_s=20)
     assert calls_of(world, case_id) == [(1, 0)]
     assert "delivery_trouble" in gateway.timeline(case_id)
+
+
+def wait_until_told(world: OutsideWorld, case_id: str, who: str, what: str) -> None:
+    eventually(lambda: told(world, case_id)[who, what] == 1, 5, f"{who} told {what}")
 
 
 def press_and_wait(gateway: RunningGateway, radio: Radio, n: int, what: str, within_s: float = 15) -> str:
@@ -212,18 +216,17 @@ def test_one_broken_messenger_delays_nobody_and_the_next_channel_is_tried(
 
 def test_what_is_not_understood_is_kept_counted_and_shown(gateway: RunningGateway, radio: Radio, home: Home) -> None:
     n = home()
-    before = {reason: gateway.metric("anju_quarantined_total", reason=reason) or 0 for reason in REASONS}
+
+    def counted(reason: str) -> float:
+        return gateway.metric("anju_quarantined_total", reason=reason) or 0
+
+    before = {reason: counted(reason) for reason in REASONS}
     radio.say("nobody-1", "press")
     radio.publish(f"anju/v1/yuan/vitals-{n}/telemetry", b'{"v": 1, "boot": 1, "seq"', "malformed")
     radio.say(f"sos-{n}", "smoke")
     radio.publish(f"anju/v1/yuan/vitals-{n}/telemetry", b" " * 70_000, "oversize")
     radio.say(f"vitals-{n}", pulse=5000.0)
-    for reason in REASONS:
-        eventually(
-            lambda reason=reason: (gateway.metric("anju_quarantined_total", reason=reason) or 0) > before[reason],
-            5,
-            f"{reason} counted",
-        )
+    eventually(lambda: [reason for reason in REASONS if counted(reason) <= before[reason]] == [], 5, "all counted")
     shown = re.sub(r"\s", "", gateway.command("journal", "quarantine"))
     for words in (*REASONS, "nobody-1", f"sos-{n}", "metrics.pulse"):
         assert words in shown, f"{words} in\n{shown}"
