@@ -14,6 +14,7 @@ from collections import Counter
 from urllib.parse import quote
 
 import apprise
+from apprise.manager_plugins import NotificationManager
 
 from gateway.cases.model import Purpose, Send
 from gateway.outbox.channel import Attempt, Limits, Report, Result
@@ -89,6 +90,8 @@ class AppriseMessenger:
         self._threads: Counter[bool] = Counter()
         self._lock = threading.Lock()
         _listen_to_apprise()
+        # Apprise loads its hundred plugins when it is first asked for one: now, and not at the first emergency.
+        NotificationManager().load_modules()
 
     async def send(self, message: Send, attempt: Attempt) -> Report:
         try:
