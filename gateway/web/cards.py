@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Context
 from gateway.api.views import case_summary
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
-from gateway.cases.model import Case, LineState, Rung, Stage
+from gateway.cases.model import Case, Rung, Stage
 from gateway.registry.directory import CommunityDirectory
 from gateway.web.words import ACTIONS, LINE_STATES, ROLES, SEVERITIES, STAGES, Words, words
 
@@ -56,6 +57,8 @@ class Card:
     step: Step | None
     line: Words
     number: str
+    also: tuple[Words, ...]
+    """What else is alarmed in the same case."""
     buttons: tuple[Button, ...]
 
     @property
@@ -81,7 +84,7 @@ class Card:
         return "burning" if self.life else "waiting"
 
     @property
-    def what_holds(self) -> bool:
+    def still_active(self) -> bool:
         """Whether a condition that raised the case still holds."""
         return any(ref.active and not ref.momentary for ref in self.case.alarms)
 
@@ -104,6 +107,11 @@ def card(context: Context, case: Case) -> Card:
         step=_next_step(case, directory),
         line=words(LINE_STATES, case.emergency.state.value),
         number=case.emergency.number or "120",
+        also=tuple(
+            Words(ALARM_TYPES[other].zh, ALARM_TYPES[other].en)
+            for other in dict.fromkeys(ref.type for ref in case.alarms)
+            if other != case.type
+        ),
         buttons=tuple(
             Button(action, words(ACTIONS, action), action in main, action == "acknowledge")
             for action in sorted(can, key=lambda one: (one not in main, list(ACTIONS).index(one)))
@@ -166,8 +174,3 @@ def _tells(rung: Rung, case: Case, directory: CommunityDirectory | None) -> Word
         zh.append(f"{says.zh}{known}" if names else f"{says.zh}（无人）")
         en.append(says.en)
     return Words("通知" + "、".join(zh), "tell " + ", ".join(part for part in en if part))
-
-
-def line_on_hold(case: Case) -> bool:
-    """The line is armed, but no deadline runs: somebody has the case."""
-    return case.emergency.state is LineState.ARMED and case.emergency.deadline_ms is None

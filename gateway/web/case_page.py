@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
-from gateway.cases.model import Purpose, Send
+from gateway.cases.model import LINE_CHANNEL, Case, Purpose, Send
 from gateway.outbox.card import FIELDS, card_for_line
 from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
@@ -28,6 +28,10 @@ from gateway.web.vitals import vitals_of
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 50
+FIRST, LAST, SAID = 40, 40, 150
+"""How much of a long story is shown at once: lines of its beginning and end, messages. The rest is one click away."""
+ALL = 100_000
+_WORST_FIRST = ("failed", "sending", "pending", "withdrawn", "delivered")
 _QUIET = ("evidence", "person", "people", "who", "to", "owner", "call", "purpose")
 """Facts of a timeline line that are worded, shown elsewhere, or said by the line itself."""
 
@@ -53,16 +57,34 @@ class Said:
 
 
 @dataclass(slots=True)
+class Occasion:
+    """What was said to several people at one instant and for one reason."""
+
+    purpose: str
+    at_ms: int
+    said: list[Said]
+
+    @property
+    def state(self) -> str:
+        """The state that most needs to be seen among those of its rows."""
+        return next(state for state in _WORST_FIRST if any(one.row.status == state for one in self.said))
+
+
+@dataclass(slots=True)
 class CaseView:
     """What the page of a case shows."""
 
     card: Card
     entries: list[Entry]
-    alarms: list[AlarmRow]
-    said: list[Said]
+    left_out: int
+    """Lines of the timeline between the first and the last that are not shown."""
+    alarms: list[tuple[AlarmRow, bool]]
+    """Each with whether it is momentary: a press, that ends with its case."""
+    occasions: list[Occasion]
+    more_said: bool
     calls: list[tuple[OutboxRow, list[tuple[str, str]], str]]
     """Calls to the emergency line: the row, the card's fields in words, and the text that is read out."""
-    told: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, str]]
     """Everybody who has been told, and by which channels."""
 
 
@@ -72,65 +94,92 @@ def case_list(
     context: Gateway,
     caller: Seen,
     open: bool = False,
-    before_ms: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    before: Annotated[str | None, Query(max_length=64)] = None,
 ) -> HTMLResponse:
-    """All cases, the newest first; ``before_ms`` is the way to older ones."""
-    found = reads.cases(context.engine, open_only=open, limit=PER_PAGE + 1, before_ms=before_ms)
+    """All cases, the newest first; ``before``: those that come after this one."""
+    found = reads.cases(context.engine, open_only=open, limit=PER_PAGE + 1, before=before)
     shown = found[:PER_PAGE]
-    older = shown[-1].times["raised"] if len(found) > PER_PAGE else None
+    older = shown[-1].id if len(found) > PER_PAGE else None
     cards = [card(context, case) for case in shown]
-    return page(
-        request, "cases.html", caller=caller, cards=cards, open_only=open, older_ms=older, newest=before_ms is None
-    )
+    return page(request, "cases.html", caller=caller, cards=cards, open_only=open, older=older, newest=before is None)
 
 
 @router.get("/cases/{case_id}")
-async def case_page(request: Request, context: Gateway, caller: Seen, case_id: CaseId) -> HTMLResponse:
-    return page(request, "case.html", caller=caller, acts=may_act(caller), **await _look(context, case_id))
+async def case_page(
+    request: Request, context: Gateway, caller: Seen, case_id: CaseId, all: bool = False
+) -> HTMLResponse:
+    """One case; ``all`` shows a long story whole."""
+    return page(request, "case.html", caller=caller, acts=may_act(caller), **await _look(context, case_id, all))
 
 
 @router.get("/cases/{case_id}/body")
-async def case_body(request: Request, context: Gateway, caller: Seen, case_id: CaseId) -> HTMLResponse:
-    return page(request, "case_body.html", acts=may_act(caller), **await _look(context, case_id))
+async def case_body(
+    request: Request, context: Gateway, caller: Seen, case_id: CaseId, all: bool = False
+) -> HTMLResponse:
+    return page(request, "case_body.html", acts=may_act(caller), **await _look(context, case_id, all))
 
 
-async def _look(context: Context, case_id: str) -> dict[str, Any]:
-    view = await asyncio.to_thread(_view, context, case_id)
+async def _look(context: Context, case_id: str, all: bool) -> dict[str, Any]:
+    view = await asyncio.to_thread(_view, context, case_id, all)
     if view is None:
         raise HTTPException(404, f"没有案卷 {case_id} · there is no such case")
     resident = view.card.case.resident
-    return {"view": view, "vitals": await vitals_of(context, resident) if resident is not None else None}
+    vitals = await vitals_of(context, resident) if resident is not None else None
+    return {"view": view, "vitals": vitals, "all": all}
 
 
-def _view(context: Context, case_id: str) -> CaseView | None:
+def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
     case = reads.case(context.engine, case_id)
     if case is None:
         return None
     directory = context.directory()
-    rows = reads.outbox(context.engine, case_id=case_id, status=None, limit=1000)
-    sends = _sends(context.engine, case_id)
-    channels: dict[str, list[str]] = {}
-    for row in reversed(rows):
-        if row.person is not None and row.status == "delivered" and row.channel not in channels.get(row.person, []):
-            channels.setdefault(row.person, []).append(row.channel)
+    lines = reads.timeline(context.engine, case_id)
+    entries = _entries(lines, directory)
+    left_out = 0 if all else max(0, len(entries) - FIRST - LAST)
+    limit = ALL if all else SAID
+    rows = reads.outbox(context.engine, case_id=case_id, status=None, limit=limit + 1)
+    line = reads.outbox(context.engine, case_id=case_id, status=None, limit=50, channel=LINE_CHANNEL)
+    sends = _sends(context.engine, [row.key for row in (*rows, *line)])
+    momentary = {(ref.rule, ref.subject) for ref in case.alarms if ref.momentary}
     return CaseView(
         card=card(context, case),
-        entries=_entries(reads.timeline(context.engine, case_id), directory),
-        alarms=reads.alarms(context.engine, open_only=False, case_id=case_id, limit=200),
-        said=[Said(row, _to(row, directory), _body(sends.get(row.key))) for row in rows],
-        calls=[
-            (row, *_emergency_card(sends[row.key]))
-            for row in rows
-            if row.purpose == Purpose.EMERGENCY_CALL.value and row.key in sends
+        entries=entries if not left_out else [*entries[:FIRST], *entries[-LAST:]],
+        left_out=left_out,
+        alarms=[
+            (row, (row.rule, row.subject) in momentary)
+            for row in reads.alarms(context.engine, open_only=False, case_id=case_id, limit=200)
         ],
-        told=[(target.name, "、".join(channels.get(target.person, ()))) for target in case.told],
+        occasions=_occasions([Said(row, _to(row, directory), _body(sends.get(row.key))) for row in rows[:limit]]),
+        more_said=len(rows) > limit,
+        calls=[(row, *_emergency_card(sends[row.key])) for row in line if row.purpose == Purpose.EMERGENCY_CALL.value],
+        told=_told(case, lines),
     )
 
 
-def _sends(engine: sa.Engine, case_id: str) -> dict[str, Send]:
-    query = sa.select(t.outbox.c.key, t.outbox.c.body).where(t.outbox.c.case_id == case_id)
+def _told(case: Case, lines: Iterable[TimelineLine]) -> list[tuple[str, str]]:
+    reached: dict[str, dict[str, None]] = {}
+    for line in lines:
+        if line.what == "told":
+            reached.setdefault(str(line.data.get("person")), {})[str(line.data.get("channel"))] = None
+    return [(target.name, "、".join(reached.get(target.person, ()))) for target in case.told]
+
+
+def _occasions(said: Iterable[Said]) -> list[Occasion]:
+    found: dict[tuple[str, int], Occasion] = {}
+    for one in said:
+        key = one.row.purpose, one.row.created_at_ms
+        found.setdefault(key, Occasion(*key, [])).said.append(one)
+    return list(found.values())
+
+
+def _sends(engine: sa.Engine, keys: Sequence[str]) -> dict[str, Send]:
+    """What rows of the outbox say, by key; a few hundred keys to a query."""
+    found: dict[str, Send] = {}
     with reading(engine) as connection:
-        return {row.key: Send.model_validate_json(row.body) for row in connection.execute(query)}
+        for start in range(0, len(keys), 500):
+            query = sa.select(t.outbox.c.key, t.outbox.c.body).where(t.outbox.c.key.in_(keys[start : start + 500]))
+            found |= {row.key: Send.model_validate_json(row.body) for row in connection.execute(query)}
+    return found
 
 
 def _entries(lines: Iterable[TimelineLine], directory: CommunityDirectory | None) -> list[Entry]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Response
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api.auth import COOKIE, find_caller
 from gateway.web import acting, board, case_page, device_pages, session
-from gateway.web.render import STATIC
+from gateway.web.render import STATIC, page
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -56,11 +63,54 @@ class Headers:
         await self._app(scope, receive, with_headers)
 
 
+def _explain_pages(app: FastAPI) -> None:
+    """Errors in words: a page for people, a sentence for a form; for the API as it has them."""
+    api_error, api_invalid = app.exception_handlers[HTTPException], app.exception_handlers[RequestValidationError]
+
+    async def explain(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if _is_api(request):
+            return await _answer(api_error, request, error)
+        zh, _, en = str(error.detail).partition(" · ")
+        if request.headers.get("HX-Request"):
+            return page(request, "not_done.html", status=error.status_code, zh=zh, en=en)
+        token = request.cookies.get(COOKIE)
+        caller = find_caller(request.app.state.context.engine, token) if token is not None else None
+        if caller is None:
+            return session.ask_to_log_in(request, error)
+        return page(
+            request, "error.html", status=error.status_code, caller=caller, code=error.status_code, zh=zh, en=en
+        )
+
+    async def explain_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        if _is_api(request):
+            return await _answer(api_invalid, request, error)
+        said = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return await explain(request, HTTPException(422, f"填写有误 · what was sent does not fit: {said}"))
+
+    app.add_exception_handler(HTTPException, explain)
+    app.add_exception_handler(RequestValidationError, explain_invalid)
+    app.add_exception_handler(session.LoginNeeded, session.ask_to_log_in)
+
+
+def _is_api(request: Request) -> bool:
+    """Whether a program asks, and not a page or a person."""
+    wants_page = request.headers.get("HX-Request") or "text/html" in request.headers.get("accept", "")
+    return request.url.path.startswith("/api/") or not wants_page
+
+
+async def _answer(handler: Callable[[Request, Any], Any], request: Request, error: Exception) -> Response:
+    answer = handler(request, error)
+    done: Response = await answer if inspect.isawaitable(answer) else answer
+    return done
+
+
 def add_console(app: FastAPI) -> None:
     """Put the console's pages, files and headers on the API's application."""
     app.state.login_failures = session.Failures()
     for router in (session.router, board.router, acting.router, case_page.router, device_pages.router):
         app.include_router(router)
     app.mount("/static", Files(directory=STATIC), name="static")
-    app.add_exception_handler(session.LoginNeeded, session.ask_to_log_in)
+    _explain_pages(app)
     app.add_middleware(Headers)

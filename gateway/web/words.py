@@ -127,6 +127,14 @@ def unit(code: str) -> str:
     return _UNITS.get(code, code)
 
 
+def part(name: str) -> Words:
+    """A part of the gateway; serial lines are named by the settings."""
+    if name.startswith("serial-"):
+        line = name.removeprefix("serial-")
+        return Words(f"串口 {line}", "serial line")
+    return words(PARTS, name)
+
+
 def words(table: dict[str, Words], key: object) -> Words:
     """The words for ``key``; a key without words stands for itself."""
     text = str(key)
