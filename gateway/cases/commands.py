@@ -20,6 +20,18 @@ class TimerDue(Frozen):
     name: TimerName
 
 
+class TimerLost(Frozen):
+    """The auditor found that this timer is missing, or so far ahead that the clock must have been set back."""
+
+    name: TimerName
+
+
+class ClockStepped(Frozen):
+    """The wall clock was set: what is due moves with it, so that the step neither fires nor postpones anything."""
+
+    by_ms: int
+
+
 class DeliveryHeard(Frozen):
     """What became of something this case sent."""
 
@@ -50,7 +62,7 @@ class HumanAction(Frozen):
     """The case's version that the person saw. An answer to an older stage is stale and refused."""
 
 
-Command = AlarmHeard | TimerDue | DeliveryHeard | HumanAction
+Command = AlarmHeard | TimerDue | TimerLost | ClockStepped | DeliveryHeard | HumanAction
 
 
 class Refused(Exception):

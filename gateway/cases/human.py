@@ -120,6 +120,7 @@ def _acknowledge(turn: Turn, action: HumanAction) -> None:
 
 def _own(turn: Turn, actor: str, stage: Stage) -> None:
     turn.stamp("answered")
+    turn.withdraw(f"taken by {actor}", Purpose.REMINDER)
     turn.become(stage=stage, owner=actor)
 
 
@@ -188,6 +189,7 @@ def _release(turn: Turn, action: HumanAction) -> None:
     turn.write(action.actor, "released", action.reason, owner=turn.case.owner)
     turn.become(stage=Stage.OPENED, owner=None)
     turn.stop_lease()
+    turn.indicate("green", "received")  # nobody is coming any more, and the resident must not think so
     rungs.resume(turn)
 
 

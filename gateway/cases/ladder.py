@@ -6,8 +6,9 @@ who are told late still have time to answer before the next step.
 
 from __future__ import annotations
 
-from gateway.alarms import ALARM_TYPES
-from gateway.cases.model import Case, LineState, Purpose, Rung, Stage, Target
+from gateway.alarms import AlarmChange
+from gateway.cases import wording
+from gateway.cases.model import Case, LineState, Purpose, Rung, Stage, Target, TimerName
 from gateway.cases.turn import Turn
 
 MIN_RUNG_S = 20
@@ -15,6 +16,8 @@ STALE_FOR_LINE_MS = 30 * 60_000
 """An alarm that arrives later than this (a backlog after an outage) is told to people at once, but a machine does not
 call 120 for it: whoever takes the case may."""
 MAX_RUNGS_AT_ONCE = 20
+ALERT_AGAIN_S = 60
+"""A hundred presses in a minute tell everybody once."""
 
 
 def start(turn: Turn) -> None:
@@ -120,6 +123,7 @@ def _remind(turn: Turn) -> None:
     targets: dict[str, Target] = {}
     for rung in turn.case.ladder.rungs:
         targets |= {target.person: target for target in _people(turn, rung)}
+    turn.withdraw("a newer reminder", Purpose.REMINDER)
     turn.write("system", "reminder", loop=turn.case.loop, people=list(targets))
     turn.tell(targets.values(), Purpose.REMINDER, occasion=f"{turn.case.ladder.id}:{turn.case.loop}:reminder")
     _remember(turn, list(targets.values()))
@@ -171,7 +175,7 @@ def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
         return
     number = case.emergency.number or next((rung.call for rung in case.ladder.rungs if rung.call), None) or "120"
     reference = f"{case.id}:line:{case.version}"
-    kind = ALARM_TYPES[case.type]
+    what, _ = wording.types(case)
     turn.become(
         emergency=case.emergency.model_copy(
             update={"state": LineState.COMMITTED, "number": number, "deadline_ms": None, "reference": reference}
@@ -179,7 +183,7 @@ def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
     )
     card = turn.directory.emergency_card(
         case_number=case.number,
-        complaint=f"{kind.zh}（{case.explanation}）" if case.explanation else kind.zh,
+        complaint=f"{what}（{case.explanation}）" if case.explanation else what,
         place=case.place,
         resident=case.resident,
         source=turn.directory.device_name(case.device, "zh"),
@@ -189,6 +193,48 @@ def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
     turn.line(reference, Purpose.EMERGENCY_CALL, card)
     # The line of this version reaches no public number. Whoever was told must know that it is up to them.
     turn.tell(turn.case.told, Purpose.LINE_IS_DRILL, occasion=f"{turn.case.version}:line-is-drill")
+
+
+def alert_again(turn: Turn, change: AlarmChange) -> None:
+    """It was raised again, or something was added, while people think that it is in hand: they are told at once."""
+    case = turn.case
+    if case.alerted_at_ms is not None and 0 <= turn.now_ms - case.alerted_at_ms < ALERT_AGAIN_S * 1000:
+        return
+    turn.become(alerted_at_ms=turn.now_ms)
+    first = _people(turn, case.ladder.rungs[0])
+    targets = {target.person: target for target in (*case.told, *first)}
+    turn.write("system", "alerted_again", change.explanation, people=list(targets))
+    turn.tell(
+        targets.values(),
+        Purpose.ALARM,
+        occasion=f"{case.version}:again",
+        detail=("注意：再次报警，请确认现场情况。", "Note: the alarm was raised again, find out how things stand."),
+    )
+    _remember(turn, first)
+
+
+def repair(turn: Turn, name: TimerName) -> None:
+    """A timer was lost, or stands too far ahead: set it so that the ladder goes on, or the lease ends."""
+    case = turn.case
+    turn.write("system", "audit_repaired", name.value)
+    if name is TimerName.LEASE:
+        latest = turn.now_ms + case.ladder.lease_s * 1000
+        turn.set_lease_until(min(case.lease_until_ms or latest, latest))
+    elif case.next_at_ms is None or too_far(case, name, turn.now_ms):
+        resume(turn)
+    else:
+        calls = case.rung < len(case.ladder.rungs) and case.ladder.rungs[case.rung].call
+        schedule(turn, max(case.next_at_ms, turn.now_ms + (MIN_RUNG_S * 1000 if calls else 0)))
+
+
+def too_far(case: Case, name: TimerName, now_ms: int) -> bool:
+    """Whether a timer of ``case`` stands further ahead than its ladder can have set it."""
+    ladder = case.ladder
+    if name is TimerName.LEASE:
+        due, longest_s = case.lease_until_ms, max(ladder.lease_s, ladder.on_the_way_s)
+    else:
+        due, longest_s = case.next_at_ms, max(ladder.repeat_s, MIN_RUNG_S, *(rung.after_s for rung in ladder.rungs))
+    return due is not None and due > now_ms + longest_s * 1000
 
 
 def resume(turn: Turn) -> None:

@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from gateway.alarms import AlarmChange, AlarmMove, Severity
 from gateway.cases import ladder as rungs
-from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
+from gateway.cases.commands import (
+    AlarmHeard,
+    ClockStepped,
+    Command,
+    DeliveryHeard,
+    HumanAction,
+    TimerDue,
+    TimerLost,
+)
 from gateway.cases.human import act, over
 from gateway.cases.model import (
     AlarmRef,
@@ -52,6 +60,7 @@ def open_case(
         ladder=ladder,
         cancel_until_ms=now_ms + ladder.cancel_window_s * 1000 if ladder.cancel_window_s else None,
         late_ms=late if late > 60_000 else 0,
+        pressed_at_ms=change.observed_at_ms,
         times={"triggered": change.observed_at_ms, "received": received, "raised": change.at_ms},
     )
     turn = Turn(case, directory, now_ms)
@@ -76,6 +85,10 @@ def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Mov
             _alarm(turn, command.change)
         case TimerDue():
             _timer(turn, command.name)
+        case TimerLost():
+            rungs.repair(turn, command.name)
+        case ClockStepped():
+            _clock_stepped(turn, command.by_ms)
         case DeliveryHeard():
             _delivery(turn, command)
         case HumanAction():
@@ -136,9 +149,14 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
         return
     if _ORDER.index(change.severity) < _ORDER.index(turn.case.severity):
         turn.become(severity=change.severity, type=change.type)
+    helped = turn.case.stage in (Stage.DISPATCHED, Stage.ARRIVED)
+    last_ms, new_type = turn.case.pressed_at_ms, change.type not in [ref.type for ref in turn.before.alarms]
+    # Both ways: a device whose clock was set back in between has been pressed again all the same.
+    bounce = last_ms is not None and abs(change.observed_at_ms - last_ms) < BOUNCE_MS
     if change.momentary:
-        turn.pressed(change.device)
-    bounce = change.observed_at_ms - turn.case.times.get("triggered", 0) < BOUNCE_MS
+        turn.pressed(change.device, helped=helped)
+        if not bounce:
+            turn.become(pressed_at_ms=change.observed_at_ms)
     if not joined and (bounce or not change.momentary):
         return
     if change.severity is not Severity.EMERGENCY and turn.case.ladder.life_safety:
@@ -146,7 +164,13 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
     disarmed = (LineState.NONE, LineState.VETOED, LineState.FAILED)
     if turn.case.emergency.state in disarmed and turn.case.stage is Stage.OPENED:
         rungs.rearm(turn, change.at_ms - change.observed_at_ms)
-    if turn.case.stage is Stage.ACKNOWLEDGED and turn.case.ladder.life_safety:
+    if turn.case.ladder.life_safety and (helped or new_type or turn.case.stage is Stage.ACKNOWLEDGED):
+        rungs.alert_again(turn, change)
+    if helped:
+        # Whoever is there or on the way has to say how things stand; else the ladder goes on.
+        latest = turn.now_ms + turn.case.ladder.lease_s * 1000
+        turn.set_lease_until(min(turn.case.lease_until_ms or latest, latest))
+    elif turn.case.stage is Stage.ACKNOWLEDGED and turn.case.ladder.life_safety:
         turn.write("system", "owner_revoked", owner=turn.case.owner)
         turn.become(stage=Stage.OPENED, owner=None)
         turn.stop_lease()
@@ -182,7 +206,11 @@ def _timer(turn: Turn, name: TimerName) -> None:
     if name is TimerName.LADDER:
         if case.next_at_ms is not None and case.next_at_ms <= turn.now_ms:
             rungs.climb(turn)
-    elif case.lease_until_ms is not None and case.lease_until_ms <= turn.now_ms:
+        elif case.next_at_ms is not None:
+            turn.set_ladder(case.next_at_ms)  # the clock went back since it was seen to be due: it was taken out
+    elif case.lease_until_ms is not None and case.lease_until_ms > turn.now_ms:
+        turn.set_lease_until(case.lease_until_ms)
+    elif case.lease_until_ms is not None:
         turn.write("system", "lease_expired", owner=case.owner)
         turn.tell(
             [target for target in case.told if f"person:{target.person}" == case.owner],
@@ -190,7 +218,22 @@ def _timer(turn: Turn, name: TimerName) -> None:
             occasion=f"{case.version}:owner-silent",
         )
         turn.become(stage=Stage.OPENED, owner=None, lease_until_ms=None)
+        turn.indicate("green", "received")  # nobody is coming any more, and the resident must not think so
         rungs.resume(turn)
+
+
+def _clock_stepped(turn: Turn, by_ms: int) -> None:
+    case = turn.case
+    turn.write("system", "clock_stepped", f"{by_ms / 1000:+.1f} s")
+    if case.cancel_until_ms is not None:
+        turn.become(cancel_until_ms=case.cancel_until_ms + by_ms)
+    if case.emergency.deadline_ms is not None:
+        deadline_ms = case.emergency.deadline_ms + by_ms
+        turn.become(emergency=case.emergency.model_copy(update={"deadline_ms": deadline_ms}))
+    if case.next_at_ms is not None:
+        turn.set_ladder(case.next_at_ms + by_ms)
+    if case.lease_until_ms is not None:
+        turn.set_lease_until(case.lease_until_ms + by_ms)
 
 
 def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
@@ -202,20 +245,22 @@ def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
         turn.write("system", what, heard.detail, **facts)
     elif heard.purpose is Purpose.INDICATE:
         what = "device_confirmed" if heard.delivery is Delivery.DELIVERED else "device_silent"
-        if heard.delivery is not Delivery.TROUBLE:
+        if heard.delivery is Delivery.WITHDRAWN:
+            turn.write("system", "withdrawn", heard.detail, **facts)
+        elif heard.delivery is not Delivery.TROUBLE:
             turn.write("system", what, heard.detail, **facts)
     elif heard.delivery is Delivery.DELIVERED:
         turn.stamp("notified")
         turn.write("system", "told", heard.detail, **facts)
     elif heard.delivery is Delivery.WITHDRAWN:
         turn.write("system", "withdrawn", heard.detail, **facts)
-    elif heard.delivery is Delivery.TROUBLE:
-        turn.write("system", "delivery_trouble", heard.detail, **facts)
+    else:
+        what = "delivery_trouble" if heard.delivery is Delivery.TROUBLE else "not_reached"
+        turn.write("system", what, heard.detail, **facts)
+        # After trouble the next address has been tried already: its key is known, and nothing is said twice.
         target = next((target for target in turn.case.told if target.person == heard.person), None)
         if target is not None and turn.case.open:
             turn.tell_elsewhere(target, heard.key, heard.purpose)
-    else:
-        turn.write("system", "not_reached", heard.detail, **facts)
 
 
 def _line(turn: Turn, heard: DeliveryHeard) -> None:

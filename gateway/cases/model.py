@@ -172,6 +172,10 @@ class Case(Frozen):
     cancel_until_ms: int | None = None
     cancel_claimed: bool = False
     """The resident said after the window that it was a mistake: an operator has to confirm it."""
+    pressed_at_ms: int | None = None
+    """When the newest press happened, by the device's clock where credible."""
+    alerted_at_ms: int | None = None
+    """When people were last told that it was raised again or that something was added."""
     late_ms: int = 0
     """The alarm reached the gateway this long after it happened (0 when it came at once)."""
     told: tuple[Target, ...] = ()
@@ -243,6 +247,8 @@ class WithdrawUnsent(Frozen):
     """Take back what is in the outbox and has not gone out."""
 
     reason: str
+    only: tuple[Purpose, ...] = ()
+    """Only what is said for these purposes; empty for everything but the emergency line."""
 
 
 class Write(Frozen):

@@ -18,8 +18,12 @@ from gateway.cases.model import (
     StopTimer,
     Target,
     TimerName,
+    WithdrawUnsent,
     Write,
 )
+
+_CAN_WAIT = (Purpose.REMINDER, Purpose.TAKEN, Purpose.CANCELLED)
+"""What is said behind the first word of somebody else's emergency."""
 
 
 class Moved(NamedTuple):
@@ -53,6 +57,10 @@ class Turn:
     def effect(self, effect: Effect) -> None:
         self.effects.append(effect)
 
+    def withdraw(self, reason: str, *only: Purpose) -> None:
+        """Take back what was to be said before this step for these purposes."""
+        self.effects.append(WithdrawUnsent(reason=reason, only=only))
+
     # timers
 
     def set_ladder(self, due_at_ms: int) -> None:
@@ -64,7 +72,9 @@ class Turn:
         self.effects.append(StopTimer(name=TimerName.LADDER))
 
     def set_lease(self, seconds: int) -> None:
-        due = self.now_ms + seconds * 1000
+        self.set_lease_until(self.now_ms + seconds * 1000)
+
+    def set_lease_until(self, due: int) -> None:
         self.become(lease_until_ms=due)
         self.effects.append(SetTimer(name=TimerName.LEASE, due_at_ms=due))
 
@@ -109,7 +119,7 @@ class Turn:
                 purpose=purpose,
                 person=target.person,
                 rung=rung,
-                urgent=self.case.ladder.life_safety,
+                urgent=self.case.ladder.life_safety and purpose not in _CAN_WAIT,
                 title=title,
                 body=body,
             )
@@ -124,16 +134,18 @@ class Turn:
         self._say(target, int(index) + 1, purpose, occasion, None, ("", ""))
         return True
 
-    def pressed(self, device: str | None) -> None:
-        """Something was said at a device: where it has a lamp or a voice, the resident learns that it was heard."""
+    def pressed(self, device: str | None, *, helped: bool = False) -> None:
+        """Something was said at a device: where it has a lamp or a voice, the resident learns that it was heard,
+        or (``helped``) that somebody is on the way."""
         if device is None or not self.directory.obeys(device, "indicate"):
             return
         if device not in self.case.indicators:
             self.become(indicators=(*self.case.indicators, device))
-        self._indicate(device, "green", "received")
+        self._indicate(device, *(("blue", "help_is_coming") if helped else ("green", "received")))
 
     def indicate(self, lamp: str, voice: str) -> None:
-        """Tell the resident through every device that was pressed."""
+        """Tell the resident through every device that was pressed; what they were to hear before is out of date."""
+        self.withdraw(f"now {lamp}", Purpose.INDICATE)
         for device in self.case.indicators:
             self._indicate(device, lamp, voice)
 

@@ -34,16 +34,23 @@ def message(
     return first[0], f"{first[1]}\n\n{second[0]}\n{second[1]}"
 
 
+def types(case: Case) -> tuple[str, str]:
+    """What the case is about: its own type, and what else of the kind that costs lives has joined it."""
+    keys = [case.type, *(ref.type for ref in case.alarms if ref.active and ALARM_TYPES[ref.type].life_safety)]
+    kinds = [ALARM_TYPES[key] for key in dict.fromkeys(keys)]
+    return "、".join(kind.zh for kind in kinds), " and ".join(kind.en for kind in kinds)
+
+
 def _texts(
     case: Case, purpose: Purpose, directory: Directory, detail: tuple[str, str]
 ) -> tuple[tuple[str, str], tuple[str, str]]:
-    kind = ALARM_TYPES[case.type]
+    type_zh, type_en = types(case)
     resident = directory.resident_name(case.resident)
     title_zh, title_en = _TITLES[purpose]
     where_zh, where_en = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
     facts = {
-        "type": kind.zh,
-        "type_en": kind.en,
+        "type": type_zh,
+        "type_en": type_en,
         "who": resident or where_zh or directory.device_name(case.device, "zh"),
     }
     late = case.late_ms // 60_000
@@ -63,6 +70,9 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "alarm_joined": ("并入报警", "another alarm joined"),
     "alarm_repeated": ("再次报警", "alarm repeated"),
     "alarm_cleared": ("报警条件解除", "alarm condition ended"),
+    "alerted_again": ("再次报警，重新通知已通知的人", "alarm again: everybody told so far is told again"),
+    "audit_repaired": ("自检：定时丢失，已修复", "self-check: a timer was lost and has been set again"),
+    "clock_stepped": ("系统时钟被调整，期限随之调整", "the clock was set; deadlines moved with it"),
     "window_ended": ("再次报警，不再等待取消", "alarm again: the cancel window is over"),
     "rung": ("升级步骤", "ladder step"),
     "rung_empty": ("此步骤无人值守，转下一步", "nobody on this step, going on"),

@@ -17,6 +17,7 @@ from gateway.cases.model import (
     Case,
     Effect,
     EndMomentaryAlarms,
+    Purpose,
     Send,
     SetTimer,
     Stage,
@@ -124,7 +125,8 @@ def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now
                     sa.delete(t.timers).where(t.timers.c.case_id == case.id, t.timers.c.name == effect.name.value)
                 )
             case WithdrawUnsent():
-                outbox_rows.withdraw_unsent(connection, case.id, effect.reason, now_ms)
+                kept = set(Purpose) - set(effect.only) if effect.only else outbox_rows.LINE_PURPOSES
+                outbox_rows.withdraw_unsent(connection, case.id, effect.reason, now_ms, keep_purposes=kept)
             case EndMomentaryAlarms():
                 for ref in case.alarms:
                     if ref.momentary:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.alarms import AlarmMove
-from gateway.cases.commands import Refused
+from gateway.cases.commands import AlarmHeard, ClockStepped, Refused, TimerDue
 from gateway.cases.ladder import withheld
-from gateway.cases.model import Delivery, LineState, Purpose, Stage
+from gateway.cases.model import Delivery, LineState, Purpose, Stage, TimerName, WithdrawUnsent
 from tests.support.town import LIFE, SERVICE, START, Story, Town, change
 
 
@@ -308,3 +308,123 @@ def test_hand_back_resumes_the_ladder() -> None:
     story.act("release", reason="wrong grid")
     assert story.case.owner is None
     assert "daughter: alarm" in story.told()
+
+
+def test_a_press_while_help_is_there_tells_everybody_and_cannot_be_forgotten() -> None:
+    story = Story()
+    story.act("arrive", to="person:wang")
+    story.forward(5)
+    told = len(story.told())
+    story.alarm(AlarmMove.REPEATED)
+    assert "desk: alarm" in story.told()[told:]
+    assert story.sent[-1].purpose is not Purpose.REMINDER
+    lamps = [send.data["args"] for send in story.sent if send.purpose is Purpose.INDICATE]
+    assert lamps[-1] == {"lamp": "blue", "voice": "help_is_coming"}, "somebody is there: the lamp does not go back"
+    story.forward(181)
+    assert story.case.stage is Stage.OPENED, "nobody said how things stand: the ladder goes on"
+    assert story.case.next_at_ms is not None
+
+
+def test_a_hundred_presses_tell_everybody_once_a_minute() -> None:
+    story = Story()
+    story.act("dispatch", to="person:wang")
+    before = len(story.told())
+    for _ in range(100):
+        story.forward(0.3)
+        story.alarm(AlarmMove.REPEATED)
+    assert len(story.told()) - before == 1
+    assert story.what().count("alarm_repeated") == 100
+
+
+def test_panic_presses_two_seconds_apart_are_no_bounce() -> None:
+    story = Story()
+    story.act("acknowledge")
+    for _ in range(3):
+        story.forward(2)
+        story.alarm(AlarmMove.REPEATED)
+    assert "owner_revoked" in story.what()
+
+
+def test_a_press_after_the_devices_clock_was_set_back_is_a_press() -> None:
+    story = Story()
+    story.forward(40)
+    story.act("acknowledge")
+    story.hear(AlarmHeard(change=change(AlarmMove.REPEATED, at_ms=story.now_ms, observed_at_ms=START - 600_000)))
+    assert "owner_revoked" in story.what()
+
+
+def test_smoke_beside_a_press_is_told_to_those_who_are_on_their_way() -> None:
+    story = Story()
+    story.forward(31)
+    story.act("dispatch", to="person:wang")
+    before = len(story.sent)
+    story.alarm(AlarmMove.RAISED, rule="smoke-alarm", momentary=False, type_="smoke", device="smoke-1")
+    new = [send for send in story.sent[before:] if send.person == "wang"]
+    assert [send.purpose for send in new] == [Purpose.ALARM]
+    assert "烟雾" in new[0].title and "smoke" in new[0].body
+    story.act("dial_now")
+    assert "烟雾" in str(story.line_calls()[0].data["complaint"])
+
+
+def test_the_resident_is_not_left_believing_that_help_is_coming() -> None:
+    for story, end in ((Story(), "lease"), (Story(), "release")):
+        story.act("acknowledge")
+        if end == "lease":
+            story.forward(181)
+        else:
+            story.act("release", reason="cannot go")
+        lamps = [send.data["args"] for send in story.sent if send.purpose is Purpose.INDICATE]
+        assert lamps[-2:] == [
+            {"lamp": "blue", "voice": "help_is_coming"},
+            {"lamp": "green", "voice": "received"},
+        ]
+
+
+def test_an_address_that_is_refused_for_good_does_not_leave_a_person_untold() -> None:
+    story = Story()
+    story.forward(30)
+    first = next(send for send in story.sent if send.person == "wang")
+    story.deliver(first, Delivery.GAVE_UP, "HTTP 403")
+    assert [send.channel for send in story.sent if send.person == "wang"] == ["messenger", "sms"]
+
+
+def test_reminders_that_have_not_gone_out_are_taken_back() -> None:
+    story = Story()
+    story.forward(400)
+    taken_back = [effect for effect in story.effects if isinstance(effect, WithdrawUnsent)]
+    assert {effect.only for effect in taken_back} == {(Purpose.REMINDER,)}, "a newer reminder replaces an older one"
+    story.effects.clear()
+    story.act("acknowledge")
+    assert any(e for e in story.effects if isinstance(e, WithdrawUnsent) and Purpose.REMINDER in e.only)
+
+
+def test_the_first_word_of_an_emergency_goes_before_reminders_of_another() -> None:
+    story = Story()
+    story.forward(400)
+    assert {send.urgent for send in story.sent if send.purpose is Purpose.ALARM} == {True}
+    assert {send.urgent for send in story.sent if send.purpose is Purpose.REMINDER} == {False}
+
+
+@pytest.mark.parametrize("by_ms", [-3_600_000, 3_600_000])
+def test_a_step_of_the_clock_neither_fires_nor_postpones(by_ms: int) -> None:
+    story = Story()
+    story.forward(100)
+    story.now_ms += by_ms
+    story.hear(ClockStepped(by_ms=by_ms))
+    assert story.line_calls() == []
+    assert story.case.emergency.deadline_ms == story.now_ms + 80_000
+    story.forward(79)
+    assert story.line_calls() == []
+    story.forward(1)
+    assert len(story.line_calls()) == 1
+
+
+def test_a_timer_that_is_taken_out_too_early_is_set_again() -> None:
+    story = Story()
+    due = story.timers.pop(TimerName.LADDER)
+    story.hear(TimerDue(name=TimerName.LADDER))
+    assert story.timers[TimerName.LADDER] == due
+    story.act("acknowledge")
+    lease = story.timers.pop(TimerName.LEASE)
+    story.hear(TimerDue(name=TimerName.LEASE))
+    assert story.timers[TimerName.LEASE] == lease
