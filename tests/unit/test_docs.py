@@ -128,10 +128,11 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(there), f"{target}: no such heading"
 
 
-def test_paths_in_the_contributors_guide_exist() -> None:
-    guide = re.sub(r"<\w+>[.\w]*", "", text("CONTRIBUTING.md"))
-    for path in re.findall(r"`((?:devices|firmware_sim|gateway|tests|docs|examples)/[\w./-]+)`", guide):
-        assert (ROOT / path).exists(), f"{path} is not there"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_paths_in_code_exist(page: Path) -> None:
+    for line in code(page):
+        for path in re.findall(r"^((?:devices|firmware_sim|gateway|tests|docs|examples|deploy)/[\w./-]+)$", line):
+            assert (ROOT / path).exists(), f"{path} is not there"
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
