@@ -11,9 +11,11 @@ import json
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -21,7 +23,8 @@ from devices.observation import Lane, Observation
 from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.model import Case
 from gateway.clock import Clock
-from gateway.decider import case_rows, device_rows
+from gateway.decider import auditor, case_rows, device_rows
+from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
 from gateway.decider.view import View, Views
 from gateway.journal.entry import Entry, JournalReader, Quarantined
@@ -36,6 +39,11 @@ READER = "decider"
 URGENT_BATCH = 64
 ROUTINE_BATCH = 256
 TIMER_BATCH = 64
+ROUTINE_LINGER_S = 0.05
+"""Routine that comes alone waits so long for more, which saves a transaction each; urgent ends the wait."""
+AUDIT_S = 15.0
+AGAIN_MS = 30_000
+"""A timer whose step failed is tried again after so long; the others do not wait for it."""
 IDLE_S = 1.0
 """The longest sleep: the registry's revision and timers set by another gateway are looked at this often."""
 
@@ -56,7 +64,16 @@ class Health:
     """Why it cannot decide at present, in words; None when all is well."""
     trouble_since_ms: int | None = None
     undecidable: int = 0
-    """Observations on which the rules failed: kept in quarantine, to be looked at by an engineer."""
+    """Observations, timers and deliveries on which the code failed: to be looked at by an engineer. An observation is
+    kept in quarantine, a timer is tried again."""
+    repaired: int = 0
+    """Timers that the auditor found missing and set again. Each one is a defect."""
+    repaired_ms: int | None = None
+    """When it last did."""
+    registry: str | None = None
+    """Why the newest registry cannot be used; the one before it stays in force."""
+    beat: float = field(default_factory=time.monotonic)
+    """`time.monotonic` when the thread was last seen at work."""
     decided: dict[str, int] = field(default_factory=lambda: {lane.value: 0 for lane in Lane})
     cycles: int = 0
 
@@ -81,7 +98,9 @@ class Decider:
         on_change: Callable[[Changed], None],
         on_said: Callable[[], None],
         on_view: Callable[[CommunityDirectory], None],
+        steady_ms: Callable[[], int] | None = None,
     ) -> None:
+        """``steady_ms``: a clock that nobody can set; without one, steps of ``clock`` are not noticed."""
         self._engine = engine
         self._journal = journal
         self._clock = clock
@@ -92,9 +111,17 @@ class Decider:
         self._on_view = on_view
         self._actions: queue.SimpleQueue[tuple[str, HumanAction, Future[Case]]] = queue.SimpleQueue()
         self._wake = threading.Event()
+        self._now = threading.Event()
+        """Beside ``_wake``: what is waiting is more than routine."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
         self._view: View | None = None
+        self._shown = 0
+        """The revision that `on_view` was told."""
+        self._unusable = 0
+        """The newest revision that cannot be used."""
+        self._watch = ClockWatch(clock, steady_ms) if steady_ms is not None else None
+        self._audited = float("-inf")
         self._positions: dict[Lane, int] = {}
         self._read_until_ms: dict[Lane, int] = {}
         """Up to when all that was received has been decided, by lane: a backlog is no silence of its devices."""
@@ -109,26 +136,39 @@ class Decider:
     def start(self) -> None:
         """Load the state and begin to decide. Raises what the database raises."""
         self._reload()
-        self._journal.subscribe(lambda lane: self.wake())
+        self._shown = self._view.revision if self._view is not None else 0
+        self._journal.subscribe(self._stored)
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the transaction at hand and stop."""
         self._stopping.set()
-        self._wake.set()
+        self.wake()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
     def wake(self) -> None:
         """Something may have become due. Cheap, from any thread."""
+        self._now.set()
         self._wake.set()
+
+    def _stored(self, lane: Lane) -> None:
+        if lane is Lane.URGENT:
+            self.wake()
+        else:
+            self._wake.set()
 
     def act(self, case_id: str, action: HumanAction) -> Future[Case]:
         """Have a person's decision taken; the future fails with KeyError or commands.Refused."""
         future: Future[Case] = Future()
         self._actions.put((case_id, action, future))
-        self._wake.set()
+        self.wake()
         return future
+
+    @property
+    def stalled_s(self) -> float:
+        """For how long the thread has not been seen at work: a moment, unless it hangs or has died."""
+        return 0.0 if self._stopping.is_set() else time.monotonic() - self.health.beat
 
     # the thread
 
@@ -136,6 +176,7 @@ class Decider:
         while not self._stopping.is_set():
             try:
                 busy = self.cycle()
+                idle_s = 0.0 if busy else self._idle_s()
                 self._well()
             except Exception as error:  # noqa: BLE001 - whatever it is, deciding must go on, and say what is wrong
                 self._trouble(error)
@@ -143,8 +184,9 @@ class Decider:
                 self._wake.clear()
                 self._recover()
                 continue
-            if not busy:
-                self._wake.wait(self._idle_s())
+            if not busy and self._wake.wait(idle_s):
+                self._now.wait(ROUTINE_LINGER_S)
+            self._now.clear()
             self._wake.clear()
 
     def _idle_s(self) -> float:
@@ -195,7 +237,9 @@ class Decider:
     def cycle(self) -> bool:
         """Do all that is due now, and one helping of routine. True when there may be more to do at once."""
         self.health.cycles += 1
+        self.health.beat = time.monotonic()
         self._refresh_view()
+        self._mind_the_clock()
         self._answers()
         if self._view is None:
             return False
@@ -203,15 +247,70 @@ class Decider:
         self._deliveries()
         busy = self._timers() or busy
         self._silence()
+        self._audit()
         return self._observations(Lane.ROUTINE, ROUTINE_BATCH) or busy
 
     def _refresh_view(self) -> None:
         revision = self._views.revision()
-        if revision and (self._view is None or self._view.revision != revision):
-            log.info("registry revision %s", revision)
-            self._view = self._views.load() if self._view is None else self._views.follow(self._view)
-            if self._view is not None:
-                self._on_view(self._view.directory)
+        if revision and self._view is None:
+            self._view = self._views.load()
+        elif self._view is not None and revision not in (self._view.revision, self._unusable):
+            try:
+                self._view = self._views.follow(self._view)
+                self.health.registry = None
+            except sa.exc.SQLAlchemyError:
+                raise
+            except Exception as error:  # deciding by the registry before it is better than not deciding
+                log.exception("registry revision %s cannot be used; the one before it stays in force", revision)
+                self._unusable, self.health.registry = revision, f"{type(error).__name__}: {error}"
+        if self._view is not None and self._view.revision != self._shown:
+            log.info("registry revision %s", self._view.revision)
+            self._on_view(self._view.directory)
+            self._shown = self._view.revision
+
+    def _mind_the_clock(self) -> None:
+        by_ms = self._watch.stepped_ms() if self._watch is not None else 0
+        if self._watch is None or not by_ms or self._view is None:
+            return
+        log.warning("the clock was set by %+.1f s; what is due moves with it", by_ms / 1000)
+
+        def move(decision: Decision) -> set[str]:
+            decision.clock_stepped(by_ms)
+            return set()
+
+        self._transact(move)
+        self._watch.settled()
+
+    def _audit(self) -> None:
+        if time.monotonic() - self._audited < AUDIT_S:
+            return
+        with reading(self._engine) as connection:
+            lost = list(auditor.lost_timers(connection, self._clock.now_ms()))
+
+        def repair(decision: Decision) -> set[str]:
+            for case_id, name in lost:
+                log.error("case %s had no %s timer as it must; it is set again. Please report this", case_id, name)
+                self._apart(decision, f"repair of {case_id}", partial(decision.repair, case_id, name))
+            return set()
+
+        if lost:
+            self._commit(repair)
+            self.health.repaired += len(lost)
+            self.health.repaired_ms = self._clock.now_ms()
+        self._audited = time.monotonic()
+
+    def _apart(self, decision: Decision, what: str, step: Callable[[], object]) -> bool:
+        """Take a step that must not keep the others from theirs. False when the code failed on it, which is counted."""
+        try:
+            with decision.connection.begin_nested():
+                step()
+        except (sa.exc.OperationalError, case_rows.Conflict):
+            raise  # the whole transaction is to be taken again
+        except Exception:
+            log.exception("cannot decide: %s", what)
+            self.health.undecidable += 1
+            return False
+        return True
 
     def _need_view(self) -> View:
         if self._view is None:
@@ -220,6 +319,11 @@ class Decider:
 
     def _commit(self, work: Callable[[Decision], set[str]]) -> None:
         """Run ``work`` and commit it with what the rules remember; then tell those who wait."""
+        self._mind_the_clock()
+        self._transact(work)
+
+    def _transact(self, work: Callable[[Decision], set[str]]) -> None:
+        self.health.beat = time.monotonic()
         view = self._need_view()
         with writing(self._engine) as connection:
             decision = Decision(connection, view, self._clock.now_ms())
@@ -273,6 +377,7 @@ class Decider:
             self._set_aside(lane, error)
             return True
         self._positions[lane] = entries[-1].position
+        self._poisoned = {(of, at) for of, at in self._poisoned if of is not lane or at > entries[-1].position}
         self._journal.set_cursor(READER, lane, entries[-1].position)
         self.health.decided[lane.value] += len(entries)
         more = len(entries) == limit
@@ -290,7 +395,7 @@ class Decider:
                     self._command_result(decision, observation)
                 for change in decision.view.rules.observe(observation, decision.now_ms):
                     decision.alarm(change)
-            except (sa.exc.SQLAlchemyError, case_rows.Conflict):
+            except (sa.exc.OperationalError, case_rows.Conflict):
                 raise
             except Exception as error:
                 raise _Undecidable(entry) from error
@@ -343,7 +448,8 @@ class Decider:
 
     def _hear(self, decision: Decision) -> set[str]:
         for outcome in outbox_rows.unseen_outcomes(decision.connection):
-            decision.delivered(outcome.case_id, outcome.heard)
+            what = f"{outcome.delivery.value} of {outcome.send.key}"
+            self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
             outbox_rows.mark_seen(decision.connection, outcome)
         return set()
 
@@ -354,7 +460,8 @@ class Decider:
 
         def fire(decision: Decision) -> set[str]:
             for timer in due:
-                decision.timer(timer)
+                if not self._apart(decision, f"{timer.name} of {timer.case_id}", partial(decision.timer, timer)):
+                    case_rows.postpone_timer(decision.connection, timer, decision.now_ms + AGAIN_MS)
             return set()
 
         if due:
@@ -370,7 +477,7 @@ class Decider:
 
         def tick(decision: Decision) -> set[str]:
             for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms):
-                decision.alarm(change)
+                self._apart(decision, f"{change.rule} about {change.subject}", partial(decision.alarm, change))
             return set()
 
         self._commit(tick)

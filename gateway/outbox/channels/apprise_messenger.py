@@ -91,7 +91,7 @@ class AppriseMessenger:
         self._lock = threading.Lock()
         _listen_to_apprise()
         # Apprise loads its hundred plugins when it is first asked for one: now, and not at the first emergency.
-        NotificationManager().load_modules()
+        NotificationManager().load_modules()  # type: ignore[no-untyped-call]  # Apprise types only part of itself
 
     async def send(self, message: Send, attempt: Attempt) -> Report:
         try:
