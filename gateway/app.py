@@ -22,7 +22,7 @@ from gateway.api.app import create_api
 from gateway.api.auth import create_token
 from gateway.api.context import Context
 from gateway.checkup import Checkup
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, SystemClock, steady_ms
 from gateway.decider.decider import Changed, Decider
 from gateway.decider.view import Views
 from gateway.feed import Feed, News
@@ -118,6 +118,7 @@ class Gateway:
                 on_change=self._publish,
                 on_said=lambda: outbox.wake(),
                 on_view=lambda directory: _ignore(loop.call_soon_threadsafe(rebuild, directory)),
+                steady_ms=steady_ms,
             )
 
             # What is said
@@ -226,10 +227,8 @@ class Gateway:
         return task
 
     def _publish(self, changed: Changed) -> None:
-        for case in changed.cases:
-            self.feed.publish(News("case", case))
-        for device in changed.devices:
-            self.feed.publish(News("device", device))
+        cases = (News("case", case) for case in sorted(changed.cases))
+        self.feed.publish(*cases, *(News("device", device) for device in sorted(changed.devices)))
 
 
 class _Server(uvicorn.Server):

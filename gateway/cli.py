@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.logging import RichHandler
 
 from gateway.api.cli import cases_app, token_app
-from gateway.app import NotConfigured
+from gateway.app import Gateway, NotConfigured
 from gateway.app import serve as run_gateway
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
@@ -23,8 +20,8 @@ from gateway.journal.cli import journal_app
 from gateway.journal.writer import JournalError
 from gateway.registry.cli import apply, config_app, devices_app
 from gateway.send import send
-from gateway.settings import Settings, load_settings
 from gateway.store.protocol import StoreUnavailable
+from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
 from gateway.transports.broker import BrokerError
 
 app = typer.Typer(
@@ -38,12 +35,6 @@ app = typer.Typer(
     [bold]For a real community[/]: [cyan]anju config check FILE[/], [cyan]anju apply FILE[/], [cyan]anju serve[/].
     """,
 )
-err = Console(stderr=True)
-
-SettingsOption = Annotated[Path | None, typer.Option("--settings", help="Settings of this gateway (YAML).")]
-DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where everything is kept, before that of the settings.")
-]
 
 
 @app.command()
@@ -61,17 +52,17 @@ def serve(
     try:
         asyncio.run(run_gateway(loaded, _announce))
     except (NotConfigured, BrokerError, JournalError, StoreUnavailable, OSError, KeyError, ValueError) as error:
-        err.print(f"[bold red]anju cannot run:[/] {error.args[0] if isinstance(error, KeyError) else error}")
-        raise typer.Exit(1) from None
+        fail("网关无法运行 anju cannot run", error.args[0] if isinstance(error, KeyError) else error)
     except sa.exc.OperationalError as error:
-        err.print(f"[bold red]the state database cannot be used[/] ({loaded.database}): {error.orig}")
-        raise typer.Exit(1) from None
+        fail(f"数据库无法使用 the state database cannot be used ({engine_name(loaded.database)})", error.orig)
 
 
-def _announce(gateway: object) -> None:
-    from gateway.app import Gateway
+def engine_name(url: str) -> str:
+    """A database's address without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
 
-    assert isinstance(gateway, Gateway)
+
+def _announce(gateway: Gateway) -> None:
     err.print(f"[bold green]安居 Anju 已就绪 is ready[/]  {gateway.url}")
     if gateway.first_token is not None:
         err.print(
@@ -79,16 +70,6 @@ def _announce(gateway: object) -> None:
             f"  [bold]{gateway.first_token}[/]\n"
             f"  {gateway.url}/#token={gateway.first_token}"
         )
-
-
-def read_settings(path: Path | None, data_dir: Path | None) -> Settings:
-    """The settings as the command line gives them; exits with a sentence when they are wrong."""
-    try:
-        settings = load_settings(path)
-    except (ValidationError, OSError) as error:
-        err.print(f"[bold red]settings[/]: {error}")
-        raise typer.Exit(2) from None
-    return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
 
 
 def log_to_terminal(verbose: bool) -> None:

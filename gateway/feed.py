@@ -6,8 +6,9 @@ A slow watcher never holds up the gateway: its queue is bounded, and when it is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -30,12 +31,12 @@ class Feed:
         self._lock = threading.Lock()
         self._watchers: dict[asyncio.Queue[News], asyncio.AbstractEventLoop] = {}
 
-    def publish(self, news: News) -> None:
+    def publish(self, *news: News) -> None:
         """Tell every watcher, without waiting for any."""
         with self._lock:
             watchers = list(self._watchers.items())
         for queue, loop in watchers:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # its loop has ended, and it with it
                 loop.call_soon_threadsafe(_offer, queue, news)
 
     @asynccontextmanager
@@ -52,11 +53,13 @@ class Feed:
 
     @property
     def watchers(self) -> int:
+        """How many watch."""
         return len(self._watchers)
 
 
-def _offer(queue: asyncio.Queue[News], news: News) -> None:
-    if queue.qsize() < queue.maxsize - 1:
-        queue.put_nowait(news)
-    elif not queue.full():
-        queue.put_nowait(News("lagged"))
+def _offer(queue: asyncio.Queue[News], news: Iterable[News]) -> None:
+    for one in news:
+        if queue.qsize() < queue.maxsize - 1:
+            queue.put_nowait(one)
+        elif not queue.full():
+            queue.put_nowait(News("lagged"))  # always the last of a full queue

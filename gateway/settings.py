@@ -122,9 +122,15 @@ class Secrets:
 
 
 def load_settings(path: Path | None) -> Settings:
-    """Read ``path`` (YAML) under the environment. Raises pydantic.ValidationError, yaml.YAMLError, OSError."""
+    """Read ``path`` (YAML) under the environment.
+
+    Raises ValueError (pydantic.ValidationError, SettingsError, undecodable text), yaml.YAMLError, OSError.
+    """
     values: dict[str, Any] = {}
     if path is not None:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         values = loaded if loaded is not None else {}
+        if not isinstance(values, dict):
+            raise ValueError(f"expected settings by name such as 'api: {{port: 8120}}', got {values!r:.60}")
+        values = {str(key): value for key, value in values.items()}
     return Settings(**values)

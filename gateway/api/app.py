@@ -1,27 +1,34 @@
-"""The HTTP application: the API under /api/v1, health for machines, the console for people."""
+"""The HTTP application: the API under /api/v1, health for machines. The console for people is put on top of it."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from gateway.api import cases, devices, health, records, stream
+from gateway.api.auth import cookie_scheme
 from gateway.api.context import Context
+from gateway.api.door import Door
+from gateway.api.problem import add_explanations, described
 
 DESCRIPTION = """
 What devices said, what was decided, who was told, and what people do about it.
 
 All but `/healthz`, `/readyz` and `/metrics` needs a token: `Authorization: Bearer …`. Instants are milliseconds since
-the epoch, UTC (`*_ms`). Errors of the case machine (409) carry a stable `code` and a sentence in Chinese and English.
+the epoch, UTC (`*_ms`). Every error has the shape `Problem`: a stable `code`, and a sentence in Chinese and English.
+Lists are read page by page: `before` is the last one you have.
 """
 
 
 def create_api(context: Context) -> FastAPI:
     """The application over a running gateway."""
-    app = FastAPI(title="Anju 安居", version="1", description=DESCRIPTION)
+    # No /docs: FastAPI's page would run scripts from elsewhere beside the console and its cookie.
+    app = FastAPI(title="Anju 安居", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.context = context
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=described(401, 403, 422, 503))
     for router in (cases.router, devices.router, records.router, stream.router, health.router):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.public)
+    add_explanations(app)
+    app.add_middleware(Door)
     return app

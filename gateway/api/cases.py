@@ -5,52 +5,62 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Body, Path, Query
 
 from gateway.api import reads
 from gateway.api.auth import Operator, Reader
 from gateway.api.context import Gateway
-from gateway.api.models import CaseDetail, CaseSummary, Decision, Problem
+from gateway.api.models import ID, CaseDetail, CaseSummary, Decision
+from gateway.api.problem import ApiProblem, described
 from gateway.api.views import case_detail, case_summary
 from gateway.cases.commands import Action, HumanAction, Refused
+from gateway.decider.case_rows import Conflict
 
 router = APIRouter(prefix="/cases", tags=["cases"])
 
-CaseId = Annotated[str, Path(max_length=64, examples=["2026-000042"])]
+CaseId = Annotated[str, Path(max_length=64, pattern=ID, examples=["2026-000042"])]
 DECIDE_WITHIN_S = 15.0
 
 
-@router.get("")
+def no_such_case(case_id: str) -> ApiProblem:
+    return ApiProblem(404, "no_such_case", f"没有案卷 {case_id}", f"there is no case {case_id!r}")
+
+
+@router.get("", responses=described(404))
 def list_cases(
     context: Gateway,
     _: Reader,
     open: Annotated[bool, Query(description="only cases that are not closed or cancelled")] = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before_ms: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    before: Annotated[
+        str | None,
+        Query(max_length=64, pattern=ID, description="the last case you have: what comes after it, for the next page"),
+    ] = None,
 ) -> list[CaseSummary]:
     """Cases, the newest first."""
-    found = reads.cases(context.engine, open_only=open, limit=limit, before_ms=before_ms)
+    if before is not None and reads.case(context.engine, before) is None:
+        raise no_such_case(before)
+    found = reads.cases(context.engine, open_only=open, limit=limit, before=before)
     return [case_summary(context, case) for case in found]
 
 
-@router.get("/{case_id}", responses={404: {"model": Problem}})
+@router.get("/{case_id}", responses=described(404))
 def get_case(context: Gateway, _: Reader, case_id: CaseId) -> CaseDetail:
     """One case with its timeline, its alarms with their evidence, and everything that was said."""
     case = reads.case(context.engine, case_id)
     if case is None:
-        raise HTTPException(404, f"there is no case {case_id!r}")
+        raise no_such_case(case_id)
     return case_detail(context, case)
 
 
-@router.post(
-    "/{case_id}/{action}",
-    response_model=CaseSummary,
-    responses={404: {"model": Problem}, 409: {"model": Problem, "description": "not now; says how things stand"}},
-)
+@router.post("/{case_id}/{action}", responses=described(404, 409, 413))
 async def decide(
-    context: Gateway, caller: Operator, case_id: CaseId, action: Action, decision: Decision
-) -> CaseSummary | JSONResponse:
+    context: Gateway,
+    caller: Operator,
+    case_id: CaseId,
+    action: Action,
+    decision: Annotated[Decision, Body(default_factory=Decision)],
+) -> CaseSummary:
     """Take a decision on a case. It is committed when this returns.
 
     ``acknowledge`` I take it (a lease: without progress the ladder goes on) · ``dispatch`` somebody is on the way ·
@@ -64,13 +74,11 @@ async def decide(
         async with asyncio.timeout(DECIDE_WITHIN_S):
             case = await asyncio.wrap_future(context.decider.act(case_id, command))
     except KeyError:
-        return _problem(404, "no_such_case", f"没有案卷 {case_id}", f"there is no case {case_id!r}")
+        raise no_such_case(case_id) from None
     except Refused as refused:
-        return _problem(409, refused.code, refused.zh, refused.en)
-    except TimeoutError:
-        return _problem(503, "busy", "系统繁忙，请重试", "not decided in time; look at the case before you try again")
-    return await asyncio.to_thread(case_summary, context, case)
-
-
-def _problem(status: int, code: str, zh: str, en: str) -> JSONResponse:
-    return JSONResponse(Problem(code=code, zh=zh, en=en).model_dump(), status_code=status)
+        raise ApiProblem(409, refused.code, refused.zh, refused.en) from None
+    except (TimeoutError, Conflict):
+        raise ApiProblem(
+            503, "busy", "系统繁忙，请先查看案卷再重试", "not decided in time; look at the case before you try again"
+        ) from None
+    return case_summary(context, case)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.api.auth import Reader
 from gateway.api.context import Gateway
+from gateway.api.models import Alive, Readiness
 from gateway.health import Part
 
 public = APIRouter(tags=["health"])
@@ -15,19 +15,25 @@ router = APIRouter(tags=["health"])
 
 
 @public.get("/healthz")
-def healthz() -> dict[str, str]:
+async def healthz() -> Alive:
     """The process answers."""
-    return {"status": "ok"}
+    return Alive()
 
 
-@public.get("/readyz")
-def readyz(context: Gateway) -> JSONResponse:
-    """200 when alarms can be taken in and decided; 503 with the names of the parts that cannot."""
+@public.get("/readyz", responses={503: {"model": Readiness, "description": "A part that is needed has failed"}})
+def readyz(context: Gateway, response: Response) -> Readiness:
+    """200 when alarms can be taken in, decided and passed on; 503 with the names of the parts that cannot."""
     failed = [part.name for part in context.health() if part.critical and part.state == "failed"]
-    return JSONResponse({"ready": not failed, "failed": failed}, status_code=503 if failed else 200)
+    if failed:
+        response.status_code = 503
+    return Readiness(ready=not failed, failed=failed)
 
 
-@public.get("/metrics")
+@public.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The figures"}},
+)
 def metrics(context: Gateway) -> Response:
     """Figures in Prometheus' text format; no personal data."""
     return Response(generate_latest(context.metrics), media_type=CONTENT_TYPE_LATEST)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.reads import AlarmRow, DeviceState, OutboxRow, TimelineLine
 from gateway.cases.model import Case
 
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL stores no NUL character."""
+ID = r"^[^\x00-\x1f\x7f]{1,200}$"
+"""What can be an id of something: no control characters."""
+
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class Decision(_Shape):
@@ -27,20 +32,45 @@ class Decision(_Shape):
         },
     )
 
-    reason: Annotated[str, Field(max_length=2000)] = ""
+    reason: Annotated[str, Field(max_length=2000, pattern=NO_NUL)] = ""
     """Why. Required for cancel, veto, release and note."""
-    to: Annotated[str, Field(max_length=200)] = ""
+    to: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     """For dispatch and arrive: who."""
-    version: int | None = None
+    version: Annotated[int, Field(ge=1, le=2**31)] | None = None
     """The version you saw: your answer is refused (409) if the case has moved on since."""
+
+
+class FieldFault(_Shape):
+    """One thing in a request that does not fit."""
+
+    where: str
+    """``body.reason``, ``query.limit`` …"""
+    expected: str
 
 
 class Problem(_Shape):
     """Why a request was not carried out."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "code": "already_taken",
+                    "zh": "已由 operator:night-desk 受理，谢谢",
+                    "en": "already taken by operator:night-desk, thank you",
+                    "fields": [],
+                }
+            ]
+        },
+    )
+
     code: str
+    """Stable; for programs."""
     zh: str
     en: str
+    fields: list[FieldFault] = []
+    """For ``invalid_request``: what is wrong where."""
 
 
 class CaseSummary(_Shape):
@@ -92,10 +122,45 @@ class DeviceDetail(DeviceSummary):
     latest: list[ReadingOut]
 
 
+class Point(_Shape):
+    """One reading."""
+
+    at_ms: int
+    value: float
+
+
+class BucketPoint(_Shape):
+    """The readings of ``width_s`` seconds from ``at_ms`` on."""
+
+    at_ms: int
+    count: int
+    mean: float
+    low: float
+    high: float
+    last: float
+
+
 class Series(_Shape):
     """A metric over time: raw readings, or buckets where ``width_s`` was given."""
 
     device: str
     metric: str
     unit: str
-    points: list[dict[str, Any]]
+    """UCUM."""
+    points: list[Point] | list[BucketPoint]
+
+
+class Alive(_Shape):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(_Shape):
+    """Whether alarms can be taken in and decided."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"ready": False, "failed": ["mqtt-urgent"]}]}
+    )
+
+    ready: bool
+    failed: list[str]
+    """Names of the parts that cannot; `GET /api/v1/health` says why."""

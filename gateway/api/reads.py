@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -81,13 +81,16 @@ class DeviceState(Frozen):
     clock_offset_ms: int | None
 
 
-def cases(engine: sa.Engine, *, open_only: bool, limit: int, before_ms: int | None = None) -> list[Case]:
-    """Cases, the newest first."""
+def cases(engine: sa.Engine, *, open_only: bool, limit: int, before: str | None = None) -> list[Case]:
+    """Cases, the newest first; those that come after the case ``before`` in this order, for the next page."""
     query = sa.select(t.cases.c.body).order_by(t.cases.c.opened_at_ms.desc(), t.cases.c.id.desc()).limit(limit)
     if open_only:
         query = query.where(t.cases.c.open.is_(True))
-    if before_ms is not None:
-        query = query.where(t.cases.c.opened_at_ms < before_ms)
+    if before is not None:
+        opened_ms = sa.select(t.cases.c.opened_at_ms).where(t.cases.c.id == before).scalar_subquery()
+        # Many cases may open in one millisecond: a page may end between two of them.
+        same = sa.and_(t.cases.c.opened_at_ms == opened_ms, t.cases.c.id < before)
+        query = query.where(sa.or_(t.cases.c.opened_at_ms < opened_ms, same))
     with reading(engine) as connection:
         return [Case.model_validate_json(body) for body in connection.execute(query).scalars()]
 
@@ -131,13 +134,17 @@ def timeline(engine: sa.Engine, case_id: str) -> list[TimelineLine]:
     ]
 
 
-def alarms(engine: sa.Engine, *, open_only: bool, case_id: str | None, limit: int) -> list[AlarmRow]:
-    """Alarms, the newest first."""
+def alarms(
+    engine: sa.Engine, *, open_only: bool, case_id: str | None, limit: int, before: int | None = None
+) -> list[AlarmRow]:
+    """Alarms, the newest first; those older than the alarm ``before``, for the next page."""
     query = sa.select(t.alarms).order_by(t.alarms.c.id.desc()).limit(limit)
     if open_only:
         query = query.where(t.alarms.c.cleared_at_ms.is_(None))
     if case_id is not None:
         query = query.where(t.alarms.c.case_id == case_id)
+    if before is not None:
+        query = query.where(t.alarms.c.id < before)
     with reading(engine) as connection:
         rows = connection.execute(query).all()
     found = []
@@ -164,9 +171,16 @@ def alarms(engine: sa.Engine, *, open_only: bool, case_id: str | None, limit: in
 
 
 def outbox(
-    engine: sa.Engine, *, case_id: str | None, status: str | None, limit: int, channel: str | None = None
+    engine: sa.Engine,
+    *,
+    case_id: str | None,
+    status: str | None,
+    limit: int,
+    channel: str | None = None,
+    before: str | None = None,
 ) -> list[OutboxRow]:
-    """What is to be said, and how each attempt went; the newest first."""
+    """What is to be said, and how each attempt went; the newest first. ``before``: what comes after the row of this
+    key, for the next page."""
     query = sa.select(t.outbox).order_by(t.outbox.c.created_at_ms.desc(), t.outbox.c.key).limit(limit)
     if case_id is not None:
         query = query.where(t.outbox.c.case_id == case_id)
@@ -174,6 +188,10 @@ def outbox(
         query = query.where(t.outbox.c.status == status)
     if channel is not None:
         query = query.where(t.outbox.c.channel == channel)
+    if before is not None:
+        created_ms = sa.select(t.outbox.c.created_at_ms).where(t.outbox.c.key == before).scalar_subquery()
+        same = sa.and_(t.outbox.c.created_at_ms == created_ms, t.outbox.c.key > before)
+        query = query.where(sa.or_(t.outbox.c.created_at_ms < created_ms, same))
     with reading(engine) as connection:
         rows = connection.execute(query).all()
         tries = _attempts(connection, [row.key for row in rows])
@@ -199,29 +217,40 @@ def outbox(
     return found
 
 
+def was_said(engine: sa.Engine, key: str) -> bool:
+    """Whether the outbox has a row of this key."""
+    with reading(engine) as connection:
+        return connection.execute(sa.select(t.outbox.c.key).where(t.outbox.c.key == key)).one_or_none() is not None
+
+
 def _attempts(connection: sa.Connection, keys: Sequence[str]) -> dict[str, list[AttemptRow]]:
     found: dict[str, list[AttemptRow]] = {}
-    if not keys:
-        return found
-    query = sa.select(t.outbox_attempts).where(t.outbox_attempts.c.key.in_(keys)).order_by(t.outbox_attempts.c.attempt)
-    for row in connection.execute(query):
-        found.setdefault(row.key, []).append(
-            AttemptRow(
-                attempt=row.attempt,
-                started_at_ms=row.started_at_ms,
-                ended_at_ms=row.ended_at_ms,
-                result=row.result,
-                detail=row.detail,
+    a = t.outbox_attempts.c
+    for some in _few(keys):
+        for row in connection.execute(sa.select(t.outbox_attempts).where(a.key.in_(some)).order_by(a.attempt)):
+            found.setdefault(row.key, []).append(
+                AttemptRow(
+                    attempt=row.attempt,
+                    started_at_ms=row.started_at_ms,
+                    ended_at_ms=row.ended_at_ms,
+                    result=row.result,
+                    detail=row.detail,
+                )
             )
-        )
     return found
+
+
+def _few(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Databases limit how many values a query may have."""
+    return (keys[start : start + 1000] for start in range(0, len(keys), 1000))
 
 
 def device_states(engine: sa.Engine, devices: Sequence[str] | None = None) -> dict[str, DeviceState]:
     """Health by device id; all devices where none are named."""
-    query = sa.select(t.device_states)
-    if devices is not None:
-        query = query.where(t.device_states.c.device.in_(devices))
+    every = sa.select(t.device_states)
+    queries = (
+        [every] if devices is None else [every.where(t.device_states.c.device.in_(some)) for some in _few(devices)]
+    )
     with reading(engine) as connection:
         return {
             row.device: DeviceState(
@@ -232,5 +261,6 @@ def device_states(engine: sa.Engine, devices: Sequence[str] | None = None) -> di
                 firmware=row.firmware,
                 clock_offset_ms=row.clock_offset_ms,
             )
+            for query in queries
             for row in connection.execute(query)
         }

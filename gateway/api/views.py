@@ -18,11 +18,11 @@ def case_summary(context: Context, case: Case) -> CaseSummary:
 
 def _summary(context: Context, case: Case) -> dict[str, object]:
     directory = context.directory()
-    kind = ALARM_TYPES[case.type]
+    kind = ALARM_TYPES.get(case.type)  # None: a case of years ago may be of a type that is no more
     return {
         "case": case,
-        "type_zh": kind.zh,
-        "type_en": kind.en,
+        "type_zh": kind.zh if kind else case.type,
+        "type_en": kind.en if kind else case.type,
         "resident_name": directory.resident_name(case.resident) if directory else "",
         "place_zh": directory.place_path(case.place, "zh") if directory else "",
         "place_en": directory.place_path(case.place, "en") if directory else "",
@@ -43,8 +43,6 @@ def case_detail(context: Context, case: Case) -> CaseDetail:
 def device_summary(context: Context, device: Device, state: DeviceState | None) -> DeviceSummary:
     directory = context.directory()
     kind = KINDS[device.kind]
-    supervision_s = device.supervision_s or kind.supervision_s
-    silent = state is None or context.clock.now_ms() - state.last_seen_ms > supervision_s * 1000
     return DeviceSummary(
         id=device.id,
         kind=device.kind,
@@ -53,10 +51,19 @@ def device_summary(context: Context, device: Device, state: DeviceState | None) 
         place=device.place,
         place_zh=directory.place_path(device.place, "zh") if directory else "",
         resident=device.resident,
-        supervision_s=supervision_s,
+        supervision_s=_supervision_s(device),
         state=state,
-        silent=silent,
+        silent=is_silent(device, state, context.clock.now_ms()),
     )
+
+
+def is_silent(device: Device, state: DeviceState | None, now_ms: int) -> bool:
+    """Not heard for longer than its supervision interval, or never."""
+    return state is None or now_ms - state.last_seen_ms > _supervision_s(device) * 1000
+
+
+def _supervision_s(device: Device) -> int:
+    return device.supervision_s or KINDS[device.kind].supervision_s
 
 
 def reading_out(kind: str, reading: Reading) -> ReadingOut:

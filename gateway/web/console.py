@@ -27,8 +27,6 @@ HEADERS = {
     # Not no-referrer: with that, browsers send `Origin: null` with forms, and they could not be told from forgeries.
     "Referrer-Policy": "same-origin",
 }
-_API_DOCUMENTS = ("/docs", "/redoc")
-"""FastAPI's own pages bring their scripts from elsewhere: the policy of the console would leave them blank."""
 
 
 class Files(StaticFiles):
@@ -50,14 +48,12 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        policy = not scope["path"].startswith(_API_DOCUMENTS)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    if policy or name != "Content-Security-Policy":
-                        answer.setdefault(name, value)
+                    answer.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -1,0 +1,50 @@
+"""What holds for every request and answer: no large bodies, nothing kept in a cache."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.problem import ApiProblem, explain
+
+MAX_BODY_BYTES = 65_536
+"""The longest decision with its reason has a fraction of it."""
+
+
+def _too_large() -> ApiProblem:
+    return ApiProblem(413, "too_large", "请求过大", f"a request has at most {MAX_BODY_BYTES} bytes")
+
+
+class Door:
+    """Refuses bodies that are too large before they fill the memory, with or without a token; answers are not to be
+    kept by browsers and proxies, for they are about people. Plain ASGI, so that streams flow through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        left = MAX_BODY_BYTES
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _too_large()
+            return message
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                answer.setdefault("Cache-Control", "no-store")
+                answer.setdefault("X-Content-Type-Options", "nosniff")
+            await send(message)
+
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+            await explain(_too_large())(scope, receive, with_headers)
+            return
+        await self._app(scope, counted, with_headers)
