@@ -130,7 +130,7 @@ def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now
             case EndMomentaryAlarms():
                 for ref in case.alarms:
                     if ref.momentary:
-                        close_alarm(connection, ref.rule, ref.subject, now_ms)
+                        close_alarm(connection, ref.rule, ref.subject, now_ms, case_id=case.id)
     _write(connection, case.id, lines, now_ms)
     return said
 
@@ -188,6 +188,20 @@ def claim_timer(connection: sa.Connection, timer: DueTimer) -> bool:
         )
     )
     return done.rowcount == 1
+
+
+def postpone_timer(connection: sa.Connection, timer: DueTimer, due_at_ms: int) -> None:
+    """Try a timer again later whose step failed."""
+    connection.execute(
+        sa.update(t.timers)
+        .where(t.timers.c.case_id == timer.case_id, t.timers.c.name == timer.name.value)
+        .values(due_at_ms=due_at_ms)
+    )
+
+
+def timed_cases(connection: sa.Connection) -> list[str]:
+    """Every case that has a timer."""
+    return list(connection.execute(sa.select(t.timers.c.case_id).distinct()).scalars())
 
 
 def next_timer_ms(connection: sa.Connection) -> int | None:
@@ -251,9 +265,11 @@ def repeat_alarm(connection: sa.Connection, rule: str, subject: str) -> None:
     )
 
 
-def close_alarm(connection: sa.Connection, rule: str, subject: str, now_ms: int) -> None:
+def close_alarm(connection: sa.Connection, rule: str, subject: str, now_ms: int, *, case_id: str | None = None) -> None:
+    """End the open alarm with this key; with ``case_id`` only where it belongs to that case, not to a newer one."""
+    mine = sa.true() if case_id is None else t.alarms.c.case_id == case_id
     connection.execute(
         sa.update(t.alarms)
-        .where(t.alarms.c.rule == rule, t.alarms.c.subject == subject, t.alarms.c.cleared_at_ms.is_(None))
+        .where(t.alarms.c.rule == rule, t.alarms.c.subject == subject, t.alarms.c.cleared_at_ms.is_(None), mine)
         .values(cleared_at_ms=now_ms)
     )

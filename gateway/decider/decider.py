@@ -275,7 +275,10 @@ class Decider:
         log.warning("the clock was set by %+.1f s; what is due moves with it", by_ms / 1000)
 
         def move(decision: Decision) -> set[str]:
-            decision.clock_stepped(by_ms)
+            for case_id in case_rows.timed_cases(decision.connection):
+                self._apart(decision, f"clock step of {case_id}", partial(decision.clock_stepped, case_id, by_ms))
+            if by_ms > 0:
+                decision.view.rules.started(decision.now_ms)  # back, the rules notice by themselves
             return set()
 
         self._transact(move)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.cases import machine
-from gateway.cases.commands import AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
-from gateway.cases.model import Case, EndMomentaryAlarms
+from gateway.cases.commands import (
+    AlarmHeard,
+    ClockStepped,
+    Command,
+    DeliveryHeard,
+    HumanAction,
+    TimerDue,
+    TimerLost,
+)
+from gateway.cases.model import Case, EndMomentaryAlarms, Ladder, Stage, TimerName
 from gateway.cases.turn import Moved
 from gateway.decider import case_rows
 from gateway.decider.view import View
@@ -43,23 +52,26 @@ class Decision:
     def _raised(self, change: AlarmChange) -> None:
         case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
         case = None if case_id is None else case_rows.load(self.connection, case_id)
-        if case is not None and case.open:
+        if case is not None and case.open and case.stage not in (Stage.RESOLVED, Stage.VERIFIED):
             case_rows.repeat_alarm(self.connection, change.rule, change.subject)
             self._apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
             return
-        if case is not None:
-            # Closed never reopens: what comes again is a new episode.
+        if case_id is not None:
+            # Closed never reopens, and of what is done nobody is told any more: what comes again is a new episode.
             case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
-        ladder = self.view.ladders[change.ladder]
+        ladder = self._ladder(change, case)
         joined = case_rows.joinable(self.connection, change, ladder.life_safety, self.now_ms)
         if joined is not None:
             case_rows.insert_alarm(self.connection, change, joined.id)
             self._apply(joined, machine.step(joined, AlarmHeard(change=change), self.view.directory, self.now_ms))
             return
         number = case_rows.next_number(self.connection, self.now_ms, self.view.timezone)
-        case_rows.insert_alarm(self.connection, change, number)
+        # After a backup was restored numbers come again. What is sent goes by the id: it must never look like a repeat
+        # of an earlier case, which a 120 centre would rightly not answer.
+        case_id = f"{number}-{secrets.token_hex(3)}"
+        case_rows.insert_alarm(self.connection, change, case_id)
         moved = machine.open_case(
-            case_id=number,
+            case_id=case_id,
             number=number,
             change=change,
             ladder=ladder,
@@ -67,6 +79,24 @@ class Decision:
             now_ms=self.now_ms,
         )
         self._apply(None, moved)
+
+    def _ladder(self, change: AlarmChange, before: Case | None) -> Ladder:
+        """The ladder of the alarm. It may be gone where the alarm was raised under an earlier registry."""
+        ladder = self.view.ladders.get(change.ladder)
+        if ladder is not None:
+            return ladder
+        others = sorted(self.view.ladders.values(), key=lambda other: (not other.life_safety, other.id))
+        ladder = before.ladder if before is not None else others[0]
+        log.error("rule %s names ladder %s, which is gone; going by %s", change.rule, change.ladder, ladder.id)
+        return ladder
+
+    def repair(self, case_id: str, name: TimerName) -> None:
+        """A timer was lost: set it again."""
+        self._step(case_id, TimerLost(name=name))
+
+    def clock_stepped(self, case_id: str, by_ms: int) -> None:
+        """The wall clock was set: move what is due with it."""
+        self._step(case_id, ClockStepped(by_ms=by_ms))
 
     def timer(self, timer: case_rows.DueTimer) -> None:
         """A durable timer is due: claim it and take the step in the same transaction."""
@@ -97,7 +127,7 @@ class Decision:
         self.said = case_rows.save(self.connection, case, effects, previous=previous, now_ms=self.now_ms) or self.said
         if any(isinstance(effect, EndMomentaryAlarms) for effect in effects):
             for ref in case.alarms:
-                if ref.momentary:
+                if ref.momentary and case_rows.open_alarm_case(self.connection, ref.rule, ref.subject) is None:
                     self.view.rules.end_momentary(ref.rule, ref.subject)
         self.cases.add(case.id)
         return case
