@@ -24,13 +24,12 @@ class Radio:
     """``say`` as any device; what was acknowledged and which commands came stands in lists."""
 
     def __init__(self, port: int, password: str = "", *, user: str = "devices", name: str = "radio") -> None:
-        self.acknowledged: list[str] = []
-        """Message ids whose PUBACK came."""
         self.commands: list[tuple[str, Command]] = []
         self.obedient = True
         """Whether devices answer commands."""
         self.connects = 0
-        self._waiting: dict[int, str] = {}
+        self._names: dict[int, str] = {}
+        self._acknowledged: list[int] = []
         self._said: dict[str, tuple[str, bytes]] = {}
         self._last_ms = 0
         self._lock = threading.Lock()
@@ -59,6 +58,11 @@ class Radio:
     def connected(self) -> bool:
         return self._client.is_connected()
 
+    @property
+    def acknowledged(self) -> list[str]:
+        """Message ids whose PUBACK came, in order."""
+        return [self._names[mid] for mid in list(self._acknowledged) if mid in self._names]
+
     def say(
         self,
         device: str,
@@ -83,9 +87,9 @@ class Radio:
 
     def publish(self, to: str, payload: bytes, name: str) -> None:
         """Publish anything under a name of the test's own."""
-        with self._lock:
-            self._said[name] = (to, payload)
-            self._waiting[self._client.publish(to, payload, qos=1).mid] = name
+        self._said[name] = (to, payload)
+        # Without a lock: the PUBACK may be there before publish returns, and its callback holds paho's own.
+        self._names[self._client.publish(to, payload, qos=1).mid] = name
 
     def say_again(self, name: str) -> None:
         """The same message once more, as a device does that has heard nothing from the gateway itself."""
@@ -110,8 +114,7 @@ class Radio:
         self.connects += 1
 
     def _published(self, _client: object, _data: object, mid: int, *_: object) -> None:
-        with self._lock:
-            self.acknowledged.append(self._waiting.pop(mid))
+        self._acknowledged.append(mid)
 
     def _obey(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         device = message.topic.split("/")[3]
