@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from gateway.api import reads
 from gateway.api.context import Context, Gateway
+from gateway.health import Part
 from gateway.web.cards import Card, card, rank
 from gateway.web.fleet import fleet
 from gateway.web.render import Show, page
@@ -30,7 +31,9 @@ class Board:
     cards: list[Card]
     total: int
     vitals: dict[str, Vitals]
-    """Newest vitals by resident, of those with a life at stake or abnormal vitals."""
+    """Newest vitals by resident, of those with an open case."""
+    broken: list[Part]
+    """Parts without which alarms may not get through: all is not well then, however quiet it is."""
 
     @property
     def burning(self) -> list[Card]:
@@ -69,14 +72,15 @@ async def side(request: Request, context: Gateway, _: Seen) -> HTMLResponse:
 
 
 async def _board(context: Context) -> Board:
-    def read() -> tuple[list[Card], int]:
+    def read() -> tuple[list[Card], int, list[Part]]:
         cases, total = reads.open_cases(context.engine, READ)
-        return sorted((card(context, case) for case in cases), key=rank), total
+        broken = [part for part in context.health() if part.critical and part.state == "failed"]
+        return sorted((card(context, case) for case in cases), key=rank), total, broken
 
-    cards, total = await asyncio.to_thread(read)
+    cards, total, broken = await asyncio.to_thread(read)
     residents = dict.fromkeys(one.case.resident for one in cards[:SHOWN] if one.case.resident is not None)
     found = await asyncio.gather(*(vitals_of(context, resident) for resident in residents))
-    return Board(cards, total, {one.resident: one for one in found if one is not None})
+    return Board(cards, total, {one.resident: one for one in found if one is not None}, broken)
 
 
 def _side(context: Context) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from devices.native import PROTOCOL_VERSION, Message, encode, topic
 from devices.observation import Channel
 from firmware_sim.signals import ecg
 from gateway.api.auth import COOKIE
+from tests.support.broker import mosquitto
 from tests.support.console import EVIL, guarded_yard, logged_in, make_token, visitor
 from tests.support.eventually import eventually
 from tests.support.gateway import RunningGateway
@@ -322,3 +324,19 @@ def test_what_is_not_there_is_said_in_words(desk: httpx.Client) -> None:
         answer = desk.get(path)
         assert answer.status_code == 404 and words in answer.text
     assert desk.get("/api/v1/cases/2000-000001").headers["content-type"] == "application/json"
+
+
+def test_all_is_not_well_while_alarms_cannot_come_in(tmp_path: Path) -> None:
+    with (
+        OutsideWorld() as world,
+        mosquitto(tmp_path / "broker") as broker,
+        RunningGateway(tmp_path, world, community=guarded_yard(1), broker=broker) as running,
+        logged_in(running, running.token) as desk,
+    ):
+        assert "一切平安" in desk.get("/board").text
+        broker.stop()
+        eventually(lambda: "网关故障，报警可能收不到" in desk.get("/board").text, 20, "the fault on the board")
+        html = desk.get("/board").text
+        assert "一切平安" not in html and "紧急通道" in html
+        broker.start()
+        eventually(lambda: "一切平安" in desk.get("/board").text, 30, "well again")
