@@ -37,6 +37,13 @@ class Conflict(Exception):
     """Somebody else changed the case in between; the step is to be taken again on the new one."""
 
 
+def machines_trouble(error: Exception) -> bool:
+    """Whether the machine or the database failed, and not what was to be decided: then it is decided later."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return not isinstance(error, sa.exc.IntegrityError | sa.exc.DataError | sa.exc.ProgrammingError)
+    return isinstance(error, Conflict | sa.exc.TimeoutError | MemoryError | OSError)
+
+
 @dataclass(frozen=True, slots=True)
 class DueTimer:
     case_id: str

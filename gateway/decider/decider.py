@@ -307,9 +307,9 @@ class Decider:
         try:
             with decision.connection.begin_nested():
                 step()
-        except (sa.exc.OperationalError, case_rows.Conflict):
-            raise  # the whole transaction is to be taken again
-        except Exception:
+        except Exception as error:
+            if case_rows.machines_trouble(error):
+                raise  # the whole transaction is to be taken again
             log.exception("cannot decide: %s", what)
             self.health.undecidable += 1
             return False
@@ -398,9 +398,9 @@ class Decider:
                     self._command_result(decision, observation)
                 for change in decision.view.rules.observe(observation, decision.now_ms):
                     decision.alarm(change)
-            except (sa.exc.OperationalError, case_rows.Conflict):
-                raise
             except Exception as error:
+                if case_rows.machines_trouble(error):
+                    raise
                 raise _Undecidable(entry) from error
             observed.append(observation)
         devices = device_rows.note(decision.connection, observed)

@@ -80,8 +80,8 @@ def test_alarms_of_one_home_join_one_case_and_other_homes_have_their_own(room: D
     assert ("cardiac-pattern", "resident:r-1") in {alarm[:2] for alarm in room.alarms() if alarm[3] != first.id}
 
 
-class Breaks(sa.exc.SQLAlchemyError):
-    """What the database says when it fails."""
+class Breaks(OSError):
+    """What is said when the machine fails."""
 
 
 class BreakAt:
@@ -203,6 +203,34 @@ def test_a_new_decider_at_any_point_decides_the_same(engine: sa.Engine, tmp_path
     every = set(range(1, len(STORY)))
     for points in (every, {number for number in every if number % 2}, {number for number in every if not number % 2}):
         assert tell(engine, tmp_path, points) == expected, f"restarted before steps {sorted(points)}"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        sa.exc.OperationalError("", {}, Exception("disk I/O error")),
+        sa.exc.DatabaseError("", {}, Exception("database disk image is malformed")),
+        sa.exc.InterfaceError("", {}, Exception("the connection is closed")),
+        MemoryError(),
+    ],
+    ids=lambda trouble: type(trouble).__name__,
+)
+def test_trouble_of_the_machine_never_sets_a_press_aside(
+    room: DecidersRoom, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    room.settle()
+
+    def fail(*_: object, **__: object) -> str:
+        raise trouble
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.decider.case_rows.next_number", fail)
+        room.says("sos-1", "press", decide=False)
+        room.decider.wake()
+        eventually(lambda: room.decider.health.trouble, 10, "trouble")
+    room.settle()
+    assert [case.device for case in room.cases()] == ["sos-1"]
+    assert room.quarantined == [] and room.decider.health.undecidable == 0
 
 
 def test_an_action_that_is_refused_changes_nothing(room: DecidersRoom) -> None:

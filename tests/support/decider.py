@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ KIND_OF = {
     "smoke": "smoke",
     "contact": "contact",
 }
+
+
+_CASE_ID = re.compile(r"\b(\d{4}-\d{6})-[0-9a-f]{6}\b")
+"""A case's id has a part by chance."""
 
 
 class FakeJournal:
@@ -191,5 +196,6 @@ class DecidersRoom:
             columns = [column for column in table.c if column.name != "id" or table is t.cases]
             with reading(self.engine) as connection:
                 rows = [tuple(row) for row in connection.execute(sa.select(*columns))]
-            found[table.name] = sorted(rows, key=lambda row: json.dumps(row, default=str))
+            text = [tuple(_CASE_ID.sub(r"\1", cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
+            found[table.name] = sorted(text, key=lambda row: json.dumps(row, default=str))
         return found
