@@ -7,25 +7,33 @@ import shutil
 import socket
 import sqlite3
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
+from urllib.parse import urlsplit
 
 import httpx
+import sqlalchemy as sa
 import typer
 from rich.console import Console
 
+from gateway.clock import SystemClock
 from gateway.registry import store as registry_store
 from gateway.registry.secrets import references
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
 from gateway.state.db import open_database
+from gateway.terminal import DataDirOption, SettingsOption, read_settings
 from gateway.transports.broker import BrokerKind, find_broker
 
 out = Console(highlight=False)
 LEAST_FREE_MB = 1024
 SLOW_FSYNC_MS = 50.0
+WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
+"""A clock before this is one that was never set: small computers without a battery wake up in 1970."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +45,10 @@ class Finding:
     said: str
 
 
-def doctor(
-    settings: Annotated[Path | None, typer.Option(help="Settings of this gateway (YAML).")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Data directory, before that of the settings.")] = None,
-) -> None:
+def doctor(settings: SettingsOption = None, data_dir: DataDirOption = None) -> None:
     """体检 · Check this machine and this gateway's set-up. Exit code 1 when something must be mended."""
-    loaded = load_settings(settings)
-    if data_dir is not None:
-        loaded = loaded.model_copy(update={"data_dir": data_dir})
     worst = 0
-    for finding in _findings(loaded):
+    for finding in findings(read_settings(settings, data_dir)):
         colour, mark = {"ok": ("green", "✓"), "warning": ("yellow", "!"), "error": ("red", "✗")}[finding.level]
         out.print(f"[{colour}]{mark}[/] {finding.what}: ", end="")
         out.print(finding.said, markup=False, soft_wrap=True)
@@ -54,25 +56,37 @@ def doctor(
     raise typer.Exit(worst)
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Everything that was looked at, in order. Opening the state database may bring its schema up to date."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Finding("ok" if sys.version_info >= (3, 11) else "error", "Python", f"{version}; 3.11 or newer is needed")
     yield Finding("ok" if sqlite3.sqlite_version_info >= (3, 35) else "error", "SQLite", sqlite3.sqlite_version)
+    yield _clock()
     yield from _disk(settings)
     yield from _broker(settings)
     yield from _serial(settings)
+    yield from _store(settings)
     yield from _community(settings)
     yield from _running(settings)
 
 
+def _clock() -> Finding:
+    now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
+    said = f"{now:%Y-%m-%d %H:%M} UTC"
+    if now < WRITTEN:
+        return Finding("error", "clock", f"{said} is long past: set it, and install chrony or systemd-timesyncd")
+    return Finding("ok", "clock", said)
+
+
 def _disk(settings: Settings) -> Iterator[Finding]:
     directory = settings.data_dir.absolute()
+    while not directory.exists():  # will be made by the gateway
+        directory = directory.parent
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         free_mb = shutil.disk_usage(directory).free // 2**20
         took_ms = _fsync_ms(directory)
     except OSError as error:
-        yield Finding("error", "data directory", f"{directory} cannot be written: {error}")
+        yield Finding("error", "data directory", f"{settings.data_dir} cannot be written: {error}")
         return
     enough = free_mb >= LEAST_FREE_MB
     yield Finding("ok" if enough else "error", "disk", f"{free_mb} MB free in {directory}, {LEAST_FREE_MB} are needed")
@@ -86,22 +100,22 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 def _fsync_ms(directory: Path) -> float:
     """Median of eleven small durable writes."""
-    path = directory / ".doctor"
     times = []
-    with path.open("wb") as file:
+    with tempfile.NamedTemporaryFile(dir=directory, prefix=".anju-doctor-") as file:
         for _ in range(11):
             begun = time.perf_counter()
             file.write(b"x" * 512)
             file.flush()
             os.fsync(file.fileno())
             times.append((time.perf_counter() - begun) * 1000)
-    path.unlink()
     return sorted(times)[5]
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
     if not settings.broker.managed:
         yield _reachable("broker", settings.broker.host, settings.broker.port)
+        if settings.broker.username is not None:
+            yield from _secret(settings, settings.broker.password_secret)
         return
     found = find_broker()
     if found is None:
@@ -131,11 +145,33 @@ def _serial(settings: Settings) -> Iterator[Finding]:
             yield Finding("ok", f"serial {line.name}", line.port)
 
 
-def _community(settings: Settings) -> Iterator[Finding]:
-    if settings.database_url is None and not (settings.data_dir / "state.db").exists():
-        yield Finding("warning", "community", "none applied yet: anju apply FILE")
+def _store(settings: Settings) -> Iterator[Finding]:
+    if settings.store.kind == "embedded":
         return
-    community = registry_store.load(open_database(settings.database))
+    url = urlsplit(settings.store.url)
+    if url.hostname is None:
+        yield Finding("error", "telemetry store", f"store.url is {settings.store.url!r}; expected http://host:8086")
+        return
+    yield _reachable("telemetry store", url.hostname, url.port or (443 if url.scheme == "https" else 80))
+    yield from _secret(settings, settings.store.token_secret)
+
+
+def _secret(settings: Settings, name: str) -> Iterator[Finding]:
+    try:
+        settings.secrets.get(name)
+    except (KeyError, OSError) as error:
+        yield Finding("error", f"secret {name}", str(error.args[0]) if isinstance(error, KeyError) else str(error))
+
+
+def _community(settings: Settings) -> Iterator[Finding]:
+    community = None
+    if settings.database_url is not None or (settings.data_dir / "state.db").exists():
+        try:
+            community = registry_store.load(open_database(settings.database))
+        except (sa.exc.SQLAlchemyError, ValueError) as error:
+            why = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            yield Finding("error", "state database", f"cannot be used: {why}")
+            return
     if community is None:
         yield Finding("warning", "community", "none applied yet: anju apply FILE")
         return
@@ -143,10 +179,7 @@ def _community(settings: Settings) -> Iterator[Finding]:
         "ok", "community", f"{community.community.id}: {len(community.devices)} devices, {len(community.people)} people"
     )
     for name in sorted({name for name, *_ in references(community)}):
-        try:
-            settings.secrets.get(name)
-        except KeyError as error:
-            yield Finding("error", f"secret {name}", str(error.args[0]))
+        yield from _secret(settings, name)
     line = community.emergency_line
     yield Finding(
         "ok" if line is not None else "warning",
@@ -158,12 +191,25 @@ def _community(settings: Settings) -> Iterator[Finding]:
 
 
 def _running(settings: Settings) -> Iterator[Finding]:
+    """Whether it runs and how; if it does not, whether its ports are free."""
     url = f"http://{settings.api.host}:{settings.api.port}/readyz"
     try:
-        answer = httpx.get(url, timeout=3.0, trust_env=False)
-    except httpx.HTTPError:
+        document = httpx.get(url, timeout=3.0, trust_env=False).json()
+        ready, failed = bool(document["ready"]), ", ".join(document["failed"])
+    except (ValueError, LookupError, TypeError, httpx.RemoteProtocolError):
+        yield Finding("error", "gateway", f"something else answers at {url}: set another api.port")
+    except (httpx.HTTPError, httpx.InvalidURL):
         yield Finding("ok", "gateway", f"not running ({url} does not answer)")
-        return
-    document = answer.json()
-    failed = ", ".join(document.get("failed", []))
-    yield Finding("ok" if document.get("ready") else "error", "gateway", f"not ready: {failed}" if failed else "ready")
+        yield from _port("api.port", settings.api.host, settings.api.port)
+        if settings.broker.managed:
+            yield from _port("broker.port", settings.broker.host, settings.broker.port)
+    else:
+        yield Finding("ok" if ready else "error", "gateway", "ready" if ready else f"not ready: {failed}")
+
+
+def _port(what: str, host: str, port: int) -> Iterator[Finding]:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        why = f"{host}:{port} cannot be used ({error.strerror}): another program has it; set another {what}"
+        yield Finding("error", what, why)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import threading
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +16,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from devices.native import Message, encode, topic
-from devices.observation import Channel
+from devices.kinds import KINDS
+from devices.native import Message, decode, encode, topic
+from devices.observation import Channel, Refusal
 from gateway.clock import SystemClock
-from gateway.settings import load_settings
-from gateway.state.db import open_database
+from gateway.registry import store
+from gateway.registry.model import Community, Device
+from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, read_settings
 
 WITHIN_S = 10.0
 
@@ -27,49 +31,92 @@ def send(
     device: Annotated[str, typer.Argument(help="The device's id.")],
     event: Annotated[str | None, typer.Argument(help="An event such as press; none for telemetry.")] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="name=value; may be repeated.")] = None,
-    broker: Annotated[str, typer.Option(help="host:port")] = "127.0.0.1:1883",
+    broker: Annotated[str | None, typer.Option(help="host:port; default: that of the settings.")] = None,
     username: Annotated[str, typer.Option(help="MQTT user of the devices.")] = "devices",
-    settings: Annotated[Path | None, typer.Option(help="Settings of this gateway (YAML).")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Data directory, before that of the settings.")] = None,
+    settings: SettingsOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """代设备发送 · Publish one message as DEVICE and wait until the broker has it.
 
     Examples: `anju send sos-0001 press` · `anju send vitals-0001 -m spo2=88 -m pulse=120`
     """
-    from gateway.registry import store
-
-    loaded = load_settings(settings)
-    if data_dir is not None:
-        loaded = loaded.model_copy(update={"data_dir": data_dir})
-    community = store.load(open_database(loaded.database))
-    if community is None:
-        raise typer.BadParameter("no community has been applied here", param_hint="--data-dir")
-    metrics: dict[str, float] = {}
-    for text in metric or []:
-        name, _, value = text.partition("=")
-        try:
-            metrics[name] = float(value)
-        except ValueError:
-            raise typer.BadParameter(f"expected name=number, got {text!r}", param_hint="--metric") from None
+    loaded = read_settings(settings, data_dir)
+    host, port = _address(broker) if broker is not None else (loaded.broker.host, loaded.broker.port)
+    metrics = dict(_metric(text) for text in metric or [])
     if event is None and not metrics:
         raise typer.BadParameter("say an event or at least one --metric")
-    message = Message(v=1, boot=secrets.randbits(32), seq=1, t=SystemClock().now_ms(), event=event, metrics=metrics)
+    community = store.load(open_state(loaded))
+    if community is None:
+        fail("没有社区 no community has been applied here", "`anju apply FILE` first")
+    now_ms = SystemClock().now_ms()
+    message = Message(v=1, boot=secrets.randbits(32), seq=1, t=now_ms, event=event, metrics=metrics)
     channel = Channel.TELEMETRY if event is None else Channel.EVENT
+    payload = encode(message, "json")
+    _check(_registered(community, device), channel, payload, now_ms)
+    try:
+        password = loaded.secrets.get("MQTT_DEVICE_PASSWORD")
+    except KeyError as error:
+        fail("缺少密码 a password is missing", f"{error.args[0]}; the gateway's first start makes it")
     where = topic(community.community.id, device, channel)
-    failed = _publish(broker, username, loaded.secrets.get("MQTT_DEVICE_PASSWORD"), where, encode(message, "json"))
+    failed = _publish(host, port, loaded.broker.tls_ca, username, password, where, payload)
     if failed:
-        typer.echo(failed, err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{where}: {json.dumps({'event': event, 'metrics': metrics})} 代理已确认 acknowledged by the broker")
+        fail("未送达 not sent", failed)
+    said = json.dumps({"event": event, "metrics": metrics}, ensure_ascii=False)
+    typer.echo(f"{where}: {said} 代理已确认 acknowledged by the broker")
 
 
-def _publish(broker: str, username: str, password: str, where: str, payload: bytes) -> str | None:
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise typer.BadParameter(f"expected host:port such as 127.0.0.1:1883, got {text!r}", param_hint="--broker")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _metric(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not name or not math.isfinite(number):
+        raise typer.BadParameter(f"expected name=number, got {text!r}", param_hint="--metric")
+    return name, number
+
+
+def _registered(community: Community, device: str) -> Device:
+    known = {one.id: one for one in community.devices}
+    if device not in known:
+        near = get_close_matches(device, known, 3)
+        fail(
+            f"名册中没有设备 there is no device {device!r} in the registry",
+            f"did you mean {', '.join(near)}?" if near else "`anju devices list` shows all",
+        )
+    return known[device]
+
+
+def _check(device: Device, channel: Channel, payload: bytes, now_ms: int) -> None:
+    """Refuse here, with a reason, what the gateway would put into quarantine."""
+    try:
+        faults = decode(device, channel, payload, received_at_ms=now_ms, encoding="json").faults
+    except Refusal as refusal:
+        faults = (refusal,)
+    if faults:
+        kind = KINDS[device.kind]
+        knows = f"{kind.key} knows the events {', '.join(kind.events)}; the metrics {', '.join(kind.metrics) or 'none'}"
+        fail("网关不会接受 the gateway would not take this", f"{'; '.join(str(fault) for fault in faults)}\n{knows}")
+
+
+def _publish(
+    host: str, port: int, tls_ca: Path | None, username: str, password: str, where: str, payload: bytes
+) -> str | None:
     """Publish with QoS 1; what went wrong in words, or None."""
-    host, _, port = broker.rpartition(":")
+    broker = f"{host}:{port}"
     outcome: list[str] = []
     done = threading.Event()
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"anju-send-{secrets.token_hex(4)}")
     client.username_pw_set(username, password)
+    if tls_ca is not None:
+        client.tls_set(str(tls_ca))
 
     def connected(
         client: paho.Client, _data: object, _flags: paho.ConnectFlags, code: ReasonCode, _props: Properties | None
@@ -88,8 +135,8 @@ def _publish(broker: str, username: str, password: str, where: str, payload: byt
     client.on_connect = connected
     client.on_publish = published
     try:
-        client.connect(host or "127.0.0.1", int(port))
-    except (OSError, ValueError) as error:
+        client.connect(host, port)
+    except OSError as error:
         return f"no broker at {broker}: {error}; is the gateway running, and is --broker right?"
     client.loop_start()
     try:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shlex
 import signal
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import httpx
 import sqlalchemy as sa
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.api.auth import create_token
 from gateway.clock import SystemClock
@@ -26,6 +29,7 @@ from gateway.registry.pace import faster
 from gateway.settings import Settings
 from gateway.state.db import open_database
 from gateway.state.tables import tokens
+from gateway.terminal import read_settings
 from gateway.transports.broker_config import ensure_broker_users, write_private
 
 EXAMPLE = Path("examples/tuanjiehu/community.yaml")
@@ -48,7 +52,7 @@ def demo(
     devices: Annotated[int, typer.Option(min=20, max=2000, help="About how many devices.")] = 300,
     community: Annotated[Path, typer.Option(help="The community it is cut out of.")] = EXAMPLE,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("anju-data"),
-    port: Annotated[int, typer.Option(help="Port of the console.")] = 8120,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the console; 0: any that is free.")] = 8120,
     pace: Annotated[
         float | None, typer.Option(min=1, help="How much faster the ladders climb. Default: 6 with a scenario, else 1.")
     ] = None,
@@ -61,7 +65,7 @@ def demo(
     try:
         _play(scenario, devices, community, data_dir, port, pace or (STORY_PACE if scenario else 1.0), rate)
     except StageError as error:
-        out.print(f"[bold red]演示中断 the demo stopped:[/] {error}")
+        out.print(f"[bold red]演示中断 the demo stopped:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         pass
@@ -71,13 +75,19 @@ def demo(
 def _play(
     scenario: str | None, devices: int, source: Path, data_dir: Path, port: int, pace: float, rate: float
 ) -> None:
+    port = _console_port(port)
     data_dir = data_dir.absolute()
-    settings = Settings(data_dir=data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    settings = read_settings(None, data_dir)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StageError(f"{data_dir} cannot be written: {error}") from None
+    lock = _alone(data_dir)
     with out.status("准备社区 preparing the community …"):
         town = faster(_town(source, devices), pace)
         file = data_dir / "community.yaml"
-        file.write_text(yaml.safe_dump(town.model_dump(mode="json", exclude_defaults=True), allow_unicode=True))
+        document = town.model_dump(mode="json", exclude_defaults=True)
+        file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
         ensure_broker_users(settings.secrets)
         engine = open_database(settings.database)
         changes = registry_store.apply(engine, town, "demo", SystemClock().now_ms())
@@ -85,8 +95,7 @@ def _play(
         engine.dispose()
     size = f"{len(town.devices)} devices, {len(town.residents)} residents"
     out.print(f"社区 community: {size} ({changes.summary or 'as it was'})")
-    _check_port(port)
-    with Stage(data_dir / "logs") as stage:
+    with lock, Stage(data_dir / "logs") as stage:
         world_port = data_dir / "world.port"
         world_port.unlink(missing_ok=True)
         stage.start(
@@ -96,7 +105,7 @@ def _play(
         stage.wait_until("the outside world", lambda: world_port.exists() and world_port.read_text().strip() != "")
         outside = {f"{who}_HOST": "127.0.0.1" for who in ("MESSENGER", "CENTRE")}
         outside |= {f"{who}_PORT": world_port.read_text().strip() for who in ("MESSENGER", "CENTRE")}
-        broker_port = _free_port()
+        broker_port = _broker_port(settings)
         cable = data_dir / "cable"
         url = f"http://127.0.0.1:{port}"
         stage.start(
@@ -129,6 +138,7 @@ def _play(
             f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "
             f"控制台 console [link={url}/#token={console_token}]{url}/#token={console_token}[/link]"
         )
+        headline += f"\n[dim]{escape(_try_it(town, data_dir, broker_port))}[/]"
         if not out.is_terminal:
             out.print(headline, soft_wrap=True)
         view = View(url, console_token, out, headline)
@@ -139,6 +149,8 @@ def _play(
 
 
 def _town(source: Path, devices: int) -> Community:
+    if not source.exists():
+        raise StageError(f"{source} is not there: run it in the directory of the repository, or give --community FILE")
     read = read_community(source)
     if read.community is None:
         problems = "\n".join(str(problem) for problem in read.errors[:10])
@@ -165,14 +177,41 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def _try_it(town: Community, data_dir: Path, broker_port: int) -> str:
+    button = next((device.id for device in town.devices if device.kind == "sos_button"), None)
+    if button is None:
+        return ""
+    where = f"--broker 127.0.0.1:{broker_port} --data-dir {shlex.quote(str(data_dir))}"
+    return f"试一试 try: anju send {button} press {where}"
+
+
+def _alone(data_dir: Path) -> IO[bytes]:
+    """The lock of this demo's directory, held until it is closed. Raises StageError when another demo has it."""
+    lock = (data_dir / "demo.lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StageError(f"another demo runs with {data_dir}; end it, or take another --data-dir") from None
+    return lock
+
+
+def _port_of(wanted: int) -> int:
+    with socket.create_server(("127.0.0.1", wanted)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
-def _check_port(port: int) -> None:
+def _console_port(wanted: int) -> int:
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        return _port_of(wanted)
     except OSError as error:
-        raise StageError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from None
+        raise StageError(f"port {wanted} cannot be used ({error.strerror}); choose another with --port") from None
+
+
+def _broker_port(settings: Settings) -> int:
+    """The usual port, so that other tools find the broker; any other where it is taken."""
+    try:
+        return _port_of(settings.broker.port)
+    except OSError:
+        return _port_of(0)

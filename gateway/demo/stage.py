@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+ENDS_WITHIN_S = 15
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,7 +40,7 @@ class Stage:
             if process.poll() is None:
                 process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=15)
+                process.wait(timeout=ENDS_WITHIN_S)
             if process.poll() is None:
                 process.kill()
                 process.wait()

@@ -23,6 +23,13 @@ def cut_out(community: Community, devices: int) -> Community:
     people = {person for roster in rosters for duty in roster.duties for person in duty.people}
     people |= {relative.person for resident in served for relative in resident.family}
     people |= {resident.doctor for resident in served if resident.doctor}
+    people |= {
+        recipient.person
+        for ladder in community.ladders
+        for rung in ladder.rungs
+        for recipient in rung.notify
+        if recipient.person is not None
+    }
     return community.model_copy(
         update={
             "places": tuple(place for place in community.places if place.id in places),
@@ -43,7 +50,7 @@ def _homes(community: Community, count: int) -> Iterator[Device]:
     for resident in sorted(by_resident, key=lambda one: (-len({d.kind for d in by_resident[one]}), one)):
         home = by_resident[resident]
         if taken + len(home) > count:
-            return
+            continue
         taken += len(home)
         yield from home
 

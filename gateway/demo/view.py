@@ -21,6 +21,8 @@ from rich.text import Text
 from gateway.clock import SystemClock
 
 POLL_S = 0.5
+DEVICES_S = 5.0
+"""How often the devices are counted: a long list, that changes slowly."""
 _DECIDED = re.compile(r"^anju_decided_total\{.*\} (\S+)$", re.MULTILINE)
 LINES = 18
 
@@ -80,6 +82,8 @@ class View:
         self._scene = Scene()
         self._clock = SystemClock()
         self._stop = threading.Event()
+        self._first = True
+        self._count_at = 0.0
 
     def stop(self) -> None:
         """End `run`; from any thread or a signal handler."""
@@ -88,10 +92,14 @@ class View:
     def run(self, check: Callable[[], None]) -> None:
         """Show until `stop`, or until ``check`` raises. On something that is no terminal: one line per event."""
         if not self._console.is_terminal:
+            trouble = ""
             while not self._stop.wait(POLL_S):
                 check()
                 for line in self._look():
                     self._console.print(line, soft_wrap=True)
+                if self._scene.trouble != trouble:
+                    trouble = self._scene.trouble
+                    self._console.print(trouble or "API: 恢复 is back", markup=False, soft_wrap=True)
             return
         with Live(self._render(), console=self._console, screen=False, refresh_per_second=8) as live:
             next_look = 0.0
@@ -107,13 +115,19 @@ class View:
         scene = self._scene
         new: list[Text] = []
         try:
-            summaries = self._get("/api/v1/cases?limit=30")
-            scene.cases = [one for one in summaries if one["case"]["stage"] not in ("closed", "cancelled")]
-            for summary in reversed(summaries):
-                new += self._news(summary)
+            was_open = {one["case"]["id"] for one in scene.cases}
+            scene.cases = self._get("/api/v1/cases?open=true&limit=200")
+            found = {one["case"]["id"]: one for one in (*self._get("/api/v1/cases?limit=30"), *scene.cases)}
+            for gone in was_open - found.keys():
+                found[gone] = self._get(f"/api/v1/cases/{gone}")
+            for case_id in sorted(found):
+                new += self._news(found[case_id])
+            self._first = False
             scene.health = self._get("/api/v1/health")
-            devices = self._get("/api/v1/devices?limit=20000")
-            scene.devices = (sum(1 for d in devices if d["state"] and d["state"]["online"]), len(devices))
+            if time.monotonic() >= self._count_at:
+                devices = self._get("/api/v1/devices?limit=20000")
+                scene.devices = (sum(1 for d in devices if d["state"] and d["state"]["online"]), len(devices))
+                self._count_at = time.monotonic() + DEVICES_S
             metrics = self._http.get("/metrics").text
             scene.decided = sum(int(float(count)) for count in _DECIDED.findall(metrics))
             scene.trouble = ""
@@ -130,6 +144,9 @@ class View:
     def _news(self, summary: dict[str, Any]) -> list[Text]:
         case = summary["case"]
         if self._scene.seen.get(case["id"], 0) == case["version"]:
+            return []
+        if self._first and case["stage"] in ("closed", "cancelled"):
+            self._scene.seen[case["id"]] = case["version"]  # of an earlier demo: over before this one began
             return []
         detail = self._get(f"/api/v1/cases/{case['id']}")
         known = self._scene.seen.get(f"{case['id']}/lines", 0)
