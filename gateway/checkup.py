@@ -19,6 +19,10 @@ from gateway.transports.serial_health import LineState
 
 OVERDUE_S = 60.0
 """Something in the outbox that is overdue for longer makes it degraded."""
+STALLED_S = 30.0
+"""A part that has not been seen at work for so long hangs or has died."""
+REPAIRED_SHOWN_MS = 24 * 3_600_000
+"""A timer that the auditor had to set again is shown for so long."""
 BACKLOG = 10_000
 """Undecided observations beyond which the decider is said to be behind."""
 
@@ -70,12 +74,18 @@ class Checkup:
             )
         health = self._mqtt.health
         for lane in (health.urgent, health.routine):
+            stuck = lane.oldest_unanswered_s > STALLED_S
+            zh = f"已连接（{lane.protocol}）" if lane.connected else f"未连接：{lane.why}"
+            en = f"connected ({lane.protocol})" if lane.connected else f"not connected: {lane.why}"
+            if stuck:
+                zh += f"；日志 {lane.oldest_unanswered_s:.0f} 秒未答复，请检查磁盘"
+                en += f"; the journal has not answered for {lane.oldest_unanswered_s:.0f} s: check the disk"
             yield Part(
                 name=f"mqtt-{lane.lane.value}",
-                state="ok" if lane.connected else "failed",
+                state="ok" if lane.connected and not stuck else "failed",
                 critical=True,
-                zh=f"已连接（{lane.protocol}）" if lane.connected else f"未连接：{lane.why}",
-                en=f"connected ({lane.protocol})" if lane.connected else f"not connected: {lane.why}",
+                zh=zh,
+                en=en,
                 since_ms=lane.since_ms,
             )
         for transport in self._lines:
@@ -118,24 +128,44 @@ class Checkup:
                 en=f"cannot decide; alarms wait in the journal until this is mended: {health.trouble}",
                 since_ms=health.trouble_since_ms,
             )
+        stalled_s = self._decider.stalled_s
+        if stalled_s > STALLED_S:
+            return Part(
+                name="decider",
+                state="failed",
+                critical=True,
+                zh=f"判断线程 {stalled_s:.0f} 秒无响应，请检查磁盘；必要时重启网关，报警保存在日志中",
+                en=f"not seen at work for {stalled_s:.0f} s: check the disk, or restart the gateway; alarms wait in "
+                "the journal",
+            )
         lag = sum(lane.lag.get("decider", 0) for lane in self._journal.stats().lanes.values())
-        late = lag > BACKLOG
+        zh, en = [f"待判断 {lag} 条"], [f"{lag} to decide"]
+        if health.undecidable:
+            zh.append(f"{health.undecidable} 条无法判断（见隔离区和日志）")
+            en.append(f"{health.undecidable} undecidable (see quarantine and log)")
+        if health.registry is not None:
+            zh.append(f"新配置不可用，仍按上一版运行：{health.registry}")
+            en.append(f"the newest registry cannot be used, the one before it is in force: {health.registry}")
+        if health.repaired_ms is not None and self._clock.now_ms() - health.repaired_ms < REPAIRED_SHOWN_MS:
+            zh.append(f"自检修复定时 {health.repaired} 次，请报告")
+            en.append(f"{health.repaired} lost timers were set again, please report it")
         return Part(
             name="decider",
-            state="degraded" if late or health.undecidable else "ok",
+            state="degraded" if lag > BACKLOG or len(en) > 1 else "ok",
             critical=True,
-            zh=f"待判断 {lag} 条" + (f"，{health.undecidable} 条无法判断（见隔离区）" if health.undecidable else ""),
-            en=f"{lag} to decide"
-            + (f", {health.undecidable} undecidable (see quarantine)" if health.undecidable else ""),
+            zh="，".join(zh),
+            en=", ".join(en),
         )
 
     def _outbox_part(self) -> Part:
         health = self._outbox.health()
         failing = sorted(name for name, channel in health.channels.items() if channel.failing)
-        bad = health.database_error or health.oldest_due_s > OVERDUE_S
+        bad = health.database_error or health.oldest_due_s > OVERDUE_S or health.looked_s > STALLED_S
         said = f"{health.waiting} waiting, {health.in_flight} under way"
         if failing:
             said += "; failing: " + ", ".join(f"{name} ({health.channels[name].last_error})" for name in failing)
+        if health.looked_s > STALLED_S:
+            said += f"; not seen at work for {health.looked_s:.0f} s, check the disk"
         if health.database_error:
             said += f"; {health.database_error}"
         return Part(

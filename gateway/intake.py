@@ -6,6 +6,7 @@ beside its observation does both, and is acknowledged with the observation.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from devices.native import DeviceRef, Encoding, decode, parse_topic
 from devices.observation import Channel, Observation, Refusal
 from gateway.clock import Clock, Millis
 from gateway.journal.entry import Done, Outcome, Quarantined
+
+log = logging.getLogger(__name__)
 
 
 class JournalSink(Protocol):
@@ -121,6 +124,18 @@ class Intake:
                 self._check_age(decoded.observation)
         except Refusal as refusal:
             self._refuse(transport, source, payload, refusal, now, counted)
+            return
+        except Exception as error:
+            # Whatever it is: not acknowledged it would come again for ever, and hold up everybody's presses.
+            log.exception("a message from %s broke the decoder; it is kept in quarantine", source)
+            defect = Refusal(
+                "undecodable",
+                field="payload",
+                expected="a decoder that can judge every message",
+                hint=f"{type(error).__name__}: {error}; report this as a defect",
+                device=device_id,
+            )
+            self._refuse(transport, source, payload, defect, now, counted)
             return
         for fault in decoded.faults:
             self._refuse(transport, source, payload, fault, now, _nobody_waits)

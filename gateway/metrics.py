@@ -142,8 +142,15 @@ class _Figures(Collector):
             for (rule, reason), count in dict(view.rules.skipped).items():
                 skipped.add_metric([rule, reason], count)
             yield skipped
+        health = self._decider.health
         yield CounterMetricFamily(
-            "anju_undecidable", "Observations on which the rules failed", value=self._decider.health.undecidable
+            "anju_undecidable", "Observations, timers and deliveries on which the code failed", value=health.undecidable
+        )
+        yield CounterMetricFamily(
+            "anju_timers_repaired", "Lost timers that the auditor set again: each is a defect", value=health.repaired
+        )
+        yield GaugeMetricFamily(
+            "anju_decider_stalled_seconds", "Since the decider was last seen at work", value=self._decider.stalled_s
         )
 
     def _of_outbox(self) -> Iterator[Metric]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,8 @@ class OutboxHealth(Frozen):
     in_flight: int
     oldest_due_s: float
     """For how long the row that should have gone out first is overdue."""
+    looked_s: float
+    """For how long it has not been seen at work: some seconds, unless the database hangs."""
     unrecorded: int
     """Results that the database has not taken yet."""
     database_error: str
@@ -73,6 +76,7 @@ class _Running:
 class _Seen:
     depth: Depth = field(default_factory=lambda: Depth(waiting=0, in_flight=0, most_overdue_ms=None, next_due_ms=None))
     error: str = ""
+    at: float = field(default_factory=time.monotonic)
 
 
 class OutboxWorker:
@@ -139,6 +143,7 @@ class OutboxWorker:
         return OutboxHealth(
             waiting=depth.waiting,
             in_flight=depth.in_flight,
+            looked_s=0.0 if self._stopping or self._loop is None else time.monotonic() - self._seen.at,
             oldest_due_s=0.0 if overdue is None else max(0, self._clock.now_ms() - overdue) / 1000,
             unrecorded=self._unrecorded,
             database_error=self._seen.error,
@@ -154,6 +159,7 @@ class OutboxWorker:
         try:
             while not self._stopping:
                 self._woken.clear()
+                self._seen.at = time.monotonic()
                 try:
                     idle_s = await self._cycle()
                     self._seen.error = ""

@@ -192,17 +192,29 @@ class MqttLane:
         self._thread.join()
         self._thread = None
 
-    def _run(self) -> None:
-        attempts: Counter[End] = Counter()
-        while not self._stopping.is_set():
+    def _live(self) -> Ending:
+        """One connection from its beginning to its end."""
+        try:
             connection = Connection(
                 self._address, self._filters(self._protocol), self._receive, protocol=self._protocol
             )
             self._connection = connection
             if self._stopping.is_set():
-                return
+                return Ending(End.STOPPED, "stopped")
+            return connection.live(partial(self._up, connection))
+        except (
+            Exception
+        ) as error:  # a certificate that is not there, a host that is no name: to be seen, and tried again
+            log.exception("MQTT %s: cannot connect", self.lane.value)
+            return Ending(
+                End.UNREACHABLE, f"{self._address.host}:{self._address.port}: {type(error).__name__}: {error}"
+            )
+
+    def _run(self) -> None:
+        attempts: Counter[End] = Counter()
+        while not self._stopping.is_set():
             began = time.monotonic()
-            ending = connection.live(partial(self._up, connection))
+            ending = self._live()
             steady = time.monotonic() - began >= STEADY_S
             ending = self._suspect_takeover(ending, steady)
             self._down(ending)

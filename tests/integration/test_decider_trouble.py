@@ -6,13 +6,16 @@ import copy
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
 
 from gateway.cases.model import Purpose, Stage
+from gateway.checkup import STALLED_S, Checkup
 from gateway.decider import case_rows
 from gateway.decider.decider import Decider
+from gateway.health import Part
 from gateway.state import tables as t
 from tests.support.deciding import DecidingRoom, deciding
 from tests.support.eventually import eventually
@@ -257,3 +260,26 @@ def test_a_thread_that_hangs_shows(room: DecidingRoom, monkeypatch: pytest.Monke
         held.set()
         room.decider.stop()
     assert room.decider.stalled_s == 0
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -> None:
+    journal = Mock(health=lambda: (), stats=lambda: Mock(lanes={}))
+    other = Mock()
+
+    def decider_part() -> Part:
+        checkup = Checkup(room.engine, journal, room.decider, other, other, other, other, [], room.clocks)
+        return checkup._decider_part()
+
+    room.press()
+    room.cycle()
+    assert decider_part().state == "ok"
+    room.sql(sa.delete(t.timers))
+    room.restart()
+    room.cycle()
+    assert decider_part().state == "degraded"
+    assert "lost timers" in decider_part().en
+    room.decider.health.beat -= STALLED_S + 1
+    assert decider_part().state == "failed"

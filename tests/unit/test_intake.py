@@ -178,3 +178,16 @@ def test_many_threads_may_offer_at_once(desk: Desk) -> None:
     assert {answers.wait(f"{thread}-{n}") for thread in range(4) for n in range(200)} == {Outcome.STORED}
     assert len(set(desk.room.ids(Lane.ROUTINE))) == 800
     assert desk.stats("mqtt").outcomes[Outcome.STORED] == 800
+
+
+def test_a_message_that_breaks_the_decoder_is_kept_and_does_not_come_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> object:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("gateway.intake.decode", broken)
+    assert desk.mqtt("anju/v1/tjh/sos-1/event", PRESS) is Outcome.QUARANTINED
+    (kept,) = desk.room.journal.quarantined(1)
+    assert (kept.reason, kept.device) == ("undecodable", "sos-1")
+    assert "RuntimeError: a defect" in kept.hint
