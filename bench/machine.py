@@ -60,7 +60,13 @@ def _mosquitto() -> str:
 
 def _commit() -> str:
     try:
-        said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parent,
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return said.stdout.strip()

@@ -14,6 +14,7 @@ from bench.press import Buttons, Presses
 from bench.report import Figures, Latencies
 from bench.system import Reading, System, running
 from devices.observation import Lane
+from gateway.transports.broker_config import MAX_QUEUED_MESSAGES
 
 Say = Callable[[str], None]
 
@@ -151,5 +152,9 @@ def _flood_figures(size: Size, before: Reading, acked_before: int, marks: list[_
         if grew
         else "the backlog did NOT grow all the time: the gateway was not saturated; offer more with --flood-rate"
     )
+    if any(mark.in_broker > MAX_QUEUED_MESSAGES for mark in marks):
+        figures.notes.append(
+            f"Mosquitto keeps {MAX_QUEUED_MESSAGES:,} for the routine lane; what came beyond was dropped there"
+        )
     figures.notes.append("100 % is one core; publishers, broker and gateway share the machine")
     return figures

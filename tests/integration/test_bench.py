@@ -1,0 +1,44 @@
+"""The benchmarks run from end to end and give figures. What the figures are is for a quiet machine, not for a test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+def test_path_from_the_command_line(tmp_path: Path) -> None:
+    report = tmp_path / "figures.md"
+    command = [sys.executable, "-m", "bench", "path", "--quick", "--flood-rate", "500", "--markdown", str(report)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:-1]]
+        for line in report.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|") and (cells := line.split("|"))
+    }
+    for name in ("bare broker round trip", "press → PUBACK", "press → lamp", "press → notified"):
+        count, p50, p99, longest, *under_flood = rows[name]
+        assert count == under_flood[0] == "8"  # nothing was lost, idle or under flood
+        times = [float(cell.replace(",", "")) for cell in (p50, p99, longest, *under_flood[1:])]
+        assert all(time > 0 for time in times)
+    assert "--flood-rate 500" in rows["command"][0]
+    assert list(tmp_path.iterdir()) == [report]  # the gateway's directory is gone
+
+
+def test_an_unknown_part_is_explained() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "pth"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "path" in done.stderr and "throughput" in done.stderr
