@@ -78,14 +78,14 @@ def show_case(case_id: CaseArgument, settings: SettingsOption = None, data_dir: 
         fail(f"没有案卷 there is no case {case_id!r}", "`anju cases list --all` shows all")
     out.print(f"[bold]{escape(case.number)}[/] {case.type} {case.stage.value} · {escape(case.explanation)}")
     lines = Table("at", "who", "what", "why", "facts", box=None)
-    for line in reads.timeline(engine, case_id):
+    for line in reads.timeline(engine, case.id):
         data = {key: value for key, value in line.data.items() if key != "evidence"}
         facts = json.dumps(data, ensure_ascii=False) if data else ""
         cells = (_instant(line.at_ms), line.actor, f"{line.zh} {line.en}", line.reason, facts)
         lines.add_row(*(escape(cell) for cell in cells))
     out.print(lines)
     said = Table("said", "to", "by", "status", "attempts", box=None)
-    for row in reversed(reads.outbox(engine, case_id=case_id, status=None, limit=1000)):
+    for row in reversed(reads.outbox(engine, case_id=case.id, status=None, limit=1000)):
         tries = "; ".join(f"{one.result or 'running'} {one.detail or ''}".strip() for one in row.tries)
         said.add_row(*(escape(cell) for cell in (row.purpose, row.person or row.to, row.channel, row.status, tries)))
     out.print(said)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from gateway.alarms import Frozen, Severity
 from gateway.cases.model import Case, Stage
 from gateway.cases.wording import TIMELINE_WORDS
+from gateway.decider.case_rows import load as load_case
 from gateway.state import tables as t
 from gateway.state.db import reading
 
@@ -109,9 +110,9 @@ def open_cases(engine: sa.Engine, limit: int) -> tuple[list[Case], int]:
 
 
 def case(engine: sa.Engine, case_id: str) -> Case | None:
+    """A case by its id, or by the number that people say."""
     with reading(engine) as connection:
-        body = connection.execute(sa.select(t.cases.c.body).where(t.cases.c.id == case_id)).scalar_one_or_none()
-    return None if body is None else Case.model_validate_json(body)
+        return load_case(connection, case_id)
 
 
 def timeline(engine: sa.Engine, case_id: str) -> list[TimelineLine]:

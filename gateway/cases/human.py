@@ -17,6 +17,7 @@ from gateway.cases.model import (
     WithdrawUnsent,
 )
 from gateway.cases.turn import Turn
+from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES
 
 _REASON_NEEDED = {"cancel": "撤销", "veto": "否决呼叫", "release": "退回", "note": "备注"}
 _FROM: dict[Action, tuple[Stage, ...]] = {
@@ -42,7 +43,7 @@ def act(turn: Turn, action: HumanAction) -> None:
         by_zh, by_en = (f"，由 {case.owner} 受理", f", taken by {case.owner}") if case.owner else ("", "")
         raise Refused(
             "stale",
-            f"案卷已变更为“{case.stage.value}”{by_zh}，请刷新后再操作",
+            f"案卷已变更为“{STAGES[case.stage].zh}”{by_zh}，请刷新后再操作",
             f"the case has moved on to {case.stage.value}{by_en}: look again",
         )
     if action.action in _REASON_NEEDED and not action.reason.strip():
@@ -51,7 +52,7 @@ def act(turn: Turn, action: HumanAction) -> None:
     if case.stage not in _FROM[action.action]:
         raise Refused(
             "wrong_stage",
-            f"案卷处于“{case.stage.value}”，不能执行 {action.action}",
+            f"案卷处于“{STAGES[case.stage].zh}”，现在不能“{ACTIONS[action.action].zh}”",
             f"the case is {case.stage.value}; {action.action} is possible when it is "
             + " or ".join(stage.value for stage in _FROM[action.action]),
         )
@@ -198,7 +199,7 @@ def _veto(turn: Turn, action: HumanAction) -> None:
     if emergency.state is not LineState.ARMED:
         raise Refused(
             "line_not_armed",
-            f"120 状态为“{emergency.state.value}”，不能否决",
+            f"120 状态为“{LINE_STATES[emergency.state].zh}”，不能否决",
             f"the line is {emergency.state.value}, not armed: there is nothing to veto",
         )
     turn.become(emergency=emergency.model_copy(update={"state": LineState.VETOED, "deadline_ms": None}))

@@ -2,8 +2,52 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.model import Case, Directory, Purpose
+
+
+class Words(NamedTuple):
+    """The same thing in both languages."""
+
+    zh: str
+    en: str
+
+
+STAGES: dict[str, Words] = {
+    "opened": Words("待受理", "waiting"),
+    "acknowledged": Words("已受理", "taken"),
+    "dispatched": Words("已派人", "on the way"),
+    "arrived": Words("已到场", "on the spot"),
+    "resolved": Words("已处置", "resolved"),
+    "verified": Words("已核查", "verified"),
+    "closed": Words("已结案", "closed"),
+    "cancelled": Words("已撤销", "cancelled"),
+}
+
+ACTIONS: dict[str, Words] = {
+    "acknowledge": Words("我来受理", "I take it"),
+    "dispatch": Words("派人前往", "send somebody"),
+    "arrive": Words("已到现场", "somebody is there"),
+    "resolve": Words("处置完成", "done"),
+    "verify": Words("核查属实", "checked"),
+    "close": Words("结案", "close"),
+    "cancel": Words("误报撤销", "false alarm"),
+    "release": Words("退回", "hand back"),
+    "veto": Words("不打 120", "do not call 120"),
+    "dial_now": Words("立即呼叫 120", "call 120 now"),
+    "note": Words("备注", "note"),
+}
+
+LINE_STATES: dict[str, Words] = {
+    "none": Words("不涉及", "not needed"),
+    "armed": Words("待命", "armed"),
+    "committed": Words("正在呼叫", "calling"),
+    "answered": Words("已应答", "answered"),
+    "failed": Words("未接通", "not reached"),
+    "vetoed": Words("已决定不打", "decided against"),
+}
 
 DRILL_MARK = "【演练】"
 

@@ -84,7 +84,9 @@ def next_number(connection: sa.Connection, now_ms: int, timezone: str) -> str:
 
 
 def load(connection: sa.Connection, case_id: str) -> Case | None:
-    body = connection.execute(sa.select(t.cases.c.body).where(t.cases.c.id == case_id)).scalar_one_or_none()
+    """A case by its id, or by the number that people say."""
+    named = sa.or_(t.cases.c.id == case_id, t.cases.c.number == case_id)
+    body = connection.execute(sa.select(t.cases.c.body).where(named)).scalar_one_or_none()
     return None if body is None else Case.model_validate_json(body)
 
 

@@ -26,7 +26,7 @@ def open_database(url: str) -> sa.Engine:
 
     Raises sqlalchemy.exc.OperationalError when the database cannot be reached or written.
     """
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, hide_parameters=True)  # errors are logged; names and messages are not
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)

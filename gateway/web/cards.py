@@ -10,8 +10,9 @@ from gateway.api.views import case_summary
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.model import Case, Rung, Stage
+from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES, Words
 from gateway.registry.directory import CommunityDirectory
-from gateway.web.words import ACTIONS, LINE_STATES, ROLES, SEVERITIES, STAGES, Words, words
+from gateway.web.words import ROLES, SEVERITIES, words
 
 NEXT: dict[Stage, tuple[Action, ...]] = {
     Stage.OPENED: ("acknowledge", "dispatch"),

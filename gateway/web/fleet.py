@@ -8,8 +8,8 @@ from devices.kinds import KINDS
 from gateway.api import reads
 from gateway.api.context import Context
 from gateway.api.reads import DeviceState
+from gateway.cases.wording import Words
 from gateway.registry.model import Device
-from gateway.web.words import Words
 
 LOW_BATTERY = 20.0
 """Per cent."""

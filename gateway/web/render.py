@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.api.context import Context
+from gateway.cases.wording import Words
 from gateway.web import words
 
 STATIC = Path(__file__).parent / "static"
@@ -84,7 +85,7 @@ def number(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else str(value)
 
 
-def both(pair: words.Words) -> Markup:
+def both(pair: Words) -> Markup:
     """Chinese, and English beside it in small."""
     if pair.zh == pair.en:
         return escape(pair.zh)

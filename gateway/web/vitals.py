@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from devices.kinds import KINDS
 from gateway.api.context import Context
+from gateway.cases.wording import Words
 from gateway.registry.model import Device
 from gateway.store.protocol import Reading, StoreUnavailable
-from gateway.web.words import Words
 
 MONITOR = "vitals_monitor"
 SHOWN = ("pulse", "spo2", "systolic", "diastolic", "respiration", "temperature", "glucose")

@@ -31,7 +31,6 @@ _TYPES = {
     Purpose.ALARM: "failure",
     Purpose.REMINDER: "failure",
     Purpose.TAKEN: "success",
-    Purpose.LINE_ANSWERED: "success",
     Purpose.CANCELLED: "info",
 }
 _STATUS = re.compile(r"error=(\d{3})\b")

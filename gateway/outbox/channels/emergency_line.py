@@ -60,7 +60,12 @@ class DrillLine:
         card = card_for_line(base, await self._newest_vitals(base), drill=True)
         card |= {"number": message.to, "attempt": attempt.number, "repeat": attempt.repeat}
         answer = await self._exchange("POST", "/calls", message.key, card)
-        return answer if isinstance(answer, Report) else _answered(answer)
+        if isinstance(answer, Report):
+            return answer
+        report = _answered(answer)
+        signs = "、".join(f"{sign['metric']} {sign['value']:g} {sign['unit']}" for sign in card.get("vitals") or ())
+        # The rest of the card stands in the outbox; the vitals are those of this moment, so they are kept here.
+        return report.model_copy(update={"detail": f"{report.detail}；体征 vitals: {signs}"}) if signs else report
 
     async def ask(self, message: Send) -> Report | None:
         if message.purpose is Purpose.EMERGENCY_CANCEL:
