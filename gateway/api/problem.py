@@ -101,8 +101,8 @@ def add_explanations(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of an endpoint, for its OpenAPI description."""
+def described(*statuses: int, of_stream: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The errors of an endpoint, for its OpenAPI description. Those of a stream are no events: FastAPI is told in full."""
     words = {
         401: "No valid token",
         403: "The token's role does not suffice, or the request comes from another site's page",
@@ -112,4 +112,6 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "The request does not fit its description",
         503: "Not possible at this moment; try again",
     }
-    return {status: {"model": Problem, "description": words[status]} for status in statuses}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    shape: dict[str, Any] = {"content": content} if of_stream else {"model": Problem}
+    return {status: {**shape, "description": words[status]} for status in statuses}

@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from gateway.api import reads
 from gateway.api.auth import Reader, still_valid
 from gateway.api.context import Context, Gateway
+from gateway.api.problem import described
 from gateway.api.views import case_summary
 from gateway.feed import News
 
@@ -21,7 +22,7 @@ CHECK_TOKEN_S = 5.0
 """A token that is revoked ends its streams within so long."""
 
 
-@router.get("/events", response_class=EventSourceResponse)
+@router.get("/events", response_class=EventSourceResponse, responses=described(401, 403, 422, 503, of_stream=True))
 async def events(context: Gateway, caller: Reader) -> AsyncIterator[ServerSentEvent]:
     """What changes, as it changes. Events:
 
