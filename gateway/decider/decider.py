@@ -36,9 +36,12 @@ from gateway.state.db import reading, writing
 log = logging.getLogger(__name__)
 
 READER = "decider"
-URGENT_BATCH = 64
+URGENT_BATCH = 16
+"""A lamp waits for all of its transaction, some 10 ms for each press in it."""
 ROUTINE_BATCH = 256
-TIMER_BATCH = 64
+TIMER_BATCH = 32
+OUTCOME_BATCH = 64
+SILENCE_BATCH = 32
 ROUTINE_LINGER_S = 0.05
 """Routine that comes alone waits so long for more, which saves a transaction each; urgent ends the wait."""
 AUDIT_S = 15.0
@@ -244,9 +247,9 @@ class Decider:
         if self._view is None:
             return False
         busy = self._observations(Lane.URGENT, URGENT_BATCH)
-        self._deliveries()
+        busy = self._deliveries() or busy
         busy = self._timers() or busy
-        self._silence()
+        busy = self._silence() or busy
         self._audit()
         return self._observations(Lane.ROUTINE, ROUTINE_BATCH) or busy
 
@@ -443,14 +446,15 @@ class Decider:
         )
         self._reload()
 
-    def _deliveries(self) -> None:
+    def _deliveries(self) -> bool:
         with reading(self._engine) as connection:
-            waiting = bool(outbox_rows.unseen_outcomes(connection))
+            waiting = len(outbox_rows.unseen_outcomes(connection))
         if waiting:
             self._commit(self._hear)
+        return waiting > OUTCOME_BATCH
 
     def _hear(self, decision: Decision) -> set[str]:
-        for outcome in outbox_rows.unseen_outcomes(decision.connection):
+        for outcome in outbox_rows.unseen_outcomes(decision.connection)[:OUTCOME_BATCH]:
             what = f"{outcome.delivery.value} of {outcome.send.key}"
             self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
             outbox_rows.mark_seen(decision.connection, outcome)
@@ -471,16 +475,21 @@ class Decider:
             self._commit(fire)
         return len(due) == TIMER_BATCH
 
-    def _silence(self) -> None:
+    def _silence(self) -> bool:
         view = self._need_view()
         deadline = view.rules.next_deadline_ms()
         if deadline is None or deadline > self._clock.now_ms() or len(self._read_until_ms) < len(Lane):
-            return
+            return False
         read_until_ms = min(self._read_until_ms.values())
 
+        told = 0
+
         def tick(decision: Decision) -> set[str]:
-            for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms):
+            nonlocal told
+            for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms, limit=SILENCE_BATCH):
+                told += 1
                 self._apart(decision, f"{change.rule} about {change.subject}", partial(decision.alarm, change))
             return set()
 
         self._commit(tick)
+        return told >= SILENCE_BATCH

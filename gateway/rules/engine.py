@@ -113,18 +113,21 @@ class Engine:
             changes += self._heard(observation, device, before, now_ms)
         return changes
 
-    def tick(self, now_ms: int, *, read_until_ms: int | None = None) -> list[AlarmChange]:
+    def tick(self, now_ms: int, *, read_until_ms: int | None = None, limit: int | None = None) -> list[AlarmChange]:
         """What the passing of time changes: silence. Also tells what ended with a change of rules or registry.
 
         ``read_until_ms``: while observations wait to be read, the time of receipt up to which all have been; a device
         whose word is still waiting is not silent. Without it, everything received until now has been read.
+
+        ``limit``: about so many at once; `next_deadline_ms` stays due while there are more. A whole street that falls
+        silent must not keep a press waiting.
         """
         self._clock(now_ms)
-        changes = [self._told_ended(*ended, now_ms) for ended in self._ended]
-        self._ended.clear()
+        ended, self._ended = self._ended[:limit], self._ended[len(self._ended[:limit]) :]
+        changes = [self._told_ended(*each, now_ms) for each in ended]
         horizon_ms = now_ms if read_until_ms is None else min(now_ms, read_until_ms)
         silent: list[tuple[int, str, str]] = []
-        while self._deadlines and self._deadlines[0][0] <= horizon_ms:
+        while self._deadlines and self._deadlines[0][0] <= horizon_ms and (limit is None or len(silent) < limit):
             _, device_id, rule_id = heapq.heappop(self._deadlines)
             due = self._real_deadline(rule_id, device_id)
             if due is not None and due > horizon_ms:

@@ -38,6 +38,12 @@ def calls(room: DecidingRoom) -> int:
     return sum(send.purpose is Purpose.EMERGENCY_CALL for send in room.sent())
 
 
+def silent(room: DecidingRoom) -> int:
+    with room.engine.connect() as connection:
+        query = sa.select(sa.func.count()).select_from(t.alarms).where(t.alarms.c.type == "device_silent")
+        return connection.execute(query).scalar_one()
+
+
 def told(room: DecidingRoom, person: str) -> int:
     return sum(send.person == person and send.purpose is Purpose.ALARM for send in room.sent())
 
@@ -223,6 +229,22 @@ def test_an_alarm_whose_case_is_missing_opens_a_new_one(room: DecidingRoom) -> N
     room.press()
     room.cycle()
     assert len(room.cases()) == 1
+
+
+def test_a_press_does_not_wait_for_a_street_that_falls_silent(
+    room: DecidingRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.decider.decider.SILENCE_BATCH", 2)
+    room.cycle()
+    room.clocks.forward(7 * 86_400)
+    room.decider.cycle()
+    room.decider.cycle()
+    assert 0 < silent(room) < 8, "all eight devices are silent, but not decided in one go"
+    room.press()
+    room.decider.cycle()
+    assert any(case.type == "personal_emergency" for case in room.cases())
+    room.cycle()
+    assert silent(room) >= 6, "and none of them is forgotten"
 
 
 # --- the thread -----------------------------------------------------------------------------------------------------
