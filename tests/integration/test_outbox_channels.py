@@ -373,6 +373,24 @@ async def test_nothing_in_the_data_takes_the_drill_off(
     assert (placed.card["drill"], placed.card["mark"]) == (True, "演练")
 
 
+async def test_telemetry_that_fails_or_hangs_does_not_keep_a_call_back(
+    world: Running, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbox.channels.emergency_line.VITALS_WITHIN_S", 0.1)
+
+    async def broken(_: str) -> list[dict[str, object]]:
+        raise RuntimeError("a defect of the store")
+
+    async def hanging(_: str) -> list[dict[str, object]]:
+        await asyncio.Event().wait()
+        return []
+
+    for number, vitals in enumerate((broken, hanging)):
+        channel = DrillLine(world.url, "WORLD_TOKEN", secrets, vitals=vitals)
+        made = call(f"case-{number}:line:3").model_copy(update={"data": {**call().data, "patient": {"id": "r-1"}}})
+        assert (await channel.send(made, attempt())).result is Result.DELIVERED
+
+
 async def test_busy_refused_and_denied(world: Running, secrets: Secrets) -> None:
     world.world.centre.mood.set(CentreBehaviour(mode="busy", times=1))
     busy = await line(world, secrets).send(call(), attempt())

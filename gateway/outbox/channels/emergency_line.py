@@ -6,7 +6,9 @@ mistake. Every text it sends carries the mark 演练.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,6 +19,11 @@ from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.channels.exchange import Answer, exchange, header_text, http_client, status_report
 from gateway.outbox.channels.template import Template
 from gateway.settings import Secrets
+
+logger = logging.getLogger(__name__)
+
+VITALS_WITHIN_S = 3.0
+"""A call does not wait for telemetry."""
 
 Vitals = Callable[[str], Awaitable[list[dict[str, object]]]]
 """The newest vital signs of a resident, by id."""
@@ -87,7 +94,12 @@ class DrillLine:
         patient = base.get("patient")
         if self._vitals is None or not isinstance(patient, dict) or "id" not in patient:
             return None
-        return await self._vitals(str(patient["id"]))
+        try:
+            async with asyncio.timeout(VITALS_WITHIN_S):
+                return await self._vitals(str(patient["id"]))
+        except Exception:  # whatever is wrong with telemetry: the call is made without it
+            logger.exception("the emergency card goes without vitals")
+            return None
 
     async def _cancel(self, message: Send) -> Report:
         reference = message.data.get("reference")
