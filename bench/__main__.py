@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -40,11 +41,13 @@ def main(
     for name, value in found_on:
         console.print(f"{name:>20}  {value}", highlight=False)
     tables: list[Figures] = []
+    progress = Console(stderr=True)
     try:
-        with console.status("…") as status:
+        with progress.status("…") as status:
+            tell = status.update if progress.is_terminal else progress.print
             for part, measure in _parts(quick, flood_rate).items():
                 if what in (What.ALL, part):
-                    tables += measure(lambda text, part=part: status.update(f"{part}: {text}"))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                    tables += measure(partial(_say, tell, part))
     except (StageError, BrokerDidNotAnswer, FloodError) as error:
         console.print(f"[bold red]the measurement stopped:[/] {error}")
         raise typer.Exit(1) from None
@@ -52,6 +55,10 @@ def main(
     if markdown is not None:
         write_markdown(markdown, found_on, tables)
         console.print(f"written to {markdown}")
+
+
+def _say(tell: Callable[[str], None], part: What, text: str) -> None:
+    tell(f"{part}: {text}")
 
 
 def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], list[Figures]]]:
