@@ -106,10 +106,11 @@ def _take(turn: Turn, rung: Rung) -> bool:
     """Do what one rung says; False when it reached nobody."""
     targets = _people(turn, rung)
     turn.write("system", "rung", rung=rung.id, people=[target.person for target in targets], call=rung.call)
-    reached = (
-        turn.tell(targets, Purpose.ALARM, occasion=f"{turn.case.ladder.id}:{turn.case.loop}:{rung.id}", rung=rung.id)
-        > 0
-    )
+    # Who stands on several rungs (a son who is grid staff) is told by the first of them; reminders come later.
+    known = {target.person for target in turn.case.told} if turn.case.loop == 0 else set()
+    new = [target for target in targets if target.person not in known]
+    turn.tell(new, Purpose.ALARM, occasion=f"{turn.case.ladder.id}:{turn.case.loop}:{rung.id}", rung=rung.id)
+    reached = any(target.addresses for target in targets)
     _remember(turn, targets)
     if rung.call:
         call_line(turn, "system")

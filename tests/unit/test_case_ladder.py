@@ -8,7 +8,7 @@ from gateway.alarms import AlarmMove
 from gateway.cases.commands import AlarmHeard, ClockStepped, Refused, TimerDue
 from gateway.cases.ladder import withheld
 from gateway.cases.model import Delivery, LineState, Purpose, Stage, TimerName, WithdrawUnsent
-from tests.support.town import LIFE, SERVICE, START, Story, Town, change
+from tests.support.town import LIFE, SERVICE, START, Story, Town, change, person
 
 
 def test_a_press_that_nobody_takes_climbs_to_120() -> None:
@@ -428,3 +428,14 @@ def test_a_timer_that_is_taken_out_too_early_is_set_again() -> None:
     lease = story.timers.pop(TimerName.LEASE)
     story.hear(TimerDue(name=TimerName.LEASE))
     assert story.timers[TimerName.LEASE] == lease
+
+
+def test_who_stands_on_several_rungs_is_told_once() -> None:
+    town = Town()
+    town.roles["supervisor"] = [person("desk")]
+    town.family = [person("wang")]
+    story = Story(town)
+    story.forward(170)
+    assert story.told() == ["desk: alarm", "wang: alarm", "zhao: alarm"]
+    story.forward(10)
+    assert len(story.line_calls()) == 1, "and the ladder keeps its times"
