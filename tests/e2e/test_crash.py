@@ -137,7 +137,8 @@ class Life:
         return waiting
 
     def stored_readings(self) -> list[dict[str, Any]]:
-        asked = {"device": "vitals-1", "metric": "pulse", "start_ms": 0, "end_ms": 2**52, "limit": 10_000}
+        asked: dict[str, str | int] = {"device": "vitals-1", "metric": "pulse", "start_ms": 0}
+        asked |= {"end_ms": 9_000_000_000_000, "limit": 10_000}
         answer = self.gateway.api.get("/api/v1/observations", params=asked)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["points"]
