@@ -11,7 +11,16 @@ import pytest
 IN_CI = os.environ.get("CI") == "true"
 
 NEEDS: dict[str, tuple[str, ...]] = {
-    "mosquitto": ("test_mqtt_", "test_managed_broker", "test_broker_", "test_sim_mqtt", "tests/e2e/", "test_bench"),
+    "mosquitto": (
+        "test_commands",
+        "test_demo",
+        "test_mqtt_",
+        "test_managed_broker",
+        "test_broker_",
+        "test_sim_mqtt",
+        "tests/e2e/",
+        "test_bench",
+    ),
     "influxd": ("test_store_protocol", "test_store_influx", "test_store_writer"),
     "victoria-metrics": ("test_store_influx", "test_store_writer"),
     "chromium": ("test_console_browser",),

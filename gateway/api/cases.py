@@ -38,8 +38,11 @@ def list_cases(
     ] = None,
 ) -> list[CaseSummary]:
     """Cases, the newest first."""
-    if before is not None and reads.case(context.engine, before) is None:
-        raise no_such_case(before)
+    if before is not None:
+        last = reads.case(context.engine, before)
+        if last is None:
+            raise no_such_case(before)
+        before = last.id  # it may have been named by its number
     found = reads.cases(context.engine, open_only=open, limit=limit, before=before)
     return [case_summary(context, case) for case in found]
 

@@ -44,7 +44,7 @@ def _instant(at_ms: int) -> str:
 @cases_app.command("list")
 def list_cases(
     all_: Annotated[bool, typer.Option("--all", help="Closed and cancelled ones as well.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 30,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 30,
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:

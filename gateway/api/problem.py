@@ -102,7 +102,7 @@ def add_explanations(app: FastAPI) -> None:
 
 
 def described(*statuses: int, of_stream: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The errors of an endpoint, for its OpenAPI description. Those of a stream are no events: FastAPI is told in full."""
+    """The errors of an endpoint, for its OpenAPI description. Those of a stream are no events: that is said in full."""
     words = {
         401: "No valid token",
         403: "The token's role does not suffice, or the request comes from another site's page",

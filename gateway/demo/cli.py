@@ -42,7 +42,7 @@ STORY_PACE = 6.0
 VISITOR, DESK = "visitor", "值班员"
 """Whose tokens the demo makes: yours, and that of the operator in a story."""
 
-out = Console()
+out = Console(highlight=False)
 
 
 def demo(

@@ -60,6 +60,8 @@ async def test_the_list_is_newest_first_and_pages_never_lose_a_case_of_the_same_
             break
         paged += [one["case"]["id"] for one in page]
     assert paged == every
+    number = (await house.get("/api/v1/cases"))[0]["case"]["number"]
+    assert [one["case"]["id"] for one in await house.get("/api/v1/cases", before=number)] == every[1:]
 
 
 async def test_open_leaves_out_what_is_over(house: House) -> None:
