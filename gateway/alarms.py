@@ -84,6 +84,7 @@ ALARM_TYPES: Mapping[str, AlarmType] = _types(
     _row("traffic_congestion", "交通拥堵", "traffic congestion", None, _MINOR),
     _row("device_silent", "设备失联", "device silent", 354, _SOON),
     _row("device_fault", "设备故障", "device fault", 380, _SOON),
+    _row("undecidable", "无法判断的报警", "alarm that could not be judged", 380, _LIKELY),
     _row("low_battery", "电量低", "low battery", 384, _MINOR),
 )
 

@@ -24,7 +24,8 @@ from gateway.api.auth import create_token
 from gateway.api.context import Context
 from gateway.checkup import Checkup
 from gateway.clock import Clock, SystemClock, steady_ms
-from gateway.decider.decider import Changed, Decider
+from gateway.decider.decider import Decider
+from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.feed import Feed, News
 from gateway.intake import Intake

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from gateway.alarms import AlarmChange, AlarmMove
+from devices.observation import Observation
+from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
 from gateway.cases import machine
 from gateway.cases.commands import (
     AlarmHeard,
@@ -49,6 +50,51 @@ class Decision:
         if case_id is not None:
             self._step(case_id, AlarmHeard(change=change))
 
+    def undecidable(self, observation: Observation) -> None:
+        """The rules' code fails on something urgent: people are told that something was said, and judge themselves.
+
+        The ladder is one for life safety, where there is one, without its emergency line: what was said is not known
+        to be an emergency.
+        """
+        device = self.view.directory.device(observation.device)
+        subject = f"device:{observation.device}"
+        ladders = sorted(self.view.ladders.values(), key=lambda ladder: (not ladder.life_safety, ladder.id))
+        rungs = tuple(rung for rung in ladders[0].rungs if rung.call is None)
+        ladder = ladders[0].model_copy(update={"rungs": rungs or ladders[0].rungs[:1], "cancel_window_s": 0})
+        change = AlarmChange(
+            move=AlarmMove.RAISED,
+            rule="undecidable",
+            rule_version=1,
+            subject=subject,
+            type="undecidable",
+            severity=Severity.URGENT,
+            ladder=ladder.id,
+            at_ms=self.now_ms,
+            observed_at_ms=observation.observed_at_ms,
+            device=observation.device,
+            place=device.place if device is not None else None,
+            resident=device.resident if device is not None else None,
+            momentary=True,
+            explanation=f"{observation.kind}: {observation.event}",
+            evidence=(
+                Evidence(
+                    message_id=observation.message_id,
+                    device=observation.device,
+                    observed_at_ms=observation.observed_at_ms,
+                    received_at_ms=observation.received_at_ms,
+                    event=observation.event,
+                    metrics=observation.metrics,
+                    clock_suspect=observation.clock_suspect,
+                ),
+            ),
+        )
+        case_id = case_rows.open_alarm_case(self.connection, change.rule, subject)
+        case = None if case_id is None else case_rows.load(self.connection, case_id)
+        if case is not None and case.open:
+            self._apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
+        else:
+            self._open(change, ladder)
+
     def _raised(self, change: AlarmChange) -> None:
         case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
         case = None if case_id is None else case_rows.load(self.connection, case_id)
@@ -65,6 +111,9 @@ class Decision:
             case_rows.insert_alarm(self.connection, change, joined.id)
             self._apply(joined, machine.step(joined, AlarmHeard(change=change), self.view.directory, self.now_ms))
             return
+        self._open(change, ladder)
+
+    def _open(self, change: AlarmChange, ladder: Ladder) -> None:
         number = case_rows.next_number(self.connection, self.now_ms, self.view.timezone)
         # After a backup was restored numbers come again. What is sent goes by the id: it must never look like a repeat
         # of an earlier case, which a 120 centre would rightly not answer.

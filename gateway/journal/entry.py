@@ -64,6 +64,10 @@ class JournalReader(Protocol):
         """Call ``wake`` (from the writer thread) after each commit that added entries."""
         ...
 
+    def cursor(self, reader: str, lane: Lane) -> int | None:
+        """How far ``reader`` had come; None for one that never said so."""
+        ...
+
     def set_cursor(self, reader: str, lane: Lane, position: int) -> None:
         """``reader`` will not ask for anything at or before ``position`` again; what all have read may be trimmed."""
         ...

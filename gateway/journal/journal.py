@@ -189,6 +189,10 @@ class Journal:
         """Call ``wake`` from the lane's thread after each commit that added entries."""
         self._wakers.append(wake)
 
+    def cursor(self, reader: str, lane: Lane) -> int | None:
+        """How far ``reader`` had come, up to about a second ago when the process was killed."""
+        return self._tables[lane].cursors.get(reader)
+
     def set_cursor(self, reader: str, lane: Lane, position: int) -> None:
         """``reader`` will not ask for anything at or before ``position`` again. Saved within about a second.
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from devices.observation import Lane
+from devices.observation import Lane, Observation
+from gateway.alarms import AlarmChange
 from gateway.cases.commands import Refused
 from gateway.cases.model import LineState, Stage
 from gateway.outbox.channel import Report, Result
 from gateway.registry.directory import CommunityDirectory
+from gateway.rules.engine import Engine
 from gateway.state import tables as t
 from gateway.state.db import open_database
 from tests.support.decider import DecidersRoom, FakeJournal
@@ -297,11 +299,46 @@ def test_an_observation_on_which_the_rules_fail_is_set_aside_and_the_rest_goes_o
     assert [case.resident for case in room.cases()] == ["r-2"]
     (item,) = room.quarantined
     assert (item.reason, item.device) == ("undecidable", "sos-1") and bad in item.payload.decode()
-    assert room.decider.health.undecidable == 1
+    assert room.decider.health.undecidable == 2, "the press, and the telling of it, which needs the same name"
     # Nothing of it stays in the rules' memory either: the next press is a first one.
     monkeypatch.undo()
     room.says("sos-1", "press")
     assert ("sos-pressed", "resident:r-1", 0, room.cases()[1].id) in room.alarms()
+
+
+def test_a_press_on_which_the_rules_fail_is_told_to_people_all_the_same(
+    room: DecidersRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Engine.observe
+
+    def broken(self: Engine, observation: Observation, now_ms: int) -> list[AlarmChange]:
+        if observation.device == "sos-1":
+            raise ZeroDivisionError("a defect")
+        return real(self, observation, now_ms)
+
+    monkeypatch.setattr(Engine, "observe", broken)
+    room.settle()
+    room.says("sos-1", "press")
+    room.says("sos-1", "press")
+    room.says("sos-1", "low_battery")
+    (case,) = room.cases()
+    assert (case.type, case.device, case.stage) == ("undecidable", "sos-1", Stage.OPENED)
+    assert case.told, "somebody is told, and looks"
+    assert all(rung.call is None for rung in case.ladder.rungs), "a machine calls 120 only for what it understands"
+    assert [item.reason for item in room.quarantined] == ["undecidable"] * 3
+
+
+def test_beside_a_new_database_nothing_that_was_decided_is_told_again(tmp_path: Path) -> None:
+    room = DecidersRoom(open_database(f"sqlite:///{tmp_path / 'first.db'}"), tmp_path)
+    room.says("sos-1", "press")
+    room.stop()
+    again = DecidersRoom(open_database(f"sqlite:///{tmp_path / 'second.db'}"), tmp_path)
+    again.journal = room.journal
+    again.settle()
+    assert again.cases() == []
+    again.says("sos-2", "press")
+    assert [case.device for case in again.cases()] == ["sos-2"]
+    again.stop()
 
 
 def test_a_new_revision_of_the_registry_is_worked_by_at_once(room: DecidersRoom) -> None:

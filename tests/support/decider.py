@@ -61,6 +61,9 @@ class FakeJournal:
     def subscribe(self, wake: Callable[[Lane], None]) -> None:
         """Nobody is woken: the room does it."""
 
+    def cursor(self, reader: str, lane: Lane) -> int | None:
+        return self.cursors.get(lane)
+
     def set_cursor(self, reader: str, lane: Lane, position: int) -> None:
         self.cursors[lane] = position
 

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Action, HumanAction
 from gateway.cases.model import Case, Send
-from gateway.decider.decider import Changed, Decider
+from gateway.decider.decider import Decider
+from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.journal.entry import Entry, Quarantined
 from gateway.registry import store as registry_store
@@ -65,6 +66,9 @@ class MemoryJournal:
 
     def subscribe(self, wake: object) -> None:
         """The test runs the cycles."""
+
+    def cursor(self, reader: str, lane: Lane) -> int | None:
+        return self.cursors.get((reader, lane))
 
     def set_cursor(self, reader: str, lane: Lane, position: int) -> None:
         self.cursors[reader, lane] = position

@@ -27,7 +27,8 @@ from gateway.api.app import create_api
 from gateway.api.auth import Role, create_token
 from gateway.api.context import Context
 from gateway.checkup import Checkup
-from gateway.decider.decider import Changed, Decider
+from gateway.decider.decider import Decider
+from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.feed import Feed, News
 from gateway.health import Part

@@ -1,0 +1,316 @@
+"""What the decider does in its transactions: observations, deliveries, timers, silence, the clock, the audit.
+
+Each method takes one bounded helping and commits it with what the rules remember, so that what is urgent never waits
+long behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+import sqlalchemy as sa
+
+from devices.observation import Lane, Observation
+from gateway.cases.commands import Refused
+from gateway.clock import Clock
+from gateway.decider import auditor, case_rows, device_rows
+from gateway.decider.clock_watch import ClockWatch
+from gateway.decider.decision import Decision
+from gateway.decider.health import Changed, Health
+from gateway.decider.view import View
+from gateway.journal.entry import Entry, JournalReader, Quarantined
+from gateway.outbox import rows as outbox_rows
+from gateway.state import tables as t
+from gateway.state.db import reading, writing
+
+log = logging.getLogger(__name__)
+
+READER = "decider"
+TIMER_BATCH = 32
+OUTCOME_BATCH = 64
+SILENCE_BATCH = 32
+HOUSEKEEPING = ("command_result", "low_battery")
+"""Urgent by their lane, and nothing that a person has to be told when the code fails on it."""
+AUDIT_S = 15.0
+AGAIN_MS = 30_000
+"""A timer whose step failed is tried again after so long; the others do not wait for it."""
+
+
+class _Undecidable(Exception):
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.observation.message_id)
+        self.entry = entry
+
+
+class Desk:
+    """Used by the decider's thread alone."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        journal: JournalReader,
+        clock: Clock,
+        health: Health,
+        *,
+        quarantine: Callable[[Quarantined], None],
+        on_change: Callable[[Changed], None],
+        on_said: Callable[[], None],
+        reload: Callable[[], None],
+        steady_ms: Callable[[], int] | None,
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._clock = clock
+        self._health = health
+        self._quarantine = quarantine
+        self._on_change = on_change
+        self._on_said = on_said
+        self._reload = reload
+        """Takes the rules' memory from the database again, where it is ahead of what was committed."""
+        self.view: View | None = None
+        """The registry to decide by."""
+        self._watch = ClockWatch(clock, steady_ms) if steady_ms is not None else None
+        self._audited = float("-inf")
+        self._positions: dict[Lane, int] = {}
+        self._read_until_ms: dict[Lane, int] = {}
+        """Up to when all that was received has been decided, by lane: a backlog is no silence of its devices."""
+        self._poisoned: set[tuple[Lane, int]] = set()
+
+    def find_position(self) -> None:
+        """Where in the journal to go on: the database's word, where it can be true."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == READER)).all()
+        positions = {Lane(row.lane): row.position for row in rows}
+        for lane in Lane:
+            position = positions.get(lane)
+            if position is None:
+                # A new database. Beside a journal that was decided already, what was decided is not told again.
+                position = self._journal.cursor(READER, lane) or 0
+                if position:
+                    log.error(
+                        "the state database is new, but the %s journal was decided up to %d: the cases before that "
+                        "went with the old database; going on from there",
+                        lane.value,
+                        position,
+                    )
+            if position > self._journal.last_position(lane):
+                # The journal is not the one these decisions were taken from: what is in it must not be skipped.
+                log.error(
+                    "the %s journal ends at %d but was decided up to %d: it was replaced; deciding it from its start",
+                    lane.value,
+                    self._journal.last_position(lane),
+                    position,
+                )
+                position = 0
+            self._positions[lane] = position
+            self._journal.set_cursor(READER, lane, position)
+
+    def mind_the_clock(self) -> None:
+        by_ms = self._watch.stepped_ms() if self._watch is not None else 0
+        if self._watch is None or not by_ms or self.view is None:
+            return
+        log.warning("the clock was set by %+.1f s; what is due moves with it", by_ms / 1000)
+
+        def move(decision: Decision) -> set[str]:
+            for case_id in case_rows.timed_cases(decision.connection):
+                self._apart(decision, f"clock step of {case_id}", partial(decision.clock_stepped, case_id, by_ms))
+            if by_ms > 0:
+                decision.view.rules.started(decision.now_ms)  # back, the rules notice by themselves
+            return set()
+
+        self._transact(move)
+        self._watch.settled()
+
+    def audit(self) -> None:
+        if time.monotonic() - self._audited < AUDIT_S:
+            return
+        with reading(self._engine) as connection:
+            lost = list(auditor.lost_timers(connection, self._clock.now_ms()))
+
+        def repair(decision: Decision) -> set[str]:
+            for case_id, name in lost:
+                log.error("case %s had no %s timer as it must; it is set again. Please report this", case_id, name)
+                self._apart(decision, f"repair of {case_id}", partial(decision.repair, case_id, name))
+            return set()
+
+        if lost:
+            self.commit(repair)
+            self._health.repaired += len(lost)
+            self._health.repaired_ms = self._clock.now_ms()
+        self._audited = time.monotonic()
+
+    def _apart(self, decision: Decision, what: str, step: Callable[[], object]) -> bool:
+        """Take a step that must not keep the others from theirs. False when the code failed on it, which is counted."""
+        try:
+            with decision.connection.begin_nested():
+                step()
+        except Exception as error:
+            if case_rows.machines_trouble(error):
+                raise  # the whole transaction is to be taken again
+            log.exception("cannot decide: %s", what)
+            self._health.undecidable += 1
+            return False
+        return True
+
+    def need_view(self) -> View:
+        if self.view is None:
+            raise Refused("no_community", "尚未配置社区", "no community has been applied yet: run `anju apply FILE`")
+        return self.view
+
+    def commit(self, work: Callable[[Decision], set[str]]) -> None:
+        """Run ``work`` and commit it with what the rules remember; then tell those who wait."""
+        self.mind_the_clock()
+        self._transact(work)
+
+    def _transact(self, work: Callable[[Decision], set[str]]) -> None:
+        self._health.beat = time.monotonic()
+        view = self.need_view()
+        with writing(self._engine) as connection:
+            decision = Decision(connection, view, self._clock.now_ms())
+            devices = work(decision)
+            remembered = [
+                {"rule": rule, "subject": subject, "body": body} for (rule, subject), body in view.rules.dirty().items()
+            ]
+            if remembered:
+                connection.execute(case_rows.remember_statement(connection.dialect.name), remembered)
+        if decision.said:
+            self._on_said()
+        if decision.cases or devices:
+            self._on_change(Changed(cases=frozenset(decision.cases), devices=frozenset(devices)))
+
+    def observations(self, lane: Lane, limit: int) -> bool:
+        after = self._positions.get(lane, 0)
+        now_ms = self._clock.now_ms()
+        entries = self._journal.read(lane, after, limit)
+        if not entries:
+            self._read_until_ms[lane] = now_ms
+            return False
+        try:
+            self.commit(lambda decision: self._decide(decision, lane, entries))
+        except _Undecidable as error:
+            self._set_aside(lane, error)
+            return True
+        self._positions[lane] = entries[-1].position
+        self._poisoned = {(of, at) for of, at in self._poisoned if of is not lane or at > entries[-1].position}
+        self._journal.set_cursor(READER, lane, entries[-1].position)
+        self._health.decided[lane.value] += len(entries)
+        more = len(entries) == limit
+        self._read_until_ms[lane] = entries[-1].observation.received_at_ms if more else now_ms
+        return more
+
+    def _decide(self, decision: Decision, lane: Lane, entries: list[Entry]) -> set[str]:
+        observed: list[Observation] = []
+        for entry in entries:
+            if (lane, entry.position) in self._poisoned:
+                continue
+            observation = entry.observation
+            try:
+                if observation.event == "command_result":
+                    self._command_result(decision, observation)
+                for change in decision.view.rules.observe(observation, decision.now_ms):
+                    decision.alarm(change)
+            except Exception as error:
+                if case_rows.machines_trouble(error):
+                    raise
+                raise _Undecidable(entry) from error
+            observed.append(observation)
+        devices = device_rows.note(decision.connection, observed)
+        values = {"position": entries[-1].position}
+        decision.connection.execute(
+            case_rows.insert(decision.connection, t.cursors)
+            .values(reader=READER, lane=lane.value, **values)
+            .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
+        )
+        return devices
+
+    def _command_result(self, decision: Decision, observation: Observation) -> None:
+        outbox_rows.confirm_command(
+            decision.connection,
+            observation.device,
+            str(observation.data.get("id", "")),
+            ok=observation.data.get("ok") is True,
+            error=str(observation.data.get("error", "")),
+            now_ms=decision.now_ms,
+        )
+
+    def _set_aside(self, lane: Lane, error: _Undecidable) -> None:
+        """One observation breaks the rules' code: it is kept for an engineer, and the rest goes on without it."""
+        observation = error.entry.observation
+        log.error("cannot decide on %s; it is kept in quarantine", observation.message_id, exc_info=error.__cause__)
+        self._poisoned.add((lane, error.entry.position))
+        self._health.undecidable += 1
+        self._quarantine(
+            Quarantined(
+                received_at_ms=observation.received_at_ms,
+                transport="decider",
+                source=f"{lane.value}:{error.entry.position}",
+                device=observation.device,
+                reason="undecidable",
+                field="rules",
+                expected="rules that can judge every observation",
+                hint=f"{error.__cause__!r}; report this as a defect",
+                payload=json.dumps({"message_id": observation.message_id, "event": observation.event}).encode(),
+            )
+        )
+        self._reload()
+        if lane is Lane.URGENT and observation.event not in HOUSEKEEPING:
+
+            def tell(decision: Decision) -> set[str]:
+                self._apart(
+                    decision, f"to tell of {observation.message_id}", partial(decision.undecidable, observation)
+                )
+                return set()
+
+            self.commit(tell)
+
+    def deliveries(self) -> bool:
+        with reading(self._engine) as connection:
+            waiting = len(outbox_rows.unseen_outcomes(connection))
+        if waiting:
+            self.commit(self._hear)
+        return waiting > OUTCOME_BATCH
+
+    def _hear(self, decision: Decision) -> set[str]:
+        for outcome in outbox_rows.unseen_outcomes(decision.connection)[:OUTCOME_BATCH]:
+            what = f"{outcome.delivery.value} of {outcome.send.key}"
+            self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
+            outbox_rows.mark_seen(decision.connection, outcome)
+        return set()
+
+    def timers(self) -> bool:
+        now_ms = self._clock.now_ms()
+        with reading(self._engine) as connection:
+            due = case_rows.due_timers(connection, now_ms, TIMER_BATCH)
+
+        def fire(decision: Decision) -> set[str]:
+            for timer in due:
+                if not self._apart(decision, f"{timer.name} of {timer.case_id}", partial(decision.timer, timer)):
+                    case_rows.postpone_timer(decision.connection, timer, decision.now_ms + AGAIN_MS)
+            return set()
+
+        if due:
+            self.commit(fire)
+        return len(due) == TIMER_BATCH
+
+    def silence(self) -> bool:
+        view = self.need_view()
+        deadline = view.rules.next_deadline_ms()
+        if deadline is None or deadline > self._clock.now_ms() or len(self._read_until_ms) < len(Lane):
+            return False
+        read_until_ms = min(self._read_until_ms.values())
+
+        told = 0
+
+        def tick(decision: Decision) -> set[str]:
+            nonlocal told
+            for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms, limit=SILENCE_BATCH):
+                told += 1
+                self._apart(decision, f"{change.rule} about {change.subject}", partial(decision.alarm, change))
+            return set()
+
+        self.commit(tick)
+        return told >= SILENCE_BATCH

@@ -1,0 +1,38 @@
+"""How the decider is doing, and what it changed; for those who watch it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from devices.observation import Lane
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a transaction changed, for streams and caches."""
+
+    cases: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+
+
+@dataclass
+class Health:
+    """How the decider is doing; read by /readyz and the metrics."""
+
+    trouble: str | None = None
+    """Why it cannot decide at present, in words; None when all is well."""
+    trouble_since_ms: int | None = None
+    undecidable: int = 0
+    """Observations, timers and deliveries on which the code failed: to be looked at by an engineer. An observation is
+    kept in quarantine, a timer is tried again."""
+    repaired: int = 0
+    """Timers that the auditor found missing and set again. Each one is a defect."""
+    repaired_ms: int | None = None
+    """When it last did."""
+    registry: str | None = None
+    """Why the newest registry cannot be used; the one before it stays in force."""
+    beat: float = field(default_factory=time.monotonic)
+    """`time.monotonic` when the thread was last seen at work."""
+    decided: dict[str, int] = field(default_factory=lambda: {lane.value: 0 for lane in Lane})
+    cycles: int = 0
