@@ -206,6 +206,22 @@ def claim_due(
     return claims
 
 
+def kept_waiting(connection: sa.Connection, before_ms: int, now_ms: int, limit: int) -> int:
+    """Urgent messages to people that have waited since ``before_ms`` for room on their channel (it hangs, or everybody
+    is told at once): their cases hear of TROUBLE, and try another way. Returns how many."""
+    waiting = connection.execute(
+        sa.select(outbox)
+        .where(_c.status == PENDING, _c.urgent, _c.attempts == 0, _c.created_at_ms <= before_ms, _c.outcome.is_(None))
+        .where(_c.channel.not_in((DEVICE_CHANNEL, LINE_CHANNEL)))
+        .order_by(_c.created_at_ms, _c.key)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in waiting:
+        _tell(connection, row, Delivery.TROUBLE, "通道拥堵，尚未发出 no room on the channel yet", None, now_ms)
+    return len(waiting)
+
+
 def begin(connection: sa.Connection, claim: Claim, now_ms: int) -> Claim | None:
     """Begin a new attempt on a claimed row that was asked about. None where it has been withdrawn meanwhile."""
     row = _locked(connection, claim.key)

@@ -31,6 +31,8 @@ IDLE_S = 5.0
 """Without a wake the outbox is looked at this often."""
 NO_CHANNEL = Limits(timeout_s=5, parallel=16)
 CLAIM_LIMIT = 100
+WAIT_FOR_ROOM_S = 15.0
+"""An urgent message that has not even been tried for so long goes another way as well."""
 LEASE_MARGIN_S = 60.0
 
 _P = ParamSpec("_P")
@@ -104,6 +106,7 @@ class OutboxWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._stopping = False
+        self._began_ms = clock.now_ms()
         self._recover = True
         self._running: dict[str, _Running] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -202,6 +205,11 @@ class OutboxWorker:
             self._start(claim)
         if claims:
             return 0.0
+        since_ms = now_ms - int(WAIT_FOR_ROOM_S * 1000)
+        if since_ms >= self._began_ms:
+            waited: int = await self._transact(rows.kept_waiting, since_ms, now_ms, CLAIM_LIMIT)
+            if waited:
+                self._on_outcome()
         self._seen.depth = await asyncio.get_running_loop().run_in_executor(self._database, self._depth, now_ms)
         soonest = self._seen.depth.next_due_ms
         return IDLE_S if soonest is None else min(IDLE_S, max(0.01, (soonest - now_ms) / 1000))

@@ -172,6 +172,25 @@ async def test_a_hanging_messenger_holds_up_neither_the_line_nor_other_channels_
         assert worker.health().waiting >= 0
 
 
+async def test_an_urgent_message_without_room_on_its_channel_goes_another_way(
+    engine: sa.Engine, desk: Desk, clock: HandClock
+) -> None:
+    hanging = ScriptedChannel(None, limits=Limits(timeout_s=60, parallel=1))
+    heard: list[tuple[str, str]] = []
+    async with working(engine, {"wecom": hanging}, clock, grace_s=0.05) as worker:
+        desk.say(make_send("k0"), make_send("k1"), make_send("k2"), make_send("slow", urgent=False))
+        worker.wake()
+        await eventually_async(lambda: hanging.hanging == 2)
+        assert desk.hear() == []
+        clock.ms += 16_000
+        worker.wake()
+        await eventually_async(lambda: heard.extend(desk.hear()) or len(heard) >= 2)
+        clock.ms += 60_000
+        worker.wake()
+        await eventually_async(lambda: worker.health().looked_s < 1)
+    assert heard == [("k1", "trouble"), ("k2", "trouble")], "each once, and only those that nobody has tried"
+
+
 async def test_a_timeout_is_unknown_and_the_resend_says_that_it_may_be_one(
     engine: sa.Engine, desk: Desk, clock: HandClock
 ) -> None:

@@ -81,7 +81,7 @@ class AppriseMessenger:
     """``url`` is an Apprise URL with ``{to}`` and ``${SECRET}``. Delivered means that the service took the message."""
 
     def __init__(self, url: str, secrets: Secrets, *, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits(timeout_s=30, parallel=8)
+        self.limits = limits or Limits(timeout_s=15, parallel=8)
         self._schema = url.partition("://")[0].lower()
         self._url = Template(url, secrets)
         # service_timeout=0: Apprise must not move the send into its shared pool; the worker has its own timeout.
