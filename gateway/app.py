@@ -22,7 +22,7 @@ from devices.native import Command, encode_command
 from gateway.api.app import create_api
 from gateway.api.auth import create_token
 from gateway.api.context import Context
-from gateway.checkup import Checkup
+from gateway.checkup import Checkup, Organs
 from gateway.clock import Clock, SystemClock, steady_ms
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
@@ -172,7 +172,19 @@ class Gateway:
             stack.push_async_callback(_end_outbox, outbox, sending)
 
             # Who looks on
-            checkup = Checkup(engine, journal, decider, outbox, writer, broker, mqtt, lines, self.clock)
+            organs = Organs(
+                journal=journal,
+                decider=decider,
+                outbox=outbox,
+                writer=writer,
+                intake=intake,
+                broker=broker,
+                mqtt=mqtt,
+                lines=lines,
+                feed=self.feed,
+                clock=self.clock,
+            )
+            checkup = Checkup(organs)
             context = Context(
                 engine=engine,
                 clock=self.clock,
@@ -181,7 +193,7 @@ class Gateway:
                 feed=self.feed,
                 directory=lambda: views.directory,
                 health=checkup.parts,
-                metrics=metrics_registry(journal, decider, outbox, writer, intake, mqtt, lines, self.feed, checkup),
+                metrics=metrics_registry(organs, checkup),
                 stopping=self._stopping,
             )
             await self._serve(context, on_ready)

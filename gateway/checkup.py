@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-
-import sqlalchemy as sa
+from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
+from gateway.feed import Feed
 from gateway.health import Part
+from gateway.intake import Intake
 from gateway.journal.journal import Journal
 from gateway.outbox.worker import OutboxWorker
 from gateway.store.writer import StoreWriter
@@ -16,6 +18,8 @@ from gateway.transports.broker import ManagedBroker
 from gateway.transports.mqtt import MqttTransport
 from gateway.transports.serial import SerialTransport
 from gateway.transports.serial_health import LineState
+
+log = logging.getLogger(__name__)
 
 OVERDUE_S = 60.0
 """Something in the outbox that is overdue for longer makes it degraded."""
@@ -27,44 +31,58 @@ BACKLOG = 10_000
 """Undecided observations beyond which the decider is said to be behind."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Organs:
+    """The parts of one gateway, to be looked at."""
+
+    journal: Journal
+    decider: Decider
+    outbox: OutboxWorker
+    writer: StoreWriter
+    intake: Intake
+    broker: ManagedBroker | None
+    mqtt: MqttTransport
+    lines: Sequence[SerialTransport]
+    feed: Feed
+    clock: Clock
+
+
 class Checkup:
     """Asks every part how it is."""
 
-    def __init__(
-        self,
-        engine: sa.Engine,
-        journal: Journal,
-        decider: Decider,
-        outbox: OutboxWorker,
-        writer: StoreWriter,
-        broker: ManagedBroker | None,
-        mqtt: MqttTransport,
-        lines: Sequence[SerialTransport],
-        clock: Clock,
-    ) -> None:
-        self._engine = engine
-        self._journal = journal
-        self._decider = decider
-        self._outbox = outbox
-        self._writer = writer
-        self._broker = broker
-        self._mqtt = mqtt
-        self._lines = lines
-        self._clock = clock
+    def __init__(self, organs: Organs) -> None:
+        self._organs = organs
 
     def parts(self) -> list[Part]:
-        """Every part, in the order of the way of the data."""
-        return [
-            *self._transports(),
-            self._journal_part(),
-            self._decider_part(),
-            self._outbox_part(),
-            self._store_part(),
-        ]
+        """Every part, in the order of the way of the data. One that cannot even be asked has failed."""
+        found: list[Part] = []
+        for name, ask in (
+            ("transports", self._transports),
+            ("journal", self._journal_part),
+            ("decider", self._decider_part),
+            ("outbox", self._outbox_part),
+            ("store", self._store_part),
+        ):
+            try:
+                answer = ask()
+                found += [answer] if isinstance(answer, Part) else answer
+            except Exception as error:
+                log.exception("%s cannot be asked how it is", name)
+                said = f"{type(error).__name__}: {error}"
+                found.append(
+                    Part(
+                        name=name,
+                        state="failed",
+                        critical=name != "store",
+                        zh=f"无法检查：{said}",
+                        en=f"cannot be asked: {said}",
+                    )
+                )
+        return found
 
     def _transports(self) -> Iterator[Part]:
-        if self._broker is not None:
-            broker = self._broker.health
+        if self._organs.broker is not None:
+            broker = self._organs.broker.health
             yield Part(
                 name="broker",
                 state="ok" if broker.running else "failed",
@@ -72,7 +90,7 @@ class Checkup:
                 zh=broker.description if broker.running else f"消息服务器未运行：{broker.why}",
                 en=broker.description if broker.running else f"the broker is not running: {broker.why}",
             )
-        health = self._mqtt.health
+        health = self._organs.mqtt.health
         for lane in (health.urgent, health.routine):
             stuck = lane.oldest_unanswered_s > STALLED_S
             zh = f"已连接（{lane.protocol}）" if lane.connected else f"未连接：{lane.why}"
@@ -88,7 +106,7 @@ class Checkup:
                 en=en,
                 since_ms=lane.since_ms,
             )
-        for transport in self._lines:
+        for transport in self._organs.lines:
             line = transport.health()
             up = line.state is LineState.UP
             zh, _, en = line.reason.partition(" / ")
@@ -102,7 +120,7 @@ class Checkup:
             )
 
     def _journal_part(self) -> Part:
-        troubles = self._journal.health()
+        troubles = self._organs.journal.health()
         if troubles:
             said = "; ".join(str(trouble) for trouble in troubles)
             return Part(
@@ -113,12 +131,12 @@ class Checkup:
                 en=said,
                 since_ms=min(trouble.since_ms for trouble in troubles),
             )
-        stats = self._journal.stats()
+        stats = self._organs.journal.stats()
         free = stats.disk_free_bytes // 2**20
         return Part(name="journal", state="ok", critical=True, zh=f"正常，磁盘剩余 {free} MB", en=f"{free} MB free")
 
     def _decider_part(self) -> Part:
-        health = self._decider.health
+        health = self._organs.decider.health
         if health.trouble is not None:
             return Part(
                 name="decider",
@@ -128,7 +146,7 @@ class Checkup:
                 en=f"cannot decide; alarms wait in the journal until this is mended: {health.trouble}",
                 since_ms=health.trouble_since_ms,
             )
-        stalled_s = self._decider.stalled_s
+        stalled_s = self._organs.decider.stalled_s
         if stalled_s > STALLED_S:
             return Part(
                 name="decider",
@@ -138,7 +156,7 @@ class Checkup:
                 en=f"not seen at work for {stalled_s:.0f} s: check the disk, or restart the gateway; alarms wait in "
                 "the journal",
             )
-        lag = sum(lane.lag.get("decider", 0) for lane in self._journal.stats().lanes.values())
+        lag = sum(lane.lag.get("decider", 0) for lane in self._organs.journal.stats().lanes.values())
         zh, en = [f"待判断 {lag} 条"], [f"{lag} to decide"]
         if health.undecidable:
             zh.append(f"{health.undecidable} 条无法判断（见隔离区和日志）")
@@ -146,7 +164,7 @@ class Checkup:
         if health.registry is not None:
             zh.append(f"新配置不可用，仍按上一版运行：{health.registry}")
             en.append(f"the newest registry cannot be used, the one before it is in force: {health.registry}")
-        if health.repaired_ms is not None and self._clock.now_ms() - health.repaired_ms < REPAIRED_SHOWN_MS:
+        if health.repaired_ms is not None and self._organs.clock.now_ms() - health.repaired_ms < REPAIRED_SHOWN_MS:
             zh.append(f"自检修复定时 {health.repaired} 次，请报告")
             en.append(f"{health.repaired} lost timers were set again, please report it")
         return Part(
@@ -158,7 +176,7 @@ class Checkup:
         )
 
     def _outbox_part(self) -> Part:
-        health = self._outbox.health()
+        health = self._organs.outbox.health()
         failing = sorted(name for name, channel in health.channels.items() if channel.failing)
         bad = health.database_error or health.oldest_due_s > OVERDUE_S or health.looked_s > STALLED_S
         said = f"{health.waiting} waiting, {health.in_flight} under way"
@@ -178,7 +196,7 @@ class Checkup:
         )
 
     def _store_part(self) -> Part:
-        health = self._writer.health()
+        health = self._organs.writer.health()
         down = health.state == "unavailable"
         how = "不可用，数据保存在日志中" if down else "正常"
         return Part(

@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.checkup import Checkup
-from gateway.decider.decider import Decider
-from gateway.feed import Feed
-from gateway.intake import Intake
-from gateway.journal.journal import Journal
-from gateway.outbox.worker import OutboxWorker
-from gateway.store.writer import StoreWriter
-from gateway.transports.mqtt import MqttTransport
-from gateway.transports.serial import SerialTransport
+from gateway.checkup import Checkup, Organs
 
 
-def metrics_registry(
-    journal: Journal,
-    decider: Decider,
-    outbox: OutboxWorker,
-    writer: StoreWriter,
-    intake: Intake,
-    mqtt: MqttTransport,
-    lines: Sequence[SerialTransport],
-    feed: Feed,
-    checkup: Checkup,
-) -> CollectorRegistry:
+def metrics_registry(organs: Organs, checkup: Checkup) -> CollectorRegistry:
     """A registry of its own, so that two gateways in one process do not meet in a global one."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(_Figures(journal, decider, outbox, writer, intake, mqtt, lines, feed, checkup))
+    registry.register(_Figures(organs, checkup))
     return registry
 
 
 class _Figures(Collector):
-    def __init__(
-        self,
-        journal: Journal,
-        decider: Decider,
-        outbox: OutboxWorker,
-        writer: StoreWriter,
-        intake: Intake,
-        mqtt: MqttTransport,
-        lines: Sequence[SerialTransport],
-        feed: Feed,
-        checkup: Checkup,
-    ) -> None:
-        self._journal = journal
-        self._decider = decider
-        self._outbox = outbox
-        self._writer = writer
-        self._intake = intake
-        self._mqtt = mqtt
-        self._lines = lines
-        self._feed = feed
+    def __init__(self, organs: Organs, checkup: Checkup) -> None:
+        self._organs = organs
         self._checkup = checkup
 
     def describe(self) -> list[Metric]:
@@ -73,7 +37,7 @@ class _Figures(Collector):
         yield from self._of_decisions()
         yield from self._of_outbox()
         yield from self._of_store()
-        yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._feed.watchers)
+        yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._organs.feed.watchers)
 
     def _parts(self) -> Iterator[Metric]:
         state = GaugeMetricFamily("anju_part_ok", "1 when the part is well, 0.5 degraded, 0 failed", labels=["part"])
@@ -82,7 +46,7 @@ class _Figures(Collector):
         yield state
 
     def _of_journal(self) -> Iterator[Metric]:
-        stats = self._journal.stats()
+        stats = self._organs.journal.stats()
         stored = CounterMetricFamily("anju_journal_entries", "Observations by lane and fate", labels=["lane", "fate"])
         lag = GaugeMetricFamily("anju_journal_lag", "Entries a reader has still to read", labels=["lane", "reader"])
         size = GaugeMetricFamily("anju_journal_bytes", "Bytes on disk", labels=["lane"])
@@ -109,7 +73,7 @@ class _Figures(Collector):
             "anju_messages", "Messages by transport and outcome", labels=["transport", "outcome"]
         )
         faults = CounterMetricFamily("anju_faults", "Faults found in messages", labels=["transport", "reason"])
-        for stats in self._intake.stats():
+        for stats in self._organs.intake.stats():
             for outcome, count in stats.outcomes.items():
                 outcomes.add_metric([stats.transport, outcome.value], count)
             for reason, count in stats.faults.items():
@@ -117,7 +81,7 @@ class _Figures(Collector):
         yield from (outcomes, faults)
 
     def _of_transports(self) -> Iterator[Metric]:
-        health = self._mqtt.health
+        health = self._organs.mqtt.health
         up = GaugeMetricFamily("anju_mqtt_connected", "1 while the lane's connection is up", labels=["lane"])
         events = CounterMetricFamily("anju_mqtt_events", "What happened on the connections", labels=["lane", "what"])
         for lane in (health.urgent, health.routine):
@@ -125,7 +89,7 @@ class _Figures(Collector):
             for what in ("reconnects", "takeovers", "received", "acks", "redeliveries", "refused", "late_acks"):
                 events.add_metric([lane.lane.value, what], getattr(lane, what))
         frames = CounterMetricFamily("anju_serial_frames", "Frames by line and what they were", labels=["line", "what"])
-        for transport in self._lines:
+        for transport in self._organs.lines:
             line = transport.health()
             for what, count in (*line.frames_ok.items(), *line.frames_bad.items()):
                 frames.add_metric([line.line, str(what)], count)
@@ -133,16 +97,16 @@ class _Figures(Collector):
 
     def _of_decisions(self) -> Iterator[Metric]:
         decided = CounterMetricFamily("anju_decided", "Observations decided", labels=["lane"])
-        for lane, count in self._decider.health.decided.items():
+        for lane, count in self._organs.decider.health.decided.items():
             decided.add_metric([lane], count)
         yield decided
-        view = self._decider.view
+        view = self._organs.decider.view
         if view is not None:
             skipped = CounterMetricFamily("anju_rule_skipped", "Not considered by a rule", labels=["rule", "reason"])
             for (rule, reason), count in dict(view.rules.skipped).items():
                 skipped.add_metric([rule, reason], count)
             yield skipped
-        health = self._decider.health
+        health = self._organs.decider.health
         yield CounterMetricFamily(
             "anju_undecidable", "Observations, timers and deliveries on which the code failed", value=health.undecidable
         )
@@ -150,11 +114,13 @@ class _Figures(Collector):
             "anju_timers_repaired", "Lost timers that the auditor set again: each is a defect", value=health.repaired
         )
         yield GaugeMetricFamily(
-            "anju_decider_stalled_seconds", "Since the decider was last seen at work", value=self._decider.stalled_s
+            "anju_decider_stalled_seconds",
+            "Since the decider was last seen at work",
+            value=self._organs.decider.stalled_s,
         )
 
     def _of_outbox(self) -> Iterator[Metric]:
-        health = self._outbox.health()
+        health = self._organs.outbox.health()
         yield GaugeMetricFamily("anju_outbox_waiting", "Messages waiting to be sent", value=health.waiting)
         yield GaugeMetricFamily("anju_outbox_in_flight", "Messages being sent", value=health.in_flight)
         yield GaugeMetricFamily("anju_outbox_overdue_seconds", "Age of the oldest overdue", value=health.oldest_due_s)
@@ -167,7 +133,7 @@ class _Figures(Collector):
         yield sent
 
     def _of_store(self) -> Iterator[Metric]:
-        health = self._writer.health()
+        health = self._organs.writer.health()
         yield GaugeMetricFamily("anju_store_lag", "Entries not yet written to the store", value=health.lag_entries)
         yield CounterMetricFamily("anju_store_points", "Points written", value=health.points_written)
         yield CounterMetricFamily("anju_store_refused", "Observations refused in part", value=health.points_refused)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.cases.model import Purpose, Stage
-from gateway.checkup import STALLED_S, Checkup
+from gateway.checkup import STALLED_S, Checkup, Organs
 from gateway.decider import case_rows
 from gateway.decider.decider import Decider
 from gateway.health import Part
@@ -293,8 +293,19 @@ def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -
     other = Mock()
 
     def decider_part() -> Part:
-        checkup = Checkup(room.engine, journal, room.decider, other, other, other, other, [], room.clocks)
-        return checkup._decider_part()
+        organs = Organs(
+            journal=journal,
+            decider=room.decider,
+            outbox=other,
+            writer=other,
+            intake=other,
+            broker=None,
+            mqtt=other,
+            lines=[],
+            feed=other,
+            clock=room.clocks,
+        )
+        return next(part for part in Checkup(organs).parts() if part.name == "decider")
 
     room.press()
     room.cycle()

@@ -26,7 +26,7 @@ from devices.observation import Channel, Lane, Observation
 from gateway.api.app import create_api
 from gateway.api.auth import Role, create_token
 from gateway.api.context import Context
-from gateway.checkup import Checkup
+from gateway.checkup import Checkup, Organs
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
 from gateway.decider.view import Views
@@ -92,9 +92,19 @@ class House:
         """Never started: nobody is connected."""
         line = SerialLine(name="bus", port=str(directory / "no-such-tty"))
         self.lines = [SerialTransport(line, self.intake.offer_serial, self.clock)]
-        self.checkup = Checkup(
-            self.engine, self.journal, self.decider, self.outbox, self.writer, None, self.mqtt, self.lines, self.clock
+        self.organs = Organs(
+            journal=self.journal,
+            decider=self.decider,
+            outbox=self.outbox,
+            writer=self.writer,
+            intake=self.intake,
+            broker=None,
+            mqtt=self.mqtt,
+            lines=self.lines,
+            feed=self.feed,
+            clock=self.clock,
         )
+        self.checkup = Checkup(self.organs)
         self.parts: Callable[[], list[Part]] = self.checkup.parts
         """What the API takes for the gateway's health; to be replaced by tests."""
         self.context = Context(
@@ -105,17 +115,7 @@ class House:
             feed=self.feed,
             directory=lambda: self.views.directory,
             health=lambda: self.parts(),
-            metrics=metrics_registry(
-                self.journal,
-                self.decider,
-                self.outbox,
-                self.writer,
-                self.intake,
-                self.mqtt,
-                self.lines,
-                self.feed,
-                self.checkup,
-            ),
+            metrics=metrics_registry(self.organs, self.checkup),
             stopping=self.stopping,
         )
         self.app: FastAPI = create_api(self.context)

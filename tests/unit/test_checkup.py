@@ -117,19 +117,22 @@ def test_a_store_that_is_away_degrades_and_loses_nothing(house: House, monkeypat
     assert "connection refused; start it" in found.en
 
 
+def test_a_part_that_cannot_be_asked_has_failed_and_hides_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(house.journal, "stats", broken)
+    found = part(house, "journal")
+    assert (found.state, found.critical) == ("failed", True)
+    assert "the disk is gone" in found.en
+    assert part(house, "outbox").state == "ok"
+
+
 def test_two_gateways_in_one_process_have_figures_of_their_own(house: House) -> None:
     for _ in range(2):
-        registry = metrics_registry(
-            house.journal,
-            house.decider,
-            house.outbox,
-            house.writer,
-            house.intake,
-            house.mqtt,
-            house.lines,
-            house.feed,
-            house.checkup,
-        )
+        registry = metrics_registry(house.organs, house.checkup)
         assert registry.get_sample_value("anju_part_ok", {"part": "decider"}) == 1.0
         assert registry.get_sample_value("anju_part_ok", {"part": "mqtt-urgent"}) == 0.0
         assert registry.get_sample_value("anju_mqtt_connected", {"lane": "urgent"}) == 0.0
