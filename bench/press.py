@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -70,9 +71,8 @@ class Buttons:
         self._early: dict[int, float] = {}
         self._numbers: dict[str, int] = {}
         self._clock = SystemClock()
-        self._boot, self._seq = secrets.randbits(40), 0
-        self._messenger = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._told))
-        self._messenger.daemon_threads = True
+        self._boot, self._seq = secrets.randbits(40), count(1)
+        self._messenger = _Messengers(("127.0.0.1", 0), _handler(self._told))
         self.messenger_port: int = self._messenger.server_address[1]
         threading.Thread(target=self._messenger.serve_forever, name="messenger", daemon=True).start()
         self._client: paho.Client | None = None
@@ -123,10 +123,12 @@ class Buttons:
         return made
 
     def _press(self, number: int) -> Press:
+        press = Press(time.perf_counter())
         with self._changed:
-            press = self._presses[number] = Press(time.perf_counter())
+            self._presses[number] = press
             self._numbers[button(number)] = number
-            message_id = self._say(button(number), event="press")
+        message_id = self._say(button(number), event="press")
+        with self._changed:
             self._unacknowledged[message_id] = number
             acknowledged = self._early.pop(message_id, None)
             if acknowledged is not None:
@@ -134,9 +136,11 @@ class Buttons:
         return press
 
     def _say(self, device: str, *, event: str, data: dict[str, str | bool | float] | None = None) -> int:
+        """Never with the lock: paho calls us back while it holds its own."""
         assert self._client is not None
-        self._seq += 1
-        message = Message(v=1, boot=self._boot, seq=self._seq, t=self._clock.now_ms(), event=event, data=data or {})
+        message = Message(
+            v=1, boot=self._boot, seq=next(self._seq), t=self._clock.now_ms(), event=event, data=data or {}
+        )
         return self._client.publish(topic(COMMUNITY, device, Channel.EVENT), encode(message, "json"), qos=1).mid
 
     # what comes back, on other threads
@@ -161,9 +165,9 @@ class Buttons:
             press = self._presses.get(self._numbers.get(device, -1))
             if press is not None and press.lamp is None and command.args.get("lamp") == "green":
                 press.lamp = now
-            # As a real device: without this answer the gateway would send the command again.
-            self._say(device, event="command_result", data={"id": command.id, "ok": True})
             self._changed.notify_all()
+        # As a real device: without this answer the gateway would send the command again.
+        self._say(device, event="command_result", data={"id": command.id, "ok": True})
 
     def _told(self, who: str) -> None:
         now = time.perf_counter()
@@ -173,6 +177,12 @@ class Buttons:
             if press is not None and press.told is None:
                 press.told = now
             self._changed.notify_all()
+
+
+class _Messengers(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """All who are told at once get through; Python's own 5 would refuse some."""
 
 
 def _without_delay(_client: paho.Client, _data: Any, connection: Any) -> None:
