@@ -36,6 +36,10 @@ URGENT_BATCH = 16
 ROUTINE_BATCH = 256
 ROUTINE_LINGER_S = 0.05
 """Routine that comes alone waits so long for more, which saves a transaction each; urgent ends the wait."""
+QUIET_S = 0.1
+"""After something urgent was decided, routine rests so long: the outbox, which must write and send now, has its way."""
+QUIET_MOST_S = 0.5
+"""With one urgent message after the other, routine still has a helping this often."""
 IDLE_S = 1.0
 """The longest sleep: the registry's revision and timers set by another gateway are looked at this often."""
 
@@ -76,6 +80,8 @@ class Decider:
         )
         self._actions: queue.SimpleQueue[tuple[str, HumanAction, Future[Case]]] = queue.SimpleQueue()
         self._wake = threading.Event()
+        self._quiet_until_s = 0.0
+        self._routine_at_s = 0.0
         self._now = threading.Event()
         """Beside ``_wake``: what is waiting is more than routine."""
         self._stopping = threading.Event()
@@ -186,12 +192,24 @@ class Decider:
         self._answers()
         if desk.view is None:
             return False
+        before = self.health.decided[Lane.URGENT.value]
         busy = desk.observations(Lane.URGENT, URGENT_BATCH)
+        if self.health.decided[Lane.URGENT.value] != before:
+            self._quiet_until_s = time.monotonic() + QUIET_S
         busy = desk.deliveries() or busy
         busy = desk.timers() or busy
         busy = desk.silence() or busy
         desk.audit()
-        return desk.observations(Lane.ROUTINE, ROUTINE_BATCH) or busy
+        return self._routine() or busy
+
+    def _routine(self) -> bool:
+        """One helping, unless something urgent is on its way out: then in a moment."""
+        now_s = time.monotonic()
+        if now_s < self._quiet_until_s and now_s < self._routine_at_s + QUIET_MOST_S:
+            self._now.wait(self._quiet_until_s - now_s)
+            return True
+        self._routine_at_s = now_s
+        return self._desk.observations(Lane.ROUTINE, ROUTINE_BATCH)
 
     def _refresh_view(self) -> None:
         revision = self._views.revision()
