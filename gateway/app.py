@@ -36,6 +36,7 @@ from gateway.outbox.channels.build import build_channels
 from gateway.outbox.channels.device_command import Published
 from gateway.outbox.worker import OutboxWorker
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.secrets import missing_secrets
 from gateway.settings import Settings
 from gateway.state import tables as t
 from gateway.state.db import open_database
@@ -45,6 +46,7 @@ from gateway.store.vitals import MONITOR, latest_vitals
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users
+from gateway.transports.broker_ports import who_listens
 from gateway.transports.mqtt import MqttTransport
 from gateway.transports.serial import SerialTransport
 from gateway.web.console import add_console
@@ -88,7 +90,6 @@ class Gateway:
             # What is decided
             engine = await asyncio.to_thread(open_database, settings.database)
             stack.callback(engine.dispose)
-            self.first_token = _first_token(engine, self.clock)
 
             # What is heard
             journal = Journal(settings.data_dir / "journal", settings.journal, self.clock)
@@ -153,6 +154,8 @@ class Gateway:
                     "(or `anju demo`) with the same --data-dir"
                 )
             rebuild(directory)
+            for name in missing_secrets(directory.community, settings.secrets):
+                log.warning("secret %s is missing: what needs it reaches nobody; see `anju doctor`", name)
 
             # The way in
             community = directory.community.community.id
@@ -182,6 +185,9 @@ class Gateway:
                 mqtt=mqtt,
                 lines=lines,
                 feed=self.feed,
+                missing_secrets=lambda: missing_secrets(
+                    views.directory.community if views.directory is not None else directory.community, settings.secrets
+                ),
                 clock=self.clock,
             )
             checkup = Checkup(organs)
@@ -219,7 +225,13 @@ class Gateway:
 
     async def _serve(self, context: Context, on_ready: Callable[[Gateway], None]) -> None:
         api = self.settings.api
-        listener = socket.create_server((api.host, api.port))
+        try:
+            listener = socket.create_server((api.host, api.port))
+        except OSError as error:
+            raise NotConfigured(
+                f"api.port: {api.host}:{api.port} cannot be used ({error.strerror}; {who_listens(api.port)}): "
+                "end that program, or set another api.port"
+            ) from error
         self.url = f"http://{api.host}:{listener.getsockname()[1]}"
         app = create_api(context)
         add_console(app)
@@ -227,6 +239,8 @@ class Gateway:
         server = _Server(config)
         serving = self._start(server.serve(sockets=[listener]), "api")
         log.info("console: %s", self.url)
+        # Only now: a token that nobody gets to see would lock everybody out.
+        self.first_token = _first_token(context.engine, self.clock)
         on_ready(self)
         stopping = asyncio.create_task(self._stopping.wait())
         done, _ = await asyncio.wait({stopping, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)

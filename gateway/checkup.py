@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.clock import Clock
@@ -44,6 +44,7 @@ class Organs:
     mqtt: MqttTransport
     lines: Sequence[SerialTransport]
     feed: Feed
+    missing_secrets: Callable[[], Sequence[str]]
     clock: Clock
 
 
@@ -61,6 +62,7 @@ class Checkup:
             ("journal", self._journal_part),
             ("decider", self._decider_part),
             ("outbox", self._outbox_part),
+            ("channels", self._channels_part),
             ("store", self._store_part),
         ):
             try:
@@ -193,6 +195,18 @@ class Checkup:
             zh=f"待发 {health.waiting}，发送中 {health.in_flight}"
             + (f"；受阻：{'、'.join(failing)}" if failing else ""),
             en=said,
+        )
+
+    def _channels_part(self) -> Part:
+        missing = ", ".join(self._organs.missing_secrets())
+        return Part(
+            name="channels",
+            state="failed" if missing else "ok",
+            critical=False,  # alarms are taken in and decided; the console shows them
+            zh=f"缺少密钥 {missing}，相关通知发不出去：写入环境变量或密钥目录" if missing else "密钥齐全",
+            en=f"missing secrets: {missing}; what needs them reaches nobody: set them in the environment or secrets_dir"
+            if missing
+            else "every secret is there",
         )
 
     def _store_part(self) -> Part:

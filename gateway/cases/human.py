@@ -135,6 +135,17 @@ def _tell_taken(turn: Turn, actor: str) -> None:
     turn.indicate("blue", "help_is_coming")
 
 
+def _tell_progress(turn: Turn, actor: str, purpose: Purpose, detail: tuple[str, str]) -> None:
+    """Where a life was at stake, everybody who was told hears how it goes on."""
+    if turn.case.ladder.life_safety:
+        turn.tell(
+            [target for target in turn.case.told if f"person:{target.person}" != actor],
+            purpose,
+            occasion=f"{turn.case.version}:{purpose.value}",
+            detail=detail,
+        )
+
+
 def _dispatch(turn: Turn, action: HumanAction) -> None:
     unowned = turn.case.owner is None
     turn.write(action.actor, "dispatched", action.reason, to=action.to)
@@ -150,16 +161,22 @@ def _arrive(turn: Turn, action: HumanAction) -> None:
     unowned = turn.case.owner is None
     turn.write(action.actor, "arrived", action.reason, who=action.to)
     _own(turn, turn.case.owner or action.actor, Stage.ARRIVED)
+    first = "arrived" not in turn.case.times
     turn.stamp("arrived")
     rungs.stand_down(turn)
     turn.stop_lease()
     if unowned:
         _tell_taken(turn, action.actor)
+    if first:
+        who = action.to or action.reason
+        _tell_progress(turn, action.actor, Purpose.ARRIVED, (f"到场：{who}", f"There: {who}") if who else ("", ""))
 
 
 def _resolve(turn: Turn, action: HumanAction) -> None:
     turn.write(action.actor, "resolved", action.reason)
     turn.stamp("resolved")
+    said = action.reason
+    _tell_progress(turn, action.actor, Purpose.RESOLVED, (said, said))
     turn.become(stage=Stage.RESOLVED)
     rungs.stand_down(turn)
     turn.stop_lease()

@@ -201,6 +201,8 @@ class Purpose(StrEnum):
     REMINDER = "reminder"
     CANCELLED = "cancelled"
     TAKEN = "taken"
+    ARRIVED = "arrived"
+    RESOLVED = "resolved"
     OWNER_SILENT = "owner_silent"
     CANCEL_CLAIM = "cancel_claim"
     LINE_FAILED = "line_failed"
@@ -291,6 +293,10 @@ class Directory(Protocol):
     def device_name(self, device: str | None, language: str) -> str: ...
 
     def resident_name(self, resident: str | None) -> str: ...
+
+    def numbers(self, resident: str | None) -> tuple[str, str]:
+        """The resident's telephone and the control room's; empty strings where they are not known."""
+        ...
 
     def obeys(self, device: str, command: str) -> bool:
         """Whether a device of this kind knows a command."""

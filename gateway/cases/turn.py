@@ -22,7 +22,7 @@ from gateway.cases.model import (
     Write,
 )
 
-_CAN_WAIT = (Purpose.REMINDER, Purpose.TAKEN, Purpose.CANCELLED)
+_CAN_WAIT = (Purpose.REMINDER, Purpose.TAKEN, Purpose.ARRIVED, Purpose.RESOLVED, Purpose.CANCELLED)
 """What is said behind the first word of somebody else's emergency."""
 
 

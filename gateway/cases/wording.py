@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.alarms import ALARM_TYPES
@@ -56,12 +57,14 @@ _TITLES: dict[Purpose, tuple[str, str]] = {
     Purpose.REMINDER: ("仍无人处理 · {type}：{who}", "Still nobody has taken it · {type_en}: {who}"),
     Purpose.CANCELLED: ("已取消 · {type}：{who}", "Cancelled · {type_en}: {who}"),
     Purpose.TAKEN: ("已有人受理 · {type}：{who}", "Taken · {type_en}: {who}"),
+    Purpose.ARRIVED: ("已有人到场 · {type}：{who}", "Somebody is there · {type_en}: {who}"),
+    Purpose.RESOLVED: ("处置完成 · {type}：{who}", "Resolved · {type_en}: {who}"),
     Purpose.OWNER_SILENT: ("受理后无进展 · {type}：{who}", "No progress since it was taken · {type_en}: {who}"),
     Purpose.CANCEL_CLAIM: ("本人称误按，请核实 · {who}", "Said to be a mistake, please verify · {who}"),
     Purpose.LINE_FAILED: ("120 未接通，请立即人工拨打 · {who}", "120 not reached, dial it yourself now · {who}"),
     Purpose.LINE_IS_DRILL: (
-        DRILL_MARK + "120 线路为演练，未真正呼叫，请立即人工拨打 120 · {who}",
-        "The 120 line is a drill: nobody was called, dial 120 yourself now · {who}",
+        "请立即拨打 120！{type}：{who}（系统的自动 120 只是演练，没有打出去）",
+        "Dial 120 now! {type_en}: {who} (the system's own 120 call is only a drill, nobody was called)",
     ),
 }
 
@@ -98,8 +101,18 @@ def _texts(
         "who": resident or where_zh or directory.device_name(case.device, "zh"),
     }
     late = case.late_ms // 60_000
-    zh = [detail[0], f"地点：{where_zh}" if where_zh else "", f"案卷 {case.number}"]
-    en = [detail[1], f"At: {where_en}" if where_en else "", f"Case {case.number}"]
+    zh = [
+        detail[0],
+        f"地点：{where_zh}" if where_zh else "",
+        *_numbers_zh(case, purpose, directory),
+        f"案卷 {case.number}",
+    ]
+    en = [
+        detail[1],
+        f"At: {where_en}" if where_en else "",
+        *_numbers_en(case, purpose, directory),
+        f"Case {case.number}",
+    ]
     if late:
         zh.insert(0, f"注意：此报警发生于 {late} 分钟前，刚刚送达。")
         en.insert(0, f"Note: this happened {late} min ago and has only just arrived.")
@@ -107,6 +120,26 @@ def _texts(
         (title_zh.format(**facts), "\n".join(line for line in zh if line)),
         (title_en.format(**facts), "\n".join(line for line in en if line)),
     )
+
+
+_WHOM_TO_CALL = frozenset(_TITLES) - {Purpose.CANCELLED, Purpose.RESOLVED}
+"""With these a number is of use."""
+
+
+def _numbers_zh(case: Case, purpose: Purpose, directory: Directory) -> Iterator[str]:
+    own, desk = directory.numbers(case.resident) if purpose in _WHOM_TO_CALL else ("", "")
+    if own:
+        yield f"请先给本人打电话：{own}"
+    if desk:
+        yield f"值班室：{desk}"
+
+
+def _numbers_en(case: Case, purpose: Purpose, directory: Directory) -> Iterator[str]:
+    own, desk = directory.numbers(case.resident) if purpose in _WHOM_TO_CALL else ("", "")
+    if own:
+        yield f"Call the resident first: {own}"
+    if desk:
+        yield f"Control room: {desk}"
 
 
 TIMELINE_WORDS: dict[str, tuple[str, str]] = {

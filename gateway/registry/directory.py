@@ -74,6 +74,10 @@ class CommunityDirectory:
         known = self._residents.get(resident or "")
         return known.name if known is not None else resident or ""
 
+    def numbers(self, resident: str | None) -> tuple[str, str]:
+        known = self._residents.get(resident or "")
+        return (known.phone if known is not None else ""), self.community.community.call_back
+
     def obeys(self, device: str, command: str) -> bool:
         known = self._devices.get(device)
         return known is not None and command in KINDS[known.kind].commands

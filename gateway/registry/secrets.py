@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gateway.registry.model import AppriseChannel, Community
 from gateway.registry.problem import Path
+from gateway.settings import Secrets
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
@@ -30,6 +31,17 @@ def references(community: Community) -> Iterator[tuple[str, str, int, Path]]:
             yield name, "emergency_line", 0, ("url",)
         if line.secret is not None:
             yield line.secret, "emergency_line", 0, ("secret",)
+
+
+def missing_secrets(community: Community, secrets: Secrets) -> list[str]:
+    """Names of the secrets that the community names and that are not there."""
+    found = []
+    for name in sorted({name for name, *_ in references(community)}):
+        try:
+            secrets.get(name)
+        except (KeyError, OSError):
+            found.append(name)
+    return found
 
 
 def url_faults(url: str, placeholders: frozenset[str]) -> Iterator[str]:

@@ -61,6 +61,7 @@ PARTS: dict[str, Words] = {
     "journal": Words("日志", "journal"),
     "decider": Words("报警判断", "decider"),
     "outbox": Words("通知发送", "outbox"),
+    "channels": Words("通知密钥", "secrets of channels"),
     "store": Words("数据存储", "store"),
 }
 

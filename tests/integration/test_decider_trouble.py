@@ -303,6 +303,7 @@ def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -
             mqtt=other,
             lines=[],
             feed=other,
+            missing_secrets=lambda: [],
             clock=room.clocks,
         )
         return next(part for part in Checkup(organs).parts() if part.name == "decider")

@@ -102,6 +102,7 @@ class House:
             mqtt=self.mqtt,
             lines=self.lines,
             feed=self.feed,
+            missing_secrets=lambda: [],
             clock=self.clock,
         )
         self.checkup = Checkup(self.organs)

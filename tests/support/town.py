@@ -81,6 +81,9 @@ class Town:
     def device_name(self, device: str | None, language: str) -> str:
         return device or ""
 
+    def numbers(self, resident: str | None) -> tuple[str, str]:
+        return ("000-5" if resident else "", "000-1")
+
     def obeys(self, device: str, command: str) -> bool:
         return device.startswith("sos")
 
