@@ -62,7 +62,7 @@ def send(
     if failed:
         fail("未送达 not sent", failed)
     said = json.dumps({"event": event, "metrics": metrics}, ensure_ascii=False)
-    typer.echo(f"{where}: {said} 代理已确认 acknowledged by the broker")
+    typer.echo(f"{where}: {said} 消息服务器已确认 acknowledged by the broker")
 
 
 def _address(text: str) -> tuple[str, int]:

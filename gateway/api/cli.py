@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import httpx
 import sqlalchemy as sa
@@ -15,10 +17,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.alarms import ALARM_TYPES
 from gateway.api import reads
 from gateway.api.auth import NameTaken, Role, create_token, revoke_token
 from gateway.cases.commands import Action
+from gateway.cases.wording import LINE_STATES, STAGES
 from gateway.clock import SystemClock
+from gateway.registry import store as registry_store
+from gateway.registry.directory import CommunityDirectory
+from gateway.registry.model import Community
 from gateway.state.db import reading
 from gateway.state.tables import tokens
 from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, read_settings
@@ -37,8 +44,17 @@ def _engine(settings: Path | None, data_dir: Path | None) -> sa.Engine:
 CaseArgument = Annotated[str, typer.Argument(help="The case's number, such as 2026-000042.", show_default=False)]
 
 
-def _instant(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%m-%d %H:%M:%S")
+def _zone(community: Community | None) -> tzinfo | None:
+    """The community's time zone, as the console shows times; that of this machine where there is no community."""
+    return None if community is None else ZoneInfo(community.community.timezone)
+
+
+def _instant(at_ms: int, zone: tzinfo | None) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).strftime("%m-%d %H:%M:%S")
+
+
+WIDE = 120
+"""From this width on the list of cases shows every column."""
 
 
 @cases_app.command("list")
@@ -48,20 +64,30 @@ def list_cases(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Open cases, the newest first."""
-    table = Table("case", "opened", "type", "severity", "stage", "owner", "120", "place", "resident", box=None)
-    for case in reads.cases(_engine(settings, data_dir), open_only=not all_, limit=limit):
-        cells = (
+    """Open cases, the newest first; a wide terminal shows severity, owner, 120 line and place as well."""
+    engine = _engine(settings, data_dir)
+    community = registry_store.load(engine)
+    directory = None if community is None else CommunityDirectory(community)
+    zone = _zone(community)
+    wide = out.width >= WIDE
+    table = Table(box=None, pad_edge=False)
+    table.add_column("案卷 case", no_wrap=True, min_width=11)
+    table.add_column("立案 opened", no_wrap=True, min_width=14)
+    more = ("级别 severity", "受理 owner", "120", "地点 place") if wide else ()
+    for name in ("类型 type", "阶段 stage", "谁 who", *more):
+        table.add_column(name, overflow="fold")
+    for case in reads.cases(engine, open_only=not all_, limit=limit):
+        stage, line = STAGES[case.stage], LINE_STATES[case.emergency.state]
+        cells = [
             case.number,
-            _instant(case.times["raised"]),
-            case.type,
-            case.severity.value,
-            case.stage.value,
-            case.owner or "",
-            case.emergency.state.value,
-            case.place or "",
-            case.resident or "",
-        )
+            _instant(case.times["raised"], zone),
+            f"{ALARM_TYPES[case.type].zh} {case.type}",
+            f"{stage.zh} {stage.en}",
+            (directory.resident_name(case.resident) if directory else "") or case.resident or case.device or "",
+        ]
+        if wide:
+            place = directory.place_path(case.place, "zh") if directory else ""
+            cells += [case.severity.value, case.owner or "", f"{line.zh} {line.en}", place or case.place or ""]
         table.add_row(*(escape(cell) for cell in cells))
     if table.row_count:
         out.print(table)
@@ -76,19 +102,75 @@ def show_case(case_id: CaseArgument, settings: SettingsOption = None, data_dir: 
     case = reads.case(engine, case_id)
     if case is None:
         fail(f"没有案卷 there is no case {case_id!r}", "`anju cases list --all` shows all")
-    out.print(f"[bold]{escape(case.number)}[/] {case.type} {case.stage.value} · {escape(case.explanation)}")
-    lines = Table("at", "who", "what", "why", "facts", box=None)
-    for line in reads.timeline(engine, case.id):
-        data = {key: value for key, value in line.data.items() if key != "evidence"}
-        facts = json.dumps(data, ensure_ascii=False) if data else ""
-        cells = (_instant(line.at_ms), line.actor, f"{line.zh} {line.en}", line.reason, facts)
+    community = registry_store.load(engine)
+    zone = _zone(community)
+    names = {target.person: target.name for target in case.told}
+    if community is not None:
+        names |= {person.id: person.name for person in community.people}
+    stage, kind = STAGES[case.stage], ALARM_TYPES[case.type]
+    out.print(
+        f"[bold]{escape(case.number)}[/] {kind.zh} {case.type} · {stage.zh} {stage.en} · {escape(case.explanation)}"
+    )
+    lines = Table(box=None, pad_edge=False)
+    lines.add_column("时间 at", no_wrap=True, min_width=14)
+    for name in ("经过 what", "谁 who", "情况 facts"):
+        lines.add_column(name, overflow="fold")
+    for entry in _grouped(reads.timeline(engine, case.id)):
+        line = entry[0]
+        facts = [_reached(entry, names)] if line.what == "told" else [line.reason, *_facts(line, names)]
+        cells = (
+            _instant(line.at_ms, zone),
+            f"{line.zh} {line.en}",
+            _who(line.actor, names),
+            " · ".join(filter(None, facts)),
+        )
         lines.add_row(*(escape(cell) for cell in cells))
     out.print(lines)
-    said = Table("said", "to", "by", "status", "attempts", box=None)
+    said = Table("事由 said", "对象 to", "渠道 by", "状态 status", "经过 attempts", box=None, pad_edge=False)
     for row in reversed(reads.outbox(engine, case_id=case.id, status=None, limit=1000)):
         tries = "; ".join(f"{one.result or 'running'} {one.detail or ''}".strip() for one in row.tries)
-        said.add_row(*(escape(cell) for cell in (row.purpose, row.person or row.to, row.channel, row.status, tries)))
+        to = names.get(row.person, row.person) if row.person else row.to
+        said.add_row(*(escape(cell) for cell in (row.purpose, to, row.channel, row.status, tries)))
     out.print(said)
+
+
+_QUIET = ("evidence", "purpose")
+"""What of a line's data says nothing to people."""
+
+
+def _grouped(lines: Iterable[reads.TimelineLine]) -> list[list[reads.TimelineLine]]:
+    """Lines one by one, but those that say one after the other who was told the same thing together."""
+    found: list[list[reads.TimelineLine]] = []
+    for line in lines:
+        last = found[-1][-1] if found else None
+        if (
+            last is not None
+            and last.what == line.what == "told"
+            and last.data.get("purpose") == line.data.get("purpose")
+        ):
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
+
+
+def _reached(lines: Iterable[reads.TimelineLine], names: Mapping[str, str]) -> str:
+    """Who was told, each once, with the channels that reached them."""
+    by: dict[str, dict[str, None]] = {}
+    for line in lines:
+        by.setdefault(_who(str(line.data.get("person")), names), {})[str(line.data.get("channel"))] = None
+    return "、".join(f"{name} ({', '.join(channels)})" for name, channels in by.items())
+
+
+def _facts(line: reads.TimelineLine, names: Mapping[str, str]) -> Iterator[str]:
+    for key, value in line.data.items():
+        if key not in _QUIET and value not in (None, "", [], {}):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{key} {_who(text, names)}"
+
+
+def _who(actor: str, names: Mapping[str, str]) -> str:
+    return names.get(actor.removeprefix("person:"), actor)
 
 
 @cases_app.command("act")
@@ -161,8 +243,10 @@ def revoke(
 def list_tokens(settings: SettingsOption = None, data_dir: DataDirOption = None) -> None:
     """Names and roles; tokens themselves are not kept."""
     table = Table("name", "role", "made", "revoked", box=None)
-    with reading(_engine(settings, data_dir)) as connection:
+    engine = _engine(settings, data_dir)
+    zone = _zone(registry_store.load(engine))
+    with reading(engine) as connection:
         for row in connection.execute(sa.select(tokens).order_by(tokens.c.created_at_ms)):
-            revoked = _instant(row.revoked_at_ms) if row.revoked_at_ms else ""
-            table.add_row(escape(row.name), row.role, _instant(row.created_at_ms), revoked)
+            revoked = _instant(row.revoked_at_ms, zone) if row.revoked_at_ms else ""
+            table.add_row(escape(row.name), row.role, _instant(row.created_at_ms, zone), revoked)
     out.print(table)

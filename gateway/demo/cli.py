@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import shlex
+import shutil
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import IO, Annotated
+from zoneinfo import ZoneInfo
 
 import httpx
 import sqlalchemy as sa
@@ -17,7 +20,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.api.auth import create_token
+from gateway.api.auth import Role, create_token, find_caller
 from gateway.clock import SystemClock
 from gateway.demo.stage import Stage, StageError
 from gateway.demo.town import cut_out
@@ -138,10 +141,10 @@ def _play(
             f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "
             f"控制台 console [link={url}/#token={console_token}]{url}/#token={console_token}[/link]"
         )
-        headline += f"\n[dim]{escape(_try_it(town, data_dir, broker_port))}[/]"
+        headline += f"\n[dim]{escape(_try_it(town, settings, broker_port))}[/]"
         if not out.is_terminal:
             out.print(headline, soft_wrap=True)
-        view = View(url, console_token, out, headline)
+        view = View(url, console_token, out, headline, ZoneInfo(town.community.timezone))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: view.stop())
         view.run(stage.check)
@@ -159,15 +162,24 @@ def _town(source: Path, devices: int) -> Community:
 
 
 def _tokens(engine: sa.Engine, settings: Settings) -> tuple[str, Path]:
-    """A fresh token for the console, and one in a file for the people of a story; those of the last demo end."""
-    now_ms = SystemClock().now_ms()
-    with engine.begin() as connection:
-        connection.execute(sa.delete(tokens).where(tokens.c.name.in_((VISITOR, DESK))))
-        console = create_token(connection, VISITOR, "admin", now_ms)
-        people = create_token(connection, DESK, "operator", now_ms)
-    path = settings.secrets.directory / "demo-people-token"
-    write_private(path, people)
-    return console, path
+    """The console's token, and the file with one for the people of a story.
+
+    They are those of the last demo with this directory, so that yesterday's link opens today; new ones where these are
+    lost or were revoked.
+    """
+    files = {VISITOR: "demo-visitor-token", DESK: "demo-people-token"}
+    roles: dict[str, Role] = {VISITOR: "admin", DESK: "operator"}
+    for name, file in files.items():
+        path = settings.secrets.directory / file
+        kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        caller = find_caller(engine, kept) if kept else None
+        if caller is not None and (caller.name, caller.role) == (name, roles[name]):
+            continue
+        with engine.begin() as connection:
+            connection.execute(sa.delete(tokens).where(tokens.c.name == name))
+            write_private(path, create_token(connection, name, roles[name], SystemClock().now_ms()))
+    visitor = (settings.secrets.directory / files[VISITOR]).read_text(encoding="utf-8").strip()
+    return visitor, settings.secrets.directory / files[DESK]
 
 
 def _ready(url: str) -> bool:
@@ -177,12 +189,32 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _try_it(town: Community, data_dir: Path, broker_port: int) -> str:
+def _try_it(town: Community, settings: Settings, broker_port: int) -> str:
+    """A command to type in another terminal, in this directory: nothing in it that is so anyway."""
     button = next((device.id for device in town.devices if device.kind == "sos_button"), None)
     if button is None:
         return ""
-    where = f"--broker 127.0.0.1:{broker_port} --data-dir {shlex.quote(str(data_dir))}"
-    return f"试一试 try: anju send {button} press {where}"
+    words = [_executable(), "send", button, "press"]
+    if broker_port != settings.broker.port:
+        words += ["--broker", f"127.0.0.1:{broker_port}"]
+    if settings.data_dir != Settings().data_dir.absolute():
+        words += ["--data-dir", str(_near(settings.data_dir))]
+    return f"试一试 try: {shlex.join(words)}"
+
+
+def _executable() -> str:
+    """How this command is called from here: `anju` itself need not be on the PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "anju":  # python -m gateway
+        called = Path(sys.executable).parent / "anju"
+    found = shutil.which("anju")
+    return "anju" if found and Path(found).resolve() == called.resolve() else str(_near(called.absolute()))
+
+
+def _near(path: Path) -> Path:
+    """The path from the current directory where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _alone(data_dir: Path) -> IO[bytes]:
@@ -206,7 +238,9 @@ def _console_port(wanted: int) -> int:
     try:
         return _port_of(wanted)
     except OSError as error:
-        raise StageError(f"port {wanted} cannot be used ({error.strerror}); choose another with --port") from None
+        raise StageError(
+            f"port {wanted} cannot be used ({error.strerror}); choose another: `make run PORT=8130`, or --port 8130"
+        ) from None
 
 
 def _broker_port(settings: Settings) -> int:

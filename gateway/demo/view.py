@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from rich.console import Console, Group, RenderableType
@@ -18,13 +19,17 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cases.wording import LINE_STATES, STAGES
 from gateway.clock import SystemClock
 
 POLL_S = 0.5
 DEVICES_S = 5.0
 """How often the devices are counted: a long list, that changes slowly."""
 _DECIDED = re.compile(r"^anju_decided_total\{.*\} (\S+)$", re.MULTILINE)
-LINES = 18
+WIDE = 110
+"""From this width on every column is shown and long lines wrap; below it, what matters most, and one line each."""
+EVENTS_AT_LEAST = 5
+CASES_AT_MOST = 8
 
 _COLOURS = {
     "opened": "bold red",
@@ -66,19 +71,21 @@ def _gathered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if last is None or last["what"] != "told" or last["data"]["purpose"] != line["data"]["purpose"]:
             last = {**line, "reason": "", "data": {**line["data"], "people_told": []}}
             found.append(last)
-        last["data"]["people_told"].append(line["data"]["person"])
+        if line["data"]["person"] not in last["data"]["people_told"]:
+            last["data"]["people_told"].append(line["data"]["person"])
     return found
 
 
 class View:
     """Reads the gateway's API and shows it. A visitor like any other: nothing comes in by a back door."""
 
-    def __init__(self, url: str, token: str, console: Console, headline: str) -> None:
+    def __init__(self, url: str, token: str, console: Console, headline: str, zone: ZoneInfo) -> None:
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=5.0, trust_env=False
         )
         self._console = console
         self._headline = headline
+        self._zone = zone
         self._scene = Scene()
         self._clock = SystemClock()
         self._stop = threading.Event()
@@ -157,13 +164,16 @@ class View:
         return [self._line(summary, line) for line in _gathered(lines)]
 
     def _line(self, summary: dict[str, Any], line: dict[str, Any]) -> Text:
-        at = datetime.fromtimestamp(line["at_ms"] / 1000).strftime("%H:%M:%S")  # noqa: DTZ006 - the viewer's own zone
+        at = datetime.fromtimestamp(line["at_ms"] / 1000, self._zone).strftime("%H:%M:%S")
         data = line["data"]
+        names = {target["person"]: target["name"] for target in summary["case"]["told"]}
         about = ", ".join(
-            str(data[key]) for key in ("person", "channel", "number", "rung", "to", "who") if data.get(key)
+            names.get(data[key], str(data[key]))
+            for key in ("person", "channel", "number", "rung", "to", "who")
+            if data.get(key)
         )
         if "people_told" in data:
-            about = "、".join(data["people_told"])
+            about = "、".join(dict.fromkeys(names.get(person, person) for person in data["people_told"]))
         text = Text(f"{at} ", style="dim")
         text.append(f"{summary['case']['number']} ", style="dim")
         text.append(f"{line['zh']} {line['en']}", style=_COLOURS.get(line["what"], ""))
@@ -173,46 +183,80 @@ class View:
         return text
 
     def _render(self) -> RenderableType:
-        return Group(
-            Text.from_markup(self._headline),
-            Panel(self._cases(), title="未结案卷 Open cases", border_style="red" if self._scene.cases else "green"),
-            Panel(
-                Group(*list(self._scene.lines)[-LINES:]) if self._scene.lines else Text("…"), title="经过 What happens"
-            ),
-            self._footer(),
-        )
+        """As high as the terminal: what does not fit are the oldest lines, never the newest or the footer."""
+        headline, footer = Text.from_markup(self._headline), self._footer()
+        room = self._console.size.height - 1 - self._height(headline) - self._height(footer)
+        shown = min(CASES_AT_MOST, len(self._scene.cases))
+        cases = self._cases(shown)
+        while shown > 1 and room - self._height(cases) - 2 < EVENTS_AT_LEAST:
+            shown -= 1
+            cases = self._cases(shown)
+        events = Panel(self._events(max(1, room - self._height(cases) - 2)), title="经过 What happens")
+        return Group(headline, cases, events, footer)
 
-    def _cases(self) -> RenderableType:
-        if not self._scene.cases:
-            return Text("一切平安 All is well", style="green")
+    @property
+    def _wide(self) -> bool:
+        return self._console.size.width >= WIDE
+
+    def _height(self, what: RenderableType) -> int:
+        return len(self._console.render_lines(what, pad=False))
+
+    def _events(self, height: int) -> RenderableType:
+        """The newest lines that fit."""
+        width = self._console.size.width - 4  # the panel's border and padding
+        found: list[Text] = []
+        for line in reversed(self._scene.lines):
+            if self._wide:
+                rows = list(line.wrap(self._console, width))
+            else:
+                cut = line.copy()
+                cut.truncate(width, overflow="ellipsis")
+                rows = [cut]
+            if len(found) + len(rows) > height:
+                break
+            found[:0] = rows
+        return Group(*found) if found else Text("…")
+
+    def _cases(self, shown: int) -> Panel:
+        count = len(self._scene.cases)
+        if not count:
+            return Panel(Text("一切平安 All is well", style="green"), title="未结案卷 Open cases", border_style="green")
         table = Table(expand=True, box=None, pad_edge=False)
-        for name in ("案卷 Case", "事由 What", "谁 Who", "地点 Where", "阶段 Stage", "受理 Owner", "下一步 Next"):
+        table.add_column("案卷 Case", no_wrap=True, min_width=11)
+        names = ("事由 What", "谁 Who", "地点 Where", "阶段 Stage", "受理 Owner", "下一步 Next")
+        for name in names if self._wide else (names[0], names[1], names[3], names[5]):
             table.add_column(name, overflow="fold")
-        for summary in self._scene.cases[:8]:
+        for summary in self._scene.cases[:shown]:
             case = summary["case"]
-            table.add_row(
+            stage = STAGES[case["stage"]]
+            cells: list[str | Text] = [
                 f"{case['number']}\n{self._age(case['times']['raised'])}",
                 f"{summary['type_zh']}\n{summary['type_en']}",
                 summary["resident_name"],
-                summary["place_zh"],
-                case["stage"],
-                (case["owner"] or "—").removeprefix("operator:"),
-                self._next(case),
-            )
-        return table
+            ]
+            if self._wide:
+                cells.append(summary["place_zh"])
+            cells.append(f"{stage.zh}\n{stage.en}")
+            if self._wide:
+                cells.append((case["owner"] or "—").removeprefix("operator:"))
+            table.add_row(*cells, self._next(case))
+        of = f"，显示 {shown} shown" if shown < count else ""
+        return Panel(table, title=f"未结案卷 Open cases（{count}{of}）", border_style="red")
 
     def _next(self, case: dict[str, Any]) -> Text:
         line = case["emergency"]
         if line["state"] in ("committed", "answered", "failed"):
-            return Text(f"120 {line['state']}（演练 drill）", style="bold red")
+            state = LINE_STATES[line["state"]]
+            return Text(f"120 {state.zh}（演练）\n{state.en} (drill)", style="bold red")
         if case["next_at_ms"] is None:
             return Text("—")
         rungs = case["ladder"]["rungs"]
-        name = rungs[case["rung"]]["id"] if case["rung"] < len(rungs) else "提醒 reminder"
-        text = Text(f"{name} {self._left(case['next_at_ms'])}")
-        if line["deadline_ms"]:
-            text.append(f"\n120 {self._left(line['deadline_ms'])}", style="bold red")
-        return text
+        rung = rungs[case["rung"]] if case["rung"] < len(rungs) else None
+        due = Text(f"120 {self._left(line['deadline_ms'])}", style="bold red") if line["deadline_ms"] else None
+        if due is not None and rung is not None and rung["call"] is not None:
+            return due  # the next step is the line itself
+        text = Text(f"{rung['id'] if rung else '提醒 reminder'} {self._left(case['next_at_ms'])}")
+        return text if due is None else Text("\n").join((text, due))
 
     def _left(self, at_ms: int) -> str:
         return f"{max(0, (at_ms - self._clock.now_ms()) / 1000):.0f} s"
@@ -223,9 +267,12 @@ class View:
     def _footer(self) -> Text:
         online, known = self._scene.devices
         text = Text(f"设备 devices {online}/{known}  消息 messages {self._scene.decided:,}  ")
-        for part in self._scene.health:
+        told = [part for part in self._scene.health if self._wide or part["state"] != "ok"]
+        for part in told:
             style = {"ok": "green", "degraded": "yellow", "failed": "bold red"}[part["state"]]
             text.append(f"● {part['name']} ", style=style)
+        if self._scene.health and not told:
+            text.append("● 正常 all parts well", style="green")
         if self._scene.trouble:
             text.append(self._scene.trouble, style="red")
         text.append("  Ctrl-C 结束 ends", style="dim")

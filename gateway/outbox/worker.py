@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections import Counter
@@ -34,6 +35,8 @@ CLAIM_LIMIT = 100
 WAIT_FOR_ROOM_S = 15.0
 """An urgent message that has not even been tried for so long goes another way as well."""
 LEASE_MARGIN_S = 60.0
+WARN_EVERY_S = 60.0
+"""A channel's failures are logged at most so often, with how many there were; the outbox's rows have each of them."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -113,6 +116,8 @@ class OutboxWorker:
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox-db")
         self._health: dict[str, ChannelHealth] = {}
         self._seen = _Seen()
+        self._warned: dict[str, tuple[float, int]] = {}
+        """By channel: when its trouble was last logged (monotonic seconds), and how much it failed up to then."""
         self._unrecorded = 0
 
     # from outside
@@ -333,8 +338,19 @@ class OutboxWorker:
                 "last_failure_ms": self._clock.now_ms(),
                 "last_error": report.detail,
             }
-            logger.warning("outbox: %s: %s: %s", name, report.result, report.detail)
+            self._warn(name, report, health.failed + 1)
         self._health[name] = health.model_copy(update=changes)
+
+    def _warn(self, name: str, report: Report, failed: int) -> None:
+        at, up_to = self._warned.get(name, (-math.inf, 0))
+        now = time.monotonic()
+        if now - at < WARN_EVERY_S:
+            logger.debug("outbox: %s: %s: %s", name, report.result, report.detail)
+            return
+        self._warned[name] = (now, failed)
+        more = failed - up_to - 1
+        since = f"（另有 {more} 次失败 and {more} more since the last line）" if more else ""
+        logger.warning("outbox: %s: %s: %s%s", name, report.result, report.detail, since)
 
     # the database
 

@@ -158,7 +158,8 @@ def _show(changes: store.Changes) -> None:
         lines += [
             ("yellow", f"    {field.field}: {_value(field.before)} → {_value(field.after)}") for field in changed.fields
         ]
-    lines += [("green", f"+ {section} {id_}") for section, id_ in changes.added]
+    if changes.revision:  # for the first community, which is all new, the counts below say as much
+        lines += [("green", f"+ {section} {id_}") for section, id_ in changes.added]
     for style, line in lines[:_SHOWN]:
         _out.print(line, style=style, markup=False, soft_wrap=True)
     if len(lines) > _SHOWN:

@@ -7,6 +7,7 @@ An adapter may be pulled and plugged in again at any time.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 import os
@@ -49,6 +50,8 @@ OfferMessage = Callable[[str, str, Channel, bytes, Done], None]
 """``offer(line, device, channel, payload, done)``: the intake. ``done`` comes back from any thread."""
 
 REOPEN = Backoff(first_s=0.25, longest_s=2.0)
+PLUGGED_IN_WITHIN_S = 30.0
+"""An adapter that is not there at the start is a fault after so long; before, the system may still be finding it."""
 """An adapter that was plugged in again is in use two seconds later at the latest; looking costs one system call."""
 READ_BYTES = 4096
 WRITE_BYTES = 512
@@ -118,6 +121,8 @@ class SerialTransport:
         self._wake_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._quiet = False
+        """Whether the last change was logged as no fault."""
         self._command_seq = itertools.count(1)
         # Owned by the line's thread:
         self._epoch = 0
@@ -231,11 +236,14 @@ class SerialTransport:
 
     def _run(self) -> None:
         attempt = 0
+        began = time.monotonic()
         while not self._stopping.is_set():
             try:
                 port = serial.Serial(self.line.port, self.line.baud, timeout=0, write_timeout=0, exclusive=True)
             except (OSError, ValueError) as error:  # SerialException is an OSError
-                self._set_state(LineState.DOWN, why_not_open(error, self.line.port, self.line.baud))
+                missing = isinstance(error, OSError) and error.errno == errno.ENOENT
+                awaited = missing and self._opened == 0 and time.monotonic() - began < PLUGGED_IN_WITHIN_S
+                self._set_state(LineState.DOWN, why_not_open(error, self.line.port, self.line.baud), quiet=awaited)
             else:
                 try:
                     self._begin()
@@ -253,7 +261,7 @@ class SerialTransport:
                     attempt = 0
             self._rest(REOPEN.delay_s(attempt))
             attempt += 1
-        self._set_state(LineState.DOWN, STOPPED)
+        self._set_state(LineState.DOWN, STOPPED, quiet=True)
         self._take_inbox(up=False)
 
     def _begin(self) -> None:
@@ -395,18 +403,20 @@ class SerialTransport:
         elif link.silent(now_ms):
             self._set_state(LineState.SILENT, SILENT)
 
-    def _set_state(self, state: LineState, reason: str) -> None:
-        """Note and log a change, once."""
+    def _set_state(self, state: LineState, reason: str, *, quiet: bool = False) -> None:
+        """Note and log a change, once; ``quiet``: it is no fault (yet), as an end that was asked for."""
         with self._lock:
-            if (state, reason) == (self._state, self._reason):
+            if (state, reason) == (self._state, self._reason) and (quiet or not self._quiet):
                 return
+            self._quiet = quiet
             if state is not self._state:
                 self._since_ms = self._clock.now_ms()
             self._state, self._reason = state, reason
         if state is LineState.UP:
             log.info("serial line %s (%s) is up", self.line.name, self.line.port)
         else:
-            log.warning("serial line %s (%s) is %s: %s", self.line.name, self.line.port, state.value, reason)
+            level = logging.INFO if quiet else logging.WARNING
+            log.log(level, "serial line %s (%s) is %s: %s", self.line.name, self.line.port, state.value, reason)
 
 
 _COMMAND_OUTCOMES = {
