@@ -9,7 +9,7 @@ from gateway.api.context import Context
 from gateway.api.views import case_summary
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
-from gateway.cases.model import Case, Rung, Stage
+from gateway.cases.model import Case, Recipient, Rung, Stage
 from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES, Words
 from gateway.registry.directory import CommunityDirectory
 from gateway.web.words import ROLES, SEVERITIES, words
@@ -19,7 +19,7 @@ NEXT: dict[Stage, tuple[Action, ...]] = {
     Stage.ACKNOWLEDGED: ("dispatch", "arrive"),
     Stage.DISPATCHED: ("arrive",),
     Stage.ARRIVED: ("resolve",),
-    Stage.RESOLVED: ("verify", "close"),
+    Stage.RESOLVED: ("verify",),
     Stage.VERIFIED: ("close",),
 }
 """What one usually does next: the large buttons."""
@@ -114,7 +114,7 @@ def card(context: Context, case: Case) -> Card:
             if other != case.type
         ),
         buttons=tuple(
-            Button(action, words(ACTIONS, action), action in main, action == "acknowledge")
+            Button(action, _says(action, case), action in main, action == "acknowledge")
             for action in sorted(can, key=lambda one: (one not in main, list(ACTIONS).index(one)))
             if not (action == "acknowledge" and case.stage is Stage.ACKNOWLEDGED and not case.ladder.life_safety)
         ),
@@ -144,6 +144,24 @@ def who(directory: CommunityDirectory | None, actor: str | None) -> str:
     return name or actor
 
 
+def rung_in_words(rung: Rung, directory: CommunityDirectory | None) -> Words:
+    """Whom a step of the ladder tells, by their roles, or the line it calls."""
+    says = [_recipient(one, directory) for one in rung.notify]
+    if rung.call:
+        says.append(Words(f"呼叫 {rung.call}（演练）", f"call {rung.call} (drill)"))
+    return Words("、".join(one.zh for one in says), ", ".join(one.en for one in says if one.en))
+
+
+def _says(action: Action, case: Case) -> Words:
+    """What a button says. The line of this version is a drill: its buttons say so themselves."""
+    says = words(ACTIONS, action)
+    if action in ("dial_now", "veto"):
+        return Words(f"{says.zh}（演练）", f"{says.en} (drill)")
+    if action == "arrive" and case.stage is Stage.ARRIVED:
+        return Words("又有人到场", "somebody else arrived")
+    return says
+
+
 def _next_step(case: Case, directory: CommunityDirectory | None) -> Step | None:
     if case.next_at_ms is None:
         return None
@@ -152,20 +170,23 @@ def _next_step(case: Case, directory: CommunityDirectory | None) -> Step | None:
         return Step(Words("再次提醒所有人", "everybody is told again"), case.next_at_ms)
     rung = rungs[case.rung]
     if rung.call and not rung.notify:
-        return Step(Words(f"呼叫 {rung.call}（演练）", f"call {rung.call} (drill)"), case.next_at_ms)
+        return None  # the gate counts down to the call, or says why there is none
     return Step(_tells(rung, case, directory), case.next_at_ms)
+
+
+def _recipient(recipient: Recipient, directory: CommunityDirectory | None) -> Words:
+    if recipient.family:
+        return Words("家属", "the family")
+    if recipient.role:
+        return words(ROLES, recipient.role)
+    return Words(who(directory, f"person:{recipient.person}"), "")
 
 
 def _tells(rung: Rung, case: Case, directory: CommunityDirectory | None) -> Words:
     zh: list[str] = []
     en: list[str] = []
     for recipient in rung.notify:
-        if recipient.family:
-            says = Words("家属", "the family")
-        elif recipient.role:
-            says = words(ROLES, recipient.role)
-        else:
-            says = Words(who(directory, f"person:{recipient.person}"), "")
+        says = _recipient(recipient, directory)
         names = (
             [target.name for target in directory.resolve(recipient, place=case.place, resident=case.resident, at_ms=0)]
             if directory is not None

@@ -16,14 +16,15 @@ from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
 from gateway.cases.model import LINE_CHANNEL, Case, Purpose, Send
-from gateway.outbox.card import FIELDS, card_for_line
 from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
 from gateway.state.db import reading
-from gateway.web.cards import Card, card, who
+from gateway.web.calls import Call, call_of, said_of
+from gateway.web.cards import Card, card, rung_in_words, who
 from gateway.web.render import page
 from gateway.web.session import Seen, may_act
 from gateway.web.vitals import vitals_of
+from gateway.web.words import accepted, channel
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,8 +44,14 @@ class Entry:
     line: TimelineLine
     who: str
     people: list[str]
+    reason: str
     facts: dict[str, object]
     evidence: list[dict[str, object]]
+
+    @property
+    def drill(self) -> bool:
+        """Whether it tells of the emergency line, which reaches nobody in this version."""
+        return self.line.what.startswith("line_")
 
 
 @dataclass(slots=True)
@@ -82,8 +89,8 @@ class CaseView:
     """Each with whether it is momentary: a press, that ends with its case."""
     occasions: list[Occasion]
     more_said: bool
-    calls: list[tuple[OutboxRow, list[tuple[str, str]], str]]
-    """Calls to the emergency line: the row, the card's fields in words, and the text that is read out."""
+    calls: list[Call]
+    """Calls to the emergency line."""
     told: list[tuple[str, str]]
     """Everybody who has been told, and by which channels."""
 
@@ -123,8 +130,9 @@ async def _look(context: Context, case_id: str, all: bool) -> dict[str, Any]:
     view = await asyncio.to_thread(_view, context, case_id, all)
     if view is None:
         raise HTTPException(404, f"没有案卷 {case_id} · there is no such case")
-    resident = view.card.case.resident
-    vitals = await vitals_of(context, resident) if resident is not None else None
+    case = view.card.case
+    # The values are those of now: beside a case that is over they would be taken for its own.
+    vitals = await vitals_of(context, case.resident) if case.resident is not None and case.open else None
     return {"view": view, "vitals": vitals, "all": all}
 
 
@@ -134,7 +142,7 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
         return None
     directory = context.directory()
     lines = reads.timeline(context.engine, case_id)
-    entries = _entries(lines, directory)
+    entries = _entries(case, lines, directory)
     left_out = 0 if all else max(0, len(entries) - FIRST - LAST)
     limit = ALL if all else SAID
     rows = reads.outbox(context.engine, case_id=case_id, status=None, limit=limit + 1)
@@ -151,7 +159,7 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
         ],
         occasions=_occasions([Said(row, _to(row, directory), _body(sends.get(row.key))) for row in rows[:limit]]),
         more_said=len(rows) > limit,
-        calls=[(row, *_emergency_card(sends[row.key])) for row in line if row.purpose == Purpose.EMERGENCY_CALL.value],
+        calls=[call_of(row, sends[row.key]) for row in line if row.purpose == Purpose.EMERGENCY_CALL.value],
         told=_told(case, lines),
     )
 
@@ -160,7 +168,7 @@ def _told(case: Case, lines: Iterable[TimelineLine]) -> list[tuple[str, str]]:
     reached: dict[str, dict[str, None]] = {}
     for line in lines:
         if line.what == "told":
-            reached.setdefault(str(line.data.get("person")), {})[str(line.data.get("channel"))] = None
+            reached.setdefault(str(line.data.get("person")), {})[channel(str(line.data.get("channel"))).zh] = None
     return [(target.name, "、".join(reached.get(target.person, ()))) for target in case.told]
 
 
@@ -182,8 +190,9 @@ def _sends(engine: sa.Engine, keys: Sequence[str]) -> dict[str, Send]:
     return found
 
 
-def _entries(lines: Iterable[TimelineLine], directory: CommunityDirectory | None) -> list[Entry]:
+def _entries(case: Case, lines: Iterable[TimelineLine], directory: CommunityDirectory | None) -> list[Entry]:
     entries: list[Entry] = []
+    rungs = {rung.id: rung_in_words(rung, directory).zh for rung in case.ladder.rungs}
     for line in lines:
         names = [who(directory, f"person:{person}") for person in _people(line.data)]
         last = entries[-1] if entries else None
@@ -195,9 +204,20 @@ def _entries(lines: Iterable[TimelineLine], directory: CommunityDirectory | None
         for key in ("who", "to", "owner"):
             if line.data.get(key):
                 facts[key] = who(directory, str(line.data[key]))
+        if "rung" in facts:
+            facts["rung"] = rungs.get(str(facts["rung"]), facts["rung"])
+        if "channel" in facts:
+            facts["channel"] = channel(str(facts["channel"])).zh
+        if line.what in ("device_confirmed", "device_silent"):
+            # The line does not say which; where one device was pressed it can be no other.
+            facts["channel"] = who(directory, f"device:{case.indicators[0]}") if len(case.indicators) == 1 else "设备"
         evidence = [one for one in raw if isinstance(one, dict)] if isinstance(raw, list) else []
-        entries.append(Entry(line, who(directory, line.actor), names, facts, evidence))
+        entries.append(Entry(line, who(directory, line.actor), names, _reason(line), facts, evidence))
     return entries
+
+
+def _reason(line: TimelineLine) -> str:
+    return said_of(line.reason) if line.what == "line_answered" else accepted(line.reason)
 
 
 def _people(data: Mapping[str, object]) -> list[str]:
@@ -230,24 +250,3 @@ def _body(send: Send | None) -> str:
     if send.body:
         return send.body
     return " ".join(f"{key}={value}" for key, value in send.data.items() if isinstance(value, str | int | float))
-
-
-def _emergency_card(send: Send) -> tuple[list[tuple[str, str]], str]:
-    """The card as the line's driver makes it of the row: its fields with their labels, and the text."""
-    sent = card_for_line(send.data, drill=True)
-    return [(label, _field(sent, path)) for path, label in FIELDS], str(sent["text"])
-
-
-def _field(sent: Mapping[str, Any], path: str) -> str:
-    value: Any = sent
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return "" if path in sent["unknown"] else _in_words(value)
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(_in_words(part) for part in value.values() if part not in (None, ""))
-    if isinstance(value, list | tuple):
-        return "；".join(_in_words(part) for part in value)
-    return {"male": "男", "female": "女"}.get(str(value), str(value))

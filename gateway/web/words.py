@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway.cases.wording import Words
 
 SEVERITIES: dict[str, Words] = {
@@ -30,13 +32,23 @@ PURPOSES: dict[str, Words] = {
     "owner_silent": Words("提醒受理人", "owner silent"),
     "cancel_claim": Words("称误按，请核实", "said to be a mistake"),
     "nobody_reached": Words("无人可通知", "nobody reached"),
-    "line_failed": Words("120 未接通，请人工拨打", "120 not reached"),
+    "line_failed": Words("120 未接通（演练），请人工拨打", "120 not reached (drill)"),
     "line_is_drill": Words("120 为演练，请人工拨打", "120 is a drill"),
-    "line_answered": Words("120 已应答", "120 answered"),
+    "line_answered": Words("120 已应答（演练）", "120 answered (drill)"),
     "indicate": Words("设备灯光语音", "lamp and voice"),
     "emergency_call": Words("呼叫 120（演练）", "call to 120 (drill)"),
-    "emergency_cancel": Words("通知 120 取消", "cancel at 120"),
+    "emergency_cancel": Words("通知 120 取消（演练）", "cancel at 120 (drill)"),
 }
+
+CHANNELS: dict[str, Words] = {
+    "messenger": Words("消息", "message"),
+    "sms": Words("短信", "SMS"),
+    "phone": Words("电话", "phone"),
+    "webhook": Words("网络接口", "webhook"),
+    "device": Words("设备", "device"),
+    "emergency_line": Words("120（演练）", "120 (drill)"),
+}
+"""Channels are a community's own words too; these are the usual ones."""
 
 OUTBOX_STATES: dict[str, Words] = {
     "pending": Words("待发", "waiting"),
@@ -78,6 +90,7 @@ DEVICE_STATES: dict[str, Words] = {
     "never": Words("从未上线", "never heard"),
 }
 
+_ACCEPTED = re.compile(r"^(\w+) 已接收 accepted by \1$")
 _UNITS = {"/min": "次/分", "mm[Hg]": "mmHg", "Cel": "°C", "dB[mW]": "dBm", "1": ""}
 
 
@@ -92,6 +105,15 @@ def part(name: str) -> Words:
         line = name.removeprefix("serial-")
         return Words(f"串口 {line}", "serial line")
     return words(PARTS, name)
+
+
+def channel(name: str) -> Words:
+    return words(CHANNELS, name)
+
+
+def accepted(detail: str) -> str:
+    """What a messenger answered, without the name of its protocol."""
+    return _ACCEPTED.sub("对方系统已接收 accepted", detail)
 
 
 def words(table: dict[str, Words], key: object) -> Words:

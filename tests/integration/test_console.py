@@ -242,10 +242,10 @@ def test_a_reader_sees_everything_and_has_no_buttons(
 def test_the_page_of_a_case_tells_the_whole_story(gateway: RunningGateway, radio: Radio, desk: httpx.Client) -> None:
     radio.say("vitals-6", pulse=131.0, spo2=93.0)
     case_id = press(gateway, radio, "sos-6")
+    eventually(lambda: "131" in desk.get(f"/cases/{case_id}").text, 10, "vitals on the page")
     gateway.act(case_id, "dial_now", reason="胸痛，出冷汗")
     gateway.wait_for_line(case_id, "line_answered")
     gateway.act(case_id, "arrive", to="120 救护车")
-    eventually(lambda: "131" in desk.get(f"/cases/{case_id}").text, 10, "vitals on the page")
     html = unescape(desk.get(f"/cases/{case_id}").text)
     for words in (
         "立案",
@@ -262,9 +262,31 @@ def test_the_page_of_a_case_tells_the_whole_story(gateway: RunningGateway, radio
     # the card as the centre got it
     for words in ("给 120 的急救卡", "【演练】李秀兰6", "冠心病", "青霉素", "东侧路口", "门禁 0000", "未知 unknown"):
         assert words in html
+    # with the vitals that the line added when it called, and never without the mark
+    assert re.search(r"最近体征</dt><dd>脉率 131 次/分；血氧 93 %", html)
+    assert re.search(r'120 已应答</b>[^\n]*<span class="drill">', html)
+    assert re.search(r'<span class="drill">演练 drill</span> 已应答', desk.get("/cases").text)
+    # steps and channels in words
+    assert re.search(r'升级步骤.*?<span class="actor">值班员|升级步骤.*?<span class="actor">值班室', html, re.DOTALL)
+    assert "又有人到场" in html and "已接收 accepted by" not in html
     # every attempt, and the evidence
     assert "报警通知" in html and "messenger → desk" in html and " ms</td>" in html
     assert re.search(r"<summary>依据.*?sos-6.*?press", html, re.DOTALL)
+
+
+def test_a_closed_case_shows_no_vitals_of_now_and_its_work_is_checked_before_it_is_closed(
+    gateway: RunningGateway, radio: Radio, desk: httpx.Client
+) -> None:
+    radio.say("vitals-7", pulse=77.0)
+    case_id = press(gateway, radio, "sos-7")
+    eventually(lambda: 'class="vitals"' in desk.get(f"/cases/{case_id}").text, 10, "vitals on the page")
+    gateway.act(case_id, "acknowledge")
+    gateway.act(case_id, "resolve")
+    html = desk.get(f"/cases/{case_id}").text
+    assert re.search(r'id="verify-[\w-]+" class="main"', html) and re.search(r'id="close-[\w-]+" class=""', html)
+    gateway.act(case_id, "verify")
+    gateway.act(case_id, "close")
+    assert 'class="vitals"' not in desk.get(f"/cases/{case_id}").text
 
 
 def test_a_dangerous_name_and_reason_are_text(gateway: RunningGateway, radio: Radio, desk: httpx.Client) -> None:

@@ -157,6 +157,8 @@
   }
 
   const toggle = $("sound");
+  // Until somebody has decided about sound, and while the browser still wants a touch, a banner says that it is off.
+  const decided = () => localStorage.getItem("anju-sound") !== null;
   function showSound() {
     const running = sound && sound.state === "running";
     const [zh, en] = !wanted() ? ["声音：关", "sound off"]
@@ -169,6 +171,12 @@
     toggle.append(`${zh} `, small);
     toggle.setAttribute("aria-pressed", String(wanted()));
     toggle.classList.toggle("attention", wanted() && !running);
+    $("sound-off").hidden = wanted() ? Boolean(running) : decided();
+  }
+  async function choose(on) {
+    localStorage.setItem("anju-sound", on ? "on" : "off");
+    if (on) { await wake(); ring(); } else if (sound) { await sound.suspend(); }
+    showSound();
   }
   async function wake() {
     if (!wanted()) return;
@@ -177,11 +185,9 @@
     showSound();
   }
   if (toggle) {
-    toggle.addEventListener("click", async () => {
-      localStorage.setItem("anju-sound", wanted() ? "off" : "on");
-      if (wanted()) { await wake(); ring(); } else if (sound) { await sound.suspend(); }
-      showSound();
-    });
+    toggle.addEventListener("click", () => choose(!wanted()));
+    $("sound-on").addEventListener("click", () => choose(true));
+    $("sound-no").addEventListener("click", () => choose(false));
     // A browser lets a page sound only after somebody has touched it.
     document.addEventListener("pointerdown", wake, { once: true });
     document.addEventListener("keydown", wake, { once: true });
@@ -216,6 +222,8 @@
     $("act-warn").textContent = WARNINGS[act] || "";
     $("act-warn").hidden = !WARNINGS[act];
     $("act-to").hidden = !WHO.includes(act);
+    $("act-why").hidden = act === "note";
+    $("act-text").hidden = act !== "note";
     $("act-needed").hidden = !NEEDED.includes(act);
     $("act-error").textContent = "";
     form.reset();
