@@ -30,6 +30,9 @@ PENDING, SENDING, DELIVERED, FAILED, WITHDRAWN = "pending", "sending", "delivere
 LINE_PURPOSES = (Purpose.EMERGENCY_CALL, Purpose.EMERGENCY_CANCEL)
 """Once committed, the emergency line is told, never silently hung up."""
 
+KEPT_PURPOSES = (*LINE_PURPOSES, Purpose.RESOLVED)
+"""What is said even when its case is over: how it ended."""
+
 FAR_URGENT_MS, FAR_MS = 90_000, 900_000
 """No pause or lease is ever longer: a later due time means that the wall clock was set back, and it is due now."""
 
@@ -68,7 +71,7 @@ def withdraw_unsent(
     reason: str,
     now_ms: int,
     *,
-    keep_purposes: Collection[Purpose] = LINE_PURPOSES,
+    keep_purposes: Collection[Purpose] = KEPT_PURPOSES,
 ) -> Withdrawal:
     """Take back what ``case_id`` has waiting, retries included. What is being sent now is not sent again afterwards."""
     withdrawn, in_flight = [], []

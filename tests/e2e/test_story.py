@@ -66,6 +66,7 @@ def test_a_press_nobody_answers_reaches_120_and_ends_as_a_closed_case(
     taken = gateway.act(case_id, "acknowledge", version=gateway.case(case_id)["case"]["version"])
     assert (taken["stage"], taken["owner"]) == ("acknowledged", "operator:night-desk")
     eventually(lambda: radio.lamps(f"sos-{n}") == ["green", "blue"], 5, "blue lamp")
+    everybody = ("desk", "grid", f"daughter-{n}")
     for action, more in (
         ("dispatch", {"to": "person:grid"}),
         ("arrive", {"to": "person:grid"}),
@@ -74,11 +75,14 @@ def test_a_press_nobody_answers_reaches_120_and_ends_as_a_closed_case(
         ("close", {}),
     ):
         gateway.act(case_id, action, **more)
+        if action == "arrive":
+            arrived = Counter({(who, "arrived"): 1 for who in everybody})
+            eventually(lambda news=arrived: told(world, case_id) >= news, 5, "all know that somebody is there")
     eventually(lambda: radio.lamps(f"sos-{n}") == ["green", "blue", "off"], 5, "lamp off")
 
-    # Each person was told exactly once at each step.
-    everybody = ("desk", "grid", f"daughter-{n}")
-    expected = Counter({(who, what): 1 for who in everybody for what in ("line-is-drill", "taken")})
+    # Each person was told exactly once at each step, and how it ended although the case was closed at once.
+    steps = ("line-is-drill", "taken", "arrived", "resolved")
+    expected = Counter({(who, what): 1 for who in everybody for what in steps})
     expected += Counter({("desk", "desk-and-grid"): 1, ("grid", "desk-and-grid"): 1, (f"daughter-{n}", "family"): 1})
     eventually(lambda: told(world, case_id) == expected, 5, "told once each")
     assert not [key for key in world.repeated_keys() if case_id in key]
