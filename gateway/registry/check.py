@@ -6,7 +6,7 @@ Each part has been validated by its model; this looks at what the parts say abou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from devices.kinds import KINDS
@@ -17,6 +17,9 @@ from gateway.registry.model import AppriseChannel, Community
 from gateway.registry.problem import Level, Path, did_you_mean
 from gateway.registry.sections import SECTIONS
 from gateway.rules.document import EventRule
+
+DRAFTS = "drafts"
+"""Not a section that anybody writes: the rules that are faulty themselves."""
 
 _SINGULAR = {
     "places": "place",
@@ -39,20 +42,27 @@ class Finding:
     message: str
     first: int | None = None
     """Another entry of the section whose place in the files completes the message."""
+    late: bool = False
+    """May follow from something else that is wrong, and is therefore said after it."""
 
 
 def check(
     community: Community,
     known: Mapping[str, frozenset[str]] | None = None,
     broken: frozenset[str] = frozenset(),
+    drafts: Sequence[str] = (),
 ) -> list[Finding]:
     """Every cross reference of ``community``.
 
     ``known``: ids that exist but whose entries are faulty and left out; ``broken``: sections nobody can say what is
-    missing in. Neither is complained about a second time.
+    missing in. Neither is complained about a second time. ``drafts``: the ladders that faulty rules name; what is
+    wrong with them is found under the section `DRAFTS`.
     """
     checker = _Checker(community, known or {}, broken)
-    return [finding for part in checker.parts() for finding in part]
+    found = [finding for part in checker.parts() for finding in part]
+    for index, ladder in enumerate(drafts):
+        found.extend(checker.missing("ladders", ladder, DRAFTS, index, ("raises", "ladder")))
+    return found
 
 
 class _Checker:
@@ -71,6 +81,14 @@ class _Checker:
         self.duties: dict[tuple[str, str], tuple[str, ...]] = {
             (duty.role, duty.place): duty.people for roster in community.rosters for duty in roster.duties
         }
+        self.roles = frozenset(role for role, _ in self.duties)
+        self.told = {r.role for ladder in community.ladders for rung in ladder.rungs for r in rung.notify if r.role}
+        self.misspelt: dict[str, str] = {}
+        """Roles that a ladder tells and no roster has, each with the hint at the one that was surely meant."""
+        if "rosters" not in self.incomplete:
+            for role in self.told - self.roles:
+                if near := did_you_mean(role, self.roles, cutoff=0.8):
+                    self.misspelt[role] = near
 
     def parts(self) -> Iterator[Iterable[Finding]]:
         yield self.duplicates()
@@ -170,7 +188,6 @@ class _Checker:
                     yield Finding(level=level, section="people", index=index, message=message)
 
     def rosters(self) -> Iterator[Finding]:
-        used = {recipient.role for ladder in self.c.ladders for rung in ladder.rungs for recipient in rung.notify}
         seen: set[tuple[str, str]] = set()
         for index, roster in enumerate(self.c.rosters):
             for position, duty in enumerate(roster.duties):
@@ -182,8 +199,9 @@ class _Checker:
                     message = f"role {duty.role} is given twice for place {duty.place}; put all people into one duty"
                     yield Finding(level="error", section="rosters", index=index, path=path, message=message)
                 seen.add((duty.role, duty.place))
-                if duty.role not in used and "ladders" not in self.incomplete:
-                    near = did_you_mean(duty.role, [role for role in used if role])
+                blamed = any(near == f"; did you mean {duty.role}?" for near in self.misspelt.values())
+                if duty.role not in self.told and not blamed and "ladders" not in self.incomplete:
+                    near = did_you_mean(duty.role, self.told)
                     message = f"no ladder tells role {duty.role}{near}"
                     place = (*path, "role")
                     yield Finding(level="warning", section="rosters", index=index, path=place, message=message)
@@ -196,6 +214,10 @@ class _Checker:
                     if recipient.person is not None:
                         path: Path = ("rungs", position, "notify", number, "person")
                         yield from self.missing("people", recipient.person, "ladders", index, path)
+                    if recipient.role in self.misspelt:
+                        message = f"role {recipient.role} is in no roster{self.misspelt[recipient.role]}"
+                        path = ("rungs", position, "notify", number, "role")
+                        yield Finding(level="error", section="ladders", index=index, path=path, message=message)
                 if rung.call is not None and not has_line:
                     message = (
                         f"the rung calls {rung.call}, but there is no emergency_line section; add it to the main file"
@@ -262,24 +284,49 @@ class _Checker:
         for rule in self.c.rules:
             if rule.enabled:
                 kinds_of.setdefault(rule.raises.ladder, set()).update(rule.kinds)
+        unchecked = {device.place for device in self.c.devices if not self._leads_up(device.place)}
+        if unchecked:
+            first = next(index for index, device in enumerate(self.c.devices) if device.place in unchecked)
+            places = ", ".join(sorted(unchecked)[:3]) + (f" … ({len(unchecked)} in all)" if len(unchecked) > 3 else "")
+            message = f"role coverage was not checked for {places}: no way up from there; mend the places first"
+            path: Path = ("place",)
+            yield Finding(level="warning", section="devices", index=first, path=path, message=message, late=True)
         for index, ladder in enumerate(self.c.ladders):
-            places = sorted({d.place for d in self.c.devices if d.kind in kinds_of.get(ladder.id, ())})
-            yield from self._holes_of(index, ladder, places)
+            at = {d.place for d in self.c.devices if d.kind in kinds_of.get(ladder.id, ())}
+            places_of = sorted(at - unchecked)
+            yield from self._holes_of(index, ladder, places_of)
             yield from self._without_family(ladder, kinds_of.get(ladder.id, set()))
 
     def _holes_of(self, index: int, ladder: Ladder, places: list[str]) -> Iterator[Finding]:
         for position, rung in enumerate(ladder.rungs):
             for number, recipient in enumerate(rung.notify):
-                if recipient.role is None:
+                if recipient.role is None or recipient.role in self.misspelt:
                     continue
                 held = {place for role, place in self.duties if role == recipient.role}
+                if "places" not in self.broken and not held <= self.ids["places"]:
+                    continue  # the roster's own place is wrong, which has been said
                 empty = [place for place in places if not self._held(place, held)]
                 if empty:
                     more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
                     message = f"role {recipient.role} has nobody for place {empty[0]}{more}; add a duty to a roster"
+                    if not held:
+                        message = (
+                            f"role {recipient.role} is in no roster, so nobody comes to {empty[0]}{more}; add a duty"
+                        )
                     level: Level = "error" if ladder.life_safety else "warning"
                     path = ("rungs", position, "notify", number, "role")
-                    yield Finding(level=level, section="ladders", index=index, path=path, message=message)
+                    yield Finding(level=level, section="ladders", index=index, path=path, message=message, late=True)
+
+    def _leads_up(self, place: str) -> bool:
+        """Whether every place from here to the top exists."""
+        here: str | None = place
+        seen: set[str] = set()
+        while here is not None:
+            if here in seen or here not in self.parent:
+                return False
+            seen.add(here)
+            here = self.parent[here]
+        return True
 
     def _held(self, place: str, held: set[str]) -> bool:
         here: str | None = place

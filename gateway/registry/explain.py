@@ -50,8 +50,11 @@ def explain(error: ErrorDetails, model: object, skip: int = 0) -> tuple[Path, st
     if kind == "missing":
         return location, f"missing; add {location[-1]}: …"
     if kind == "extra_forbidden":
-        known = _fields(model, error["loc"][:-1])
-        return location, f"unknown key; expected one of {one_of(known)}{did_you_mean(location[-1], known)}"
+        models = _models_at(model, error["loc"][:-1])
+        known = {name for m in models for name in m.model_fields}
+        said = f"unknown key; expected one of {one_of(known)}{did_you_mean(location[-1], known)}"
+        deeper = sorted(_deeper(models, str(location[-1])))
+        return location, said + "".join(f"; {location[-1]} belongs into {above}: {{…}}" for above in deeper[:1])
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         tag = str(context["discriminator"]).strip("'")
         expected = _quoted(str(context["expected_tags"])) if "expected_tags" in context else _tags(model, tag)
@@ -138,8 +141,8 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
             yield from _models(inner)
 
 
-def _fields(model: object, location: Sequence[str | int]) -> set[str]:
-    """The keys a mapping at ``location`` may have. A step that is no field is an index or a union's tag."""
+def _models_at(model: object, location: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The models a mapping at ``location`` may be of. A step that is no field is an index or a union's tag."""
     models = list(_models(model))
     for step in location:
         inner = [
@@ -149,7 +152,17 @@ def _fields(model: object, location: Sequence[str | int]) -> set[str]:
             models = inner
         elif isinstance(step, str):
             models = [m for m in models if step in _tag_values(m)] or models
-    return {name for m in models for name in m.model_fields}
+    return models
+
+
+def _deeper(models: Sequence[type[BaseModel]], key: str) -> Iterator[str]:
+    """The fields that are mappings with ``key`` in them."""
+    for m in models:
+        for name, field in m.model_fields.items():
+            if get_origin(field.annotation) is not tuple and any(
+                key in d.model_fields for d in _models(field.annotation)
+            ):
+                yield name
 
 
 def _tag_values(model: type[BaseModel]) -> set[object]:

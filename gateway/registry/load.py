@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -9,13 +10,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.registry.check import check
+from gateway.alarms import ALARM_TYPES
+from gateway.registry.check import DRAFTS, check
 from gateway.registry.explain import explain, show
 from gateway.registry.model import Community, CommunityInfo, EmergencyLine
 from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
 from gateway.registry.sections import MODELS, SECTIONS, TAGGED
 from gateway.registry.sources import Entry, Sources, read_sources
 from gateway.rules.check import rule_problems
+from gateway.rules.errors import RuleError
 from gateway.rules.library import library
 
 _ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(model) for name, model in MODELS.items()}
@@ -52,14 +55,17 @@ def load_community(path: FilePath) -> Community:
 
 
 def read_community(path: FilePath) -> Reading:
-    """As `load_community`, but returns problems (errors and warnings, sorted by file and line) instead of raising."""
+    """As `load_community`, but returns problems instead of raising: errors and warnings by file and line, and
+    after them those that something else may have brought about."""
     sources = read_sources(path)
     problems = list(sources.problems)
     parts: dict[str, tuple[Any, ...]] = {}
+    late: list[Problem] = []
+    drafts: list[tuple[Entry, str]] = []
     written: dict[str, list[Entry]] = {}
     known: dict[str, frozenset[str]] = {}
     for section in SECTIONS:
-        parts[section], written[section], known[section] = _section(section, sources, problems)
+        parts[section], written[section], known[section] = _section(section, sources, problems, drafts)
     scalars = _scalars(sources, str(path), problems)
 
     for name, entry in sources.scalars.items():
@@ -69,23 +75,27 @@ def read_community(path: FilePath) -> Reading:
     reading = Reading(community, (), tuple(sources.files), written)
     for index, rule in enumerate(parts["rules"]):
         for fault in rule_problems(rule):
-            column = f" (column {fault.position})" if fault.position is not None else ""
-            said = f"{fault.problem}{column}; expected {fault.expected}; {fault.hint}"
-            problems.append(reading.problem("rules", index, tuple(fault.key.split(".")) if fault.key else (), said))
-    for finding in check(community, known, frozenset(sources.broken)):
+            problems.append(_fault(fault, written["rules"][index]))
+    written[DRAFTS] = [entry for entry, _ in drafts]
+    for finding in check(community, known, frozenset(sources.broken), [ladder for _, ladder in drafts]):
         message = finding.message
         if finding.first is not None:
             first = written[finding.section][finding.first]
             message += f" {first.file}:{first.line}"
         warning = finding.level == "warning"
-        problems.append(reading.problem(finding.section, finding.index, finding.path, message, warning=warning))
-    wrong = any(problem.level == "error" for problem in problems)
-    ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.key, problem.message))
-    return replace(reading, community=None if wrong else community, problems=tuple(ordered))
+        problem = reading.problem(finding.section, finding.index, finding.path, message, warning=warning)
+        (late if finding.late else problems).append(problem)
+    ordered = (*sorted(problems, key=_in_files), *sorted(late, key=_in_files))
+    wrong = any(problem.level == "error" for problem in ordered)
+    return replace(reading, community=None if wrong else community, problems=ordered)
+
+
+def _in_files(problem: Problem) -> tuple[str, int, str, str]:
+    return problem.file, problem.line, problem.key, problem.message
 
 
 def _section(
-    section: str, sources: Sources, problems: list[Problem]
+    section: str, sources: Sources, problems: list[Problem], drafts: list[tuple[Entry, str]]
 ) -> tuple[tuple[Any, ...], list[Entry], frozenset[str]]:
     """The valid entries of a section, where each was written, and the ids of those that are not valid."""
     validate = _ADAPTERS[section].validate_python
@@ -101,6 +111,12 @@ def _section(
             entries.append(entry)
         except ValidationError as error:
             problems.extend(_explained(error, entry, MODELS[section], section in TAGGED))
+            if section == "rules" and isinstance(value, Mapping):
+                problems.extend(_hidden(error, value, entry))
+                raises = value.get("raises")
+                ladder = raises.get("ladder") if isinstance(raises, Mapping) else None
+                if isinstance(ladder, str):
+                    drafts.append((entry, ladder))
             written = value.get("id") if isinstance(value, Mapping) else None
             if isinstance(written, str):
                 ids.add(written)
@@ -116,6 +132,47 @@ def _explained(error: ValidationError, entry: Entry, model: object, tagged: bool
         path, message = explain(detail, model, skip)
         found.append(entry.problem(path, message))
     return found
+
+
+_STAND_INS: Mapping[tuple[str | int, ...], object] = {
+    ("id",): "rule",
+    ("version",): 1,
+    ("zh",): "规则",
+    ("en",): "rule",
+    ("raises", "type"): min(ALARM_TYPES),
+    ("raises", "severity"): "service",
+    ("raises", "ladder"): "ladder",
+}
+"""What a rule is read on with where it is faulty, so that its other faults are not hidden until that is mended."""
+
+
+def _hidden(error: ValidationError, value: Mapping[str, Any], entry: Entry) -> list[Problem]:
+    """The faults of a rule that validation did not come to, because of the ones it found."""
+    mended = copy.deepcopy(dict(value))
+    for detail in error.errors(include_url=False):
+        path = detail["loc"][1:]
+        into: Any = mended
+        for step in path[:-1]:
+            into = into.get(step) if isinstance(into, dict) else None
+        if not path or not isinstance(into, dict):
+            return []
+        if detail["type"] == "extra_forbidden":
+            del into[path[-1]]
+        elif path in _STAND_INS:
+            into[path[-1]] = _STAND_INS[path]
+        else:
+            return []
+    try:
+        rule = _ADAPTERS["rules"].validate_python(mended)
+    except ValidationError as further:
+        return _explained(further, entry, MODELS["rules"], tagged=True)
+    return [_fault(fault, entry) for fault in rule_problems(rule)]
+
+
+def _fault(fault: RuleError, entry: Entry) -> Problem:
+    column = f" (column {fault.position})" if fault.position is not None else ""
+    said = f"{fault.problem}{column}; expected {fault.expected}; {fault.hint}"
+    return entry.problem(tuple(fault.key.split(".")) if fault.key else (), said)
 
 
 def _scalars(sources: Sources, main: str, problems: list[Problem]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.registry.chinese import chinese
+
 Level = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 
@@ -24,8 +26,8 @@ class Problem:
     """What was expected, what was found, what to do."""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: "
-        return where + (f"{self.key}: {self.message}" if self.key else self.message)
+        where = f"{self.file}:{self.line}: " + (f"{self.key}: " if self.key else "")
+        return where + f"{chinese(self.message)} {self.message}".lstrip()
 
 
 class ConfigError(Exception):
@@ -36,11 +38,11 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def did_you_mean(found: object, candidates: Iterable[str]) -> str:
+def did_you_mean(found: object, candidates: Iterable[str], cutoff: float = 0.6) -> str:
     """``; did you mean sos_button?`` when one of ``candidates`` is close to ``found``, else nothing."""
     if not isinstance(found, str):
         return ""
-    close = difflib.get_close_matches(found, list(candidates), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(found, list(candidates), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]}?" if close else ""
 
 

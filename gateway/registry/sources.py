@@ -120,9 +120,10 @@ class _Reading:
                 self._include(value, line, shown, chain)
             else:
                 known = (*SECTIONS, *SCALARS, "include")
-                self._complain(
-                    shown, line, key, f"unknown section; expected one of {one_of(known)}{did_you_mean(key, known)}"
-                )
+                near = did_you_mean(key, known)
+                self._complain(shown, line, key, f"unknown section; expected one of {one_of(known)}{near}")
+                # what stands in it is not missed a second time
+                self.sources.broken.update(name for name in known if near == did_you_mean(name, (name,)))
 
     def _include(self, value: object, line: int, shown: str, chain: tuple[FilePath, ...]) -> None:
         if not isinstance(value, Seq):

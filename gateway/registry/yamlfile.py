@@ -6,6 +6,8 @@ and a file of 10,000 households takes well under a second.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -25,6 +27,15 @@ _READS_AS = {
     "tag:yaml.org,2002:merge": "a merge of another mapping",
     "tag:yaml.org,2002:value": "a default value",
 }
+_QUOTED_OR_COMMENT = re.compile(r"""(?<![^\s:,\[{])(?:"[^"]*"|'[^']*')|(?:^|\s)#.*""")
+_TAB = re.compile(r"[ -]*\t")
+_FULL_WIDTH = (
+    (re.compile(r"(?:^[ -]*|[{,，]\s*)[^\s\[{,，:：]+(：)"), "冒号", "“: ”", "colon"),
+    (re.compile(r"[\[{][^\]}]*(，)"), "逗号", "“, ”", "comma"),
+    (re.compile(r"(?:[:\[{,-]\s*)([“”‘’])"), "引号", '"', "quotation mark"),
+    (re.compile(r"[\"'].*([“”‘’])"), "引号", '"', "quotation mark"),
+)
+"""Marks as a Chinese keyboard writes them where YAML wants the half-width one."""
 
 
 class Map(dict[str, Any]):
@@ -76,14 +87,49 @@ def read_yaml(file: str, data: bytes) -> tuple[Any, list[Problem]]:
     except _Refused as refusal:
         reader.complain(refusal.line, "", str(refusal))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        reader.complain(
-            mark.line + 1 if mark else 1, "", f"not valid YAML: {said}; check indentation, quotes and colons"
-        )
+        reader.complain(*_syntax(error, data.decode("utf-8").splitlines()))
     except yaml.YAMLError as error:
         reader.complain(1, "", f"not valid YAML: {' '.join(str(error).split())}")
     return None, reader.problems
+
+
+def _syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str, str]:
+    """Line, key and message of a file that is no YAML. A mark only a keyboard explains is looked for first."""
+    marks = [mark.line for mark in (error.problem_mark, error.context_mark) if mark]
+    for index in _suspects(marks, lines):
+        if _TAB.match(lines[index]):
+            said = f"第 {index + 1} 行用制表符缩进，请改为空格 line {index + 1} is indented with a tab; use spaces"
+            return index + 1, "", said
+        mark = _full_width(lines[index])
+        if mark:
+            return index + 1, "", f"第 {index + 1} 行的{mark}"
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    line = marks[0] + 1 if marks else 1
+    return line, "", f"not valid YAML: {said}; check indentation, quotes and colons"
+
+
+def _suspects(marks: list[int], lines: list[str]) -> Iterator[int]:
+    """The lines the parser stumbled over and the written ones just above: it notices some faults a line late."""
+    for mark in marks:
+        if mark < len(lines):
+            yield mark
+        above = min(mark, len(lines)) - 1
+        while above > 0 and not lines[above].strip():
+            above -= 1
+        if above >= 0:
+            yield above
+
+
+def _full_width(line: str) -> str:
+    """What to say about the first full-width mark that stands for YAML's own in ``line``, or nothing."""
+    bare = _QUOTED_OR_COMMENT.sub(" x ", line)
+    for pattern, zh, instead, en in _FULL_WIDTH:
+        found = pattern.search(bare)
+        if found:
+            mark = found.group(1)
+            shown = f"「{mark}」" if mark in "“”‘’" else f"“{mark}”"
+            return f"{shown}是全角{zh}，请改为半角 {instead} full-width {en}; use the half-width one"
+    return ""
 
 
 class _Reader:
@@ -186,6 +232,9 @@ class _Reader:
             return None
         container = self._open[-1][0]
         assert isinstance(container, Map)
+        if "：" in text and event.implicit[0]:
+            self.complain(line, where, f"第 {line} 行的{_full_width(text + ' ')}")
+            return None
         if text in container.lines:
             self.complain(line, where, f"given twice, first on line {container.lines[text]}; remove one of them")
             return None

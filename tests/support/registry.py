@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gateway.registry.chinese import chinese
 from gateway.registry.load import Reading, load_community, read_community
 from gateway.registry.model import Community
 
@@ -84,8 +85,20 @@ def read(directory: Path, *replacements: tuple[str, str], **extra: str) -> Readi
 
 
 def said(result: Reading) -> list[str]:
+    """The problems as printed, with the directory and the Chinese in front of the message taken off."""
+    return [
+        _without_folder(result, str(problem).replace(f"{chinese(problem.message)} {problem.message}", problem.message))
+        for problem in result.problems
+    ]
+
+
+def printed(result: Reading) -> list[str]:
     """The problems as printed, with the directory taken off."""
-    return [str(problem).replace(str(Path(result.files[0]).parent) + "/", "") for problem in result.problems]
+    return [_without_folder(result, str(problem)) for problem in result.problems]
+
+
+def _without_folder(result: Reading, text: str) -> str:
+    return text.replace(str(Path(result.files[0]).parent) + "/", "")
 
 
 def loaded(directory: Path, *replacements: tuple[str, str], **extra: str) -> Community:

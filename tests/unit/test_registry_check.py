@@ -48,7 +48,7 @@ FAULTS = [
     (
         ("notify: [{family: true}]", "notify: [{role: grid_staff}]"),
         "error",
-        "ladders[0].rungs[1].notify[0].role: role grid_staff has nobody for place b3-501; add a duty to a roster",
+        "ladders[0].rungs[1].notify[0].role: role grid_staff is in no roster, so nobody comes to b3-501; add a duty",
     ),
     (("family: [{person: daughter, relation: 女儿}]", "family: []"), "warning", "ladder life tells the family"),
     (
@@ -82,7 +82,7 @@ def test_a_hole_for_work_that_is_not_life_safety_is_a_warning(tmp_path: Path) ->
     )
     result = read(tmp_path, ("rosters:\n", quiet), ("rules:\n", rule))
     assert [problem.level for problem in result.problems] == ["warning"]
-    assert "role plumber has nobody for place b3-501" in said(result)[0]
+    assert "role plumber is in no roster, so nobody comes to b3-501" in said(result)[0]
 
 
 def test_life_safety_on_an_ordinary_ladder_is_a_warning(tmp_path: Path) -> None:
@@ -102,6 +102,28 @@ def test_places_in_a_circle_are_found_once(tmp_path: Path) -> None:
 def test_a_faulty_entry_is_not_missed_a_second_time(tmp_path: Path) -> None:
     result = read(tmp_path, ("{id: op, name: 王敏", "{id: op, nam: 王敏"))
     assert [problem.key for problem in result.problems] == ["people[0].nam", "people[0].name"]
+
+
+def test_a_missing_place_is_said_once_and_not_what_follows_from_it(tmp_path: Path) -> None:
+    result = read(tmp_path, ("parent: grid,", "parent: gird,"))
+    assert [(problem.level, problem.key) for problem in result.problems] == [
+        ("error", "places[2].parent"),
+        ("warning", "devices[0].place"),
+    ]
+    assert "role coverage was not checked for b3-501" in said(result)[1]
+
+
+def test_a_roster_for_a_missing_place_is_said_once(tmp_path: Path) -> None:
+    result = read(tmp_path, ("place: town, people", "place: twon, people"))
+    assert [problem.key for problem in result.problems] == ["rosters[0].duties[0].place"]
+
+
+def test_a_misspelt_role_is_said_at_the_ladder_only(tmp_path: Path) -> None:
+    result = read(tmp_path, ("notify: [{role: control_room}]", "notify: [{role: control_rom}]"))
+    assert said(result) == [
+        "community.yaml:23: ladders[0].rungs[0].notify[0].role: role control_rom is in no roster; "
+        "did you mean control_room?"
+    ]
 
 
 URLS = [

@@ -57,8 +57,10 @@ def test_check_names_every_error_on_a_line_of_its_own(tmp_path: Path) -> None:
     result = run("config", "check", main)
     assert result.exit_code == 1
     lines = result.output.splitlines()
-    assert lines[0].startswith(f"错误 error {main}:1: anju: expected 1")
-    assert lines[1].startswith(f"错误 error {main.parent / 'more.yaml'}:20: devices[0].kind: unknown kind")
+    assert lines[0].startswith(f"错误 error {main}:1: anju: 版本不对 expected 1")
+    assert lines[1].startswith(
+        f"错误 error {main.parent / 'more.yaml'}:20: devices[0].kind: 未知的设备种类 unknown kind"
+    )
     assert "2 处错误 errors" in lines[2]
 
 
@@ -66,8 +68,8 @@ def test_check_secrets_looks_where_the_gateway_looks(tmp_path: Path, data: Path)
     main = small(tmp_path)
     result = run("config", "check", "--secrets", "--data-dir", data, main)
     assert result.exit_code == 1
-    missing = "channels[0].url: secret MESSENGER_HOST is missing: set the environment variable MESSENGER_HOST or write"
-    assert f"{main}:6: {missing}" in result.output
+    missing = "secret MESSENGER_HOST is missing: set the environment variable MESSENGER_HOST or write"
+    assert f"{main}:6: channels[0].url: 密钥设置不对 {missing}" in result.output
     for name in ("MESSENGER_HOST", "CENTRE_HOST", "CENTRE_PORT"):
         (data / "secrets").mkdir(parents=True, exist_ok=True)
         (data / "secrets" / name).write_text("x", encoding="utf-8")
@@ -78,7 +80,7 @@ def test_apply_shows_asks_and_applies(tmp_path: Path, data: Path, engine: sa.Eng
     main = small(tmp_path)
     declined = run("apply", main, "--data-dir", data, answer="n\n")
     assert declined.exit_code == 3
-    assert "+ devices sos-1" in declined.output
+    assert "devices +1" in declined.output
     assert store.load(engine) is None
 
     assert run("apply", main, "--data-dir", data, answer="y\n").exit_code == 0

@@ -9,10 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.registry.load import load_community
+from gateway.registry.chinese import chinese
+from gateway.registry.load import load_community, read_community
 from gateway.registry.problem import ConfigError
 from gateway.registry.yamlfile import read_yaml
-from tests.support.registry import read, said, small, write
+from tests.support.registry import printed, read, said, small, write
 
 
 def test_a_right_community_has_nothing_to_say(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_all_faults_come_at_once_sorted_and_none_is_an_echo(tmp_path: Path) -> N
 
 
 def test_raising_carries_every_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"more.yaml:20: devices\[0\].kind: unknown kind"):
+    with pytest.raises(ConfigError, match=r"more.yaml:20: devices\[0\].kind: 未知的设备种类 unknown kind"):
         load_community(small(tmp_path, ("kind: sos_button", "kind: sos_buton")))
 
 
@@ -163,6 +164,10 @@ YAML_TRAPS = [
 ]
 
 
+def test_what_stands_in_a_misspelt_section_is_not_missed(tmp_path: Path) -> None:
+    assert [problem.key for problem in read(tmp_path, ("channels:", "chanels:")).problems] == ["chanels"]
+
+
 @pytest.mark.parametrize(("text", "expected"), YAML_TRAPS)
 def test_traps_of_yaml_are_explained(tmp_path: Path, text: str, expected: str) -> None:
     problems = said(read(write(tmp_path, {}).parent, community=f"anju: 1\n{text}\n"))
@@ -188,7 +193,9 @@ def test_a_file_that_is_no_community_is_refused_not_crashed_on(tmp_path: Path, d
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none.yaml:1: cannot be read: No such file or directory; check the path"):
+    with pytest.raises(
+        ConfigError, match=r"none.yaml:1: 无法读取 cannot be read: No such file or directory; check the path"
+    ):
         load_community(tmp_path / "none.yaml")
 
 
@@ -235,7 +242,8 @@ def test_folders_of_files_are_joined_in_order_and_a_rule_may_be_a_file(tmp_path:
 
     write(tmp_path, {"rules/b.yaml": rule.format(id="smoke-b", raises=raises.replace("smoke", "smok"))})
     with pytest.raises(
-        ConfigError, match=r"rules/b.yaml:8: raises.type: unknown alarm type \"smok\".*did you mean smoke\?"
+        ConfigError,
+        match=r"rules/b.yaml:8: raises.type: 未知的报警类型 unknown alarm type \"smok\".*did you mean smoke\?",
     ):
         load_community(main)
 
@@ -246,6 +254,68 @@ def test_duplicate_ids_name_the_first(tmp_path: Path) -> None:
         "more.yaml:21: devices[1].id: sos-1 is given twice, give each its own id; the first stands at more.yaml:20"
         in said(result)
     )
+
+
+KEYBOARD = [
+    ("places:\n\t- id: a", "3: 第 3 行用制表符缩进，请改为空格 line 3 is indented with a tab; use spaces"),
+    ("places:\n  - id: a\n\tname: b", "4: 第 4 行用制表符缩进，请改为空格 line 4 is indented with a tab"),
+    ("places：\n  - id: a", "2: 第 2 行的“：”是全角冒号，请改为半角 “: ” full-width colon"),
+    ("places:\n  - id: a\n    name： b\n\n    level: 户", "4: 第 4 行的“：”是全角冒号"),
+    ("places:\n  - id：a\n    name: b", "3: 第 3 行的“：”是全角冒号"),
+    ("places:\n  - {id：a, name: b}", "3: places[0].id：a: 第 3 行的“：”是全角冒号"),
+    ("places:\n  - {id: a， name: b}", "3: 第 3 行的“，”是全角逗号"),
+    ('places:\n  - {id: "a”, name: b}', "3: 第 3 行的「”」是全角引号"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), KEYBOARD)
+def test_what_a_chinese_keyboard_leaves_behind_is_named_where_it_stands(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    texts = printed(read_community(write(tmp_path, {"community.yaml": f"anju: 1\n{text}\n"})))
+    assert any(f"community.yaml:{expected}" in line for line in texts), texts
+
+
+def test_full_width_marks_in_what_people_read_are_left_alone() -> None:
+    text = 'a: 3号楼：东侧，“小门” # 注：见\nb: ["x：y，z"]\n'
+    assert read_yaml("x.yaml", text.encode()) == ({"a": "3号楼：东侧，“小门”", "b": ["x：y，z"]}, [])
+    _, (problem,) = read_yaml("x.yaml", f"{text}c: [\n".encode())
+    assert problem.message.startswith("not valid YAML: ")
+
+
+def test_every_message_opens_in_chinese(tmp_path: Path) -> None:
+    unnamed = []
+    for number, (fault, expected) in enumerate(ONE_FAULT):
+        for problem in read(tmp_path / str(number), fault).problems:
+            if chinese(problem.message) == "写法不对":
+                unnamed.append((problem.message, expected))
+    assert unnamed == []
+
+
+def test_a_wrong_alarm_type_does_not_hide_what_else_is_wrong_in_the_rule(tmp_path: Path) -> None:
+    raises = "raises: {type: personal_emergency, severity: emergency, ladder: life}"
+    wrong = "raises: {type: personal_emergncy, severity: emergency, ladder: live}"
+    result = read(tmp_path, (raises, wrong), ("events: [press]", "events: [pres]"))
+    assert {problem.key for problem in result.problems} == {
+        "rules[0].raises.type",
+        "rules[0].raises.ladder",
+        "rules[0]",
+    }
+
+
+def test_a_wrong_alarm_type_does_not_hide_a_wrong_condition(tmp_path: Path) -> None:
+    rule = (
+        "rules:\n  - {id: heart, version: 1, zh: 心率, en: x, form: threshold, kinds: [vitals_monitor],\n"
+        "     when: heart_rte > 120, raises: {type: nonsense, severity: service, ladder: life}}\n"
+    )
+    result = read(tmp_path, ("rules:\n", rule))
+    assert {problem.key for problem in result.problems} == {"rules[0].raises.type", "rules[0].when"}
+
+
+def test_a_key_that_stands_one_level_too_high_is_sent_to_its_place(tmp_path: Path) -> None:
+    result = read(tmp_path, ("rules:\n", "rules:\n  - {use: smoke-alarm, ladder: life}\n"))
+    (problem,) = [problem for problem in result.problems if problem.key == "rules[0].ladder"]
+    assert problem.message.endswith("; ladder belongs into raises: {…}")
 
 
 @given(st.binary(max_size=200) | st.text(alphabet="ab:-,[]{}\n #&*!?|>'\"1~<", max_size=80).map(str.encode))
