@@ -176,6 +176,36 @@ def test_no_page_is_wider_than_its_screen(
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
+def test_on_a_phone_what_to_do_is_on_the_first_screen_before_the_readings(
+    gateway: RunningGateway, radio: Radio, browser: Browser
+) -> None:
+    radio.say("vitals-6", pulse=131.0, spo2=93.0)
+    radio.say("sos-6", "press")
+    case_id = gateway.wait_for_case("sos-6")["id"]
+    with guard(browser, gateway, gateway.token, 390, 844) as page:
+        page.goto(f"{gateway.url}/cases/{case_id}")
+        button, readings = page.locator(f"#acknowledge-{case_id}"), page.locator(".vitals")
+        expect(button).to_be_in_viewport(ratio=1)
+        places = button.bounding_box(), readings.bounding_box()
+        assert places[0] is not None and places[1] is not None and places[0]["y"] < places[1]["y"]
+
+
+def test_that_sound_is_off_is_said_until_somebody_decides(gateway: RunningGateway, browser: Browser) -> None:
+    with guard(browser, gateway, gateway.token) as page:
+        banner = page.locator("#sound-off")
+        expect(banner).to_contain_text("声音未开")
+        banner.get_by_role("button", name="不用").click()
+        expect(banner).to_be_hidden()
+        page.reload()
+        expect(page.locator("#sound")).to_contain_text("声音：关")
+        expect(banner).to_be_hidden()  # remembered
+        page.evaluate("localStorage.removeItem('anju-sound')")
+        page.reload()
+        banner.get_by_role("button", name="声音未开").click()
+        expect(page.locator("#sound")).to_contain_text("声音：开")
+        expect(banner).to_be_hidden()
+
+
 def test_everything_is_reached_by_the_keyboard(gateway: RunningGateway, radio: Radio, browser: Browser) -> None:
     radio.say("sos-7", "press")
     case_id = gateway.wait_for_case("sos-7")["id"]
