@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from importlib.metadata import entry_points
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import typer
 from rich.logging import RichHandler
 
 from gateway.api.cli import cases_app, token_app
-from gateway.app import Gateway, NotConfigured
-from gateway.app import serve as run_gateway
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
 from gateway.journal.cli import journal_app
-from gateway.journal.writer import JournalError
 from gateway.registry.cli import apply, config_app, devices_app
 from gateway.send import send
-from gateway.store.protocol import StoreUnavailable
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
-from gateway.transports.broker import BrokerError
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,6 +45,13 @@ def serve(
 
     It needs a community first: `anju apply FILE`. The first start prints an administrator's token, once.
     """
+    # Only here: the other commands need not wait until the whole gateway is loaded.
+    from gateway.app import NotConfigured
+    from gateway.app import serve as run_gateway
+    from gateway.journal.writer import JournalError
+    from gateway.store.protocol import StoreUnavailable
+    from gateway.transports.broker import BrokerError
+
     log_to_terminal(verbose)
     loaded = read_settings(settings, data_dir)
     try:

@@ -165,8 +165,14 @@ def _reached(lines: Iterable[reads.TimelineLine], names: Mapping[str, str]) -> s
 def _facts(line: reads.TimelineLine, names: Mapping[str, str]) -> Iterator[str]:
     for key, value in line.data.items():
         if key not in _QUIET and value not in (None, "", [], {}):
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield f"{key} {_who(text, names)}"
+            if isinstance(value, list):
+                yield f"{key} {'、'.join(_who(one, names) if isinstance(one, str) else _json(one) for one in value)}"
+            else:
+                yield f"{key} {_who(value, names) if isinstance(value, str) else _json(value)}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _who(actor: str, names: Mapping[str, str]) -> str:

@@ -86,7 +86,7 @@ class View:
         self._console = console
         self._headline = headline
         self._zone = zone
-        self._scene = Scene()
+        self.scene = Scene()
         self._clock = SystemClock()
         self._stop = threading.Event()
         self._first = True
@@ -104,22 +104,22 @@ class View:
                 check()
                 for line in self._look():
                     self._console.print(line, soft_wrap=True)
-                if self._scene.trouble != trouble:
-                    trouble = self._scene.trouble
+                if self.scene.trouble != trouble:
+                    trouble = self.scene.trouble
                     self._console.print(trouble or "API: 恢复 is back", markup=False, soft_wrap=True)
             return
-        with Live(self._render(), console=self._console, screen=False, refresh_per_second=8) as live:
+        with Live(self.render(), console=self._console, screen=False, refresh_per_second=8) as live:
             next_look = 0.0
             while not self._stop.wait(0.12):
                 check()
                 if time.monotonic() >= next_look:
                     self._look()
                     next_look = time.monotonic() + POLL_S
-                live.update(self._render())
+                live.update(self.render())
 
     def _look(self) -> list[Text]:
         """Ask the API for what is new; returns the new lines."""
-        scene = self._scene
+        scene = self.scene
         new: list[Text] = []
         try:
             was_open = {one["case"]["id"] for one in scene.cases}
@@ -150,17 +150,17 @@ class View:
 
     def _news(self, summary: dict[str, Any]) -> list[Text]:
         case = summary["case"]
-        if self._scene.seen.get(case["id"], 0) == case["version"]:
+        if self.scene.seen.get(case["id"], 0) == case["version"]:
             return []
         if self._first and case["stage"] in ("closed", "cancelled"):
-            self._scene.seen[case["id"]] = case["version"]  # of an earlier demo: over before this one began
+            self.scene.seen[case["id"]] = case["version"]  # of an earlier demo: over before this one began
             return []
         detail = self._get(f"/api/v1/cases/{case['id']}")
-        known = self._scene.seen.get(f"{case['id']}/lines", 0)
+        known = self.scene.seen.get(f"{case['id']}/lines", 0)
         lines = [line for line in detail["timeline"] if line["seq"] > known]
-        self._scene.seen[case["id"]] = detail["case"]["version"]
+        self.scene.seen[case["id"]] = detail["case"]["version"]
         if lines:
-            self._scene.seen[f"{case['id']}/lines"] = lines[-1]["seq"]
+            self.scene.seen[f"{case['id']}/lines"] = lines[-1]["seq"]
         return [self._line(summary, line) for line in _gathered(lines)]
 
     def _line(self, summary: dict[str, Any], line: dict[str, Any]) -> Text:
@@ -182,11 +182,11 @@ class View:
                 text.append(f" · {part}")
         return text
 
-    def _render(self) -> RenderableType:
+    def render(self) -> RenderableType:
         """As high as the terminal: what does not fit are the oldest lines, never the newest or the footer."""
         headline, footer = Text.from_markup(self._headline), self._footer()
         room = self._console.size.height - 1 - self._height(headline) - self._height(footer)
-        shown = min(CASES_AT_MOST, len(self._scene.cases))
+        shown = min(CASES_AT_MOST, len(self.scene.cases))
         cases = self._cases(shown)
         while shown > 1 and room - self._height(cases) - 2 < EVENTS_AT_LEAST:
             shown -= 1
@@ -205,7 +205,7 @@ class View:
         """The newest lines that fit."""
         width = self._console.size.width - 4  # the panel's border and padding
         found: list[Text] = []
-        for line in reversed(self._scene.lines):
+        for line in reversed(self.scene.lines):
             if self._wide:
                 rows = list(line.wrap(self._console, width))
             else:
@@ -218,7 +218,7 @@ class View:
         return Group(*found) if found else Text("…")
 
     def _cases(self, shown: int) -> Panel:
-        count = len(self._scene.cases)
+        count = len(self.scene.cases)
         if not count:
             return Panel(Text("一切平安 All is well", style="green"), title="未结案卷 Open cases", border_style="green")
         table = Table(expand=True, box=None, pad_edge=False)
@@ -226,7 +226,7 @@ class View:
         names = ("事由 What", "谁 Who", "地点 Where", "阶段 Stage", "受理 Owner", "下一步 Next")
         for name in names if self._wide else (names[0], names[1], names[3], names[5]):
             table.add_column(name, overflow="fold")
-        for summary in self._scene.cases[:shown]:
+        for summary in self.scene.cases[:shown]:
             case = summary["case"]
             stage = STAGES[case["stage"]]
             cells: list[str | Text] = [
@@ -265,15 +265,15 @@ class View:
         return f"{max(0, (self._clock.now_ms() - at_ms) / 1000):.0f} s"
 
     def _footer(self) -> Text:
-        online, known = self._scene.devices
-        text = Text(f"设备 devices {online}/{known}  消息 messages {self._scene.decided:,}  ")
-        told = [part for part in self._scene.health if self._wide or part["state"] != "ok"]
+        online, known = self.scene.devices
+        text = Text(f"设备 devices {online}/{known}  消息 messages {self.scene.decided:,}  ")
+        told = [part for part in self.scene.health if self._wide or part["state"] != "ok"]
         for part in told:
             style = {"ok": "green", "degraded": "yellow", "failed": "bold red"}[part["state"]]
             text.append(f"● {part['name']} ", style=style)
-        if self._scene.health and not told:
+        if self.scene.health and not told:
             text.append("● 正常 all parts well", style="green")
-        if self._scene.trouble:
-            text.append(self._scene.trouble, style="red")
+        if self.scene.trouble:
+            text.append(self.scene.trouble, style="red")
         text.append("  Ctrl-C 结束 ends", style="dim")
         return text

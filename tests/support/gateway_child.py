@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import gateway.app  # noqa: F401 - loaded before the fork; `anju serve` would load it in each child
 from gateway.cli import app
 
 ROOT = Path(__file__).parents[2]

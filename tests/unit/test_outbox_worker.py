@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Purpose
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Limits, Report, Result
-from gateway.outbox.worker import OutboxWorker
+from gateway.outbox.worker import ChannelHealth, OutboxWorker
 from gateway.state.db import open_database
 from tests.support.eventually import eventually_async
 from tests.support.outbox import (
@@ -424,3 +424,15 @@ async def test_health_tells_what_is_wrong_and_for_how_long(engine: sa.Engine, de
         assert (health.delivered, health.failed, health.failing) == (1, 1, 1)
         assert health.last_success_ms == delivered_ms
         assert health.last_error == "HTTP 503"
+
+
+async def test_a_channel_that_keeps_failing_is_logged_once_a_minute(
+    engine: sa.Engine, desk: Desk, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.say(*(make_send(f"k{number}") for number in range(20)))
+    async with working(engine, {"wecom": ScriptedChannel(BUSY)}, clock) as worker:
+        await eventually_async(lambda: worker.health().channels.get("wecom", ChannelHealth()).failed >= 20)
+    said = [
+        record for record in caplog.records if record.name == "gateway.outbox.worker" and record.levelname == "WARNING"
+    ]
+    assert len(said) == 1
