@@ -100,7 +100,7 @@ class _Checker:
         yield self.ladders()
         yield self.rules()
         yield self.channels()
-        if not self.incomplete & {"places", "rosters", "ladders", "rules", "devices"}:
+        if "places" not in self.broken and not self.incomplete & {"rosters", "ladders", "rules", "devices"}:
             yield self.holes()
             yield self.unwatched()
 
@@ -303,7 +303,7 @@ class _Checker:
                 if recipient.role is None or recipient.role in self.misspelt:
                     continue
                 held = {place for role, place in self.duties if role == recipient.role}
-                if "places" not in self.broken and not held <= self.ids["places"]:
+                if not held <= self.ids["places"]:
                     continue  # the roster's own place is wrong, which has been said
                 empty = [place for place in places if not self._held(place, held)]
                 if empty:
@@ -318,7 +318,7 @@ class _Checker:
                     yield Finding(level=level, section="ladders", index=index, path=path, message=message, late=True)
 
     def _leads_up(self, place: str) -> bool:
-        """Whether every place from here to the top exists."""
+        """Whether every place from here to the top exists and could be read."""
         here: str | None = place
         seen: set[str] = set()
         while here is not None:

@@ -127,7 +127,11 @@ def _section(
 
 def _explained(error: ValidationError, entry: Entry, model: object, tagged: bool) -> list[Problem]:
     found = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        at = detail["loc"]
+        if detail["type"] == "too_short" and any(d["loc"][: len(at)] == at for d in details if d is not detail):
+            continue  # only the faulty entries are missing in it
         skip = 1 if tagged and detail["loc"] and not detail["type"].startswith("union_tag") else 0
         path, message = explain(detail, model, skip)
         found.append(entry.problem(path, message))

@@ -113,6 +113,19 @@ def test_a_missing_place_is_said_once_and_not_what_follows_from_it(tmp_path: Pat
     assert "role coverage was not checked for b3-501" in said(result)[1]
 
 
+def test_a_faulty_place_leaves_the_roles_below_it_unchecked_and_says_so(tmp_path: Path) -> None:
+    result = read(tmp_path, ("{id: b3, level: 楼", "{id: b3, levl: 楼, level: 楼"))
+    assert [problem.key for problem in result.problems] == ["places[2].levl", "devices[0].place"]
+
+
+def test_a_list_with_one_faulty_entry_is_not_called_empty(tmp_path: Path) -> None:
+    result = read(tmp_path, ("place: town, people", "plcae: town, people"))
+    assert {problem.key for problem in result.problems} == {
+        "rosters[0].duties[0].plcae",
+        "rosters[0].duties[0].place",
+    }
+
+
 def test_a_roster_for_a_missing_place_is_said_once(tmp_path: Path) -> None:
     result = read(tmp_path, ("place: town, people", "place: twon, people"))
     assert [problem.key for problem in result.problems] == ["rosters[0].duties[0].place"]
