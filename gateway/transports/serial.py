@@ -270,7 +270,7 @@ class SerialTransport:
             self._link_counts += self._link.counts
             self._link = GatewayLink(_now_ms())
             self._opened += 1
-        self._set_state(LineState.SILENT, NOTHING_YET)
+        self._set_state(LineState.SILENT, NOTHING_YET, quiet=True)
 
     def _end(self) -> None:
         for waiter in self._waiters.values():

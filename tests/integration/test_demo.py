@@ -154,6 +154,8 @@ def test_a_demo_ends_on_ctrl_c_and_finds_everything_again(tmp_path: Path) -> Non
     second = Terminal(tmp_path / "data")
     second.playing()
     second.read_until(lambda seen: case[0] in seen)
+    links = [set(re.findall(rb"#token=[\w-]{43}", terminal.seen)) for terminal in (first, second)]
+    assert len(links[0]) == 1 and links[0] == links[1], "yesterday's link opens today"
     rival = subprocess.run(
         [
             sys.executable,

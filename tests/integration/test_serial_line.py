@@ -102,7 +102,27 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, caplog: pytest.Log
         assert (health.state, health.opened, health.reason) == (LineState.UP, 2, "")
         assert health.since_ms >= since
         warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(warnings) == len(set(warnings)) + 1, "one warning per change (the port was opened twice)"
+        assert len(warnings) == len(set(warnings)) == 2, "gone, and not there: one warning each"
+
+
+async def test_an_adapter_missing_at_the_start_is_a_fault_only_after_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, logger="gateway.transports.serial")
+    monkeypatch.setattr("gateway.transports.serial.PLUGGED_IN_WITHIN_S", 0.6)
+    line = SerialLine(name="a", port=str(tmp_path / "none"))
+    transport = SerialTransport(line, lambda *_: None, SystemClock())
+    transport.start()
+
+    def levels() -> list[str]:
+        return [record.levelname for record in caplog.records if "找不到串口" in record.getMessage()]
+
+    try:
+        await eventually_async(lambda: len(levels()) == 2)
+    finally:
+        transport.stop()
+    assert levels() == ["INFO", "WARNING"]
+    assert caplog.records[-1].levelname == "INFO", "a stop is no fault"
 
 
 async def test_an_answer_of_the_disk_from_before_the_unplugging_is_not_sent_after_it(tmp_path: Path) -> None:
