@@ -184,6 +184,7 @@ async def test_health_is_in_words_of_both_languages(house: House) -> None:
         "journal",
         "decider",
         "outbox",
+        "channels",
         "store",
     ]
     assert all(part["zh"] and part["en"] for part in parts)
