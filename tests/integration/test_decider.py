@@ -133,7 +133,7 @@ def test_a_failure_at_any_statement_leaves_nothing_half_done_and_then_all_is_don
                 room.says("sos-1", "press", decide=False)
                 decider = room.decider
                 decider.wake()
-                eventually(lambda: decider.health.trouble or breaks.at is None, 10, "the failure")
+                eventually(lambda: decider.health.trouble or breaks.at is None, 30, "the failure")
             else:
                 room.says("sos-1", "press")
             if at is not None and not room.cases():
@@ -229,7 +229,7 @@ def test_trouble_of_the_machine_never_sets_a_press_aside(
         patched.setattr("gateway.decider.case_rows.next_number", fail)
         room.says("sos-1", "press", decide=False)
         room.decider.wake()
-        eventually(lambda: room.decider.health.trouble, 10, "trouble")
+        eventually(lambda: room.decider.health.trouble, 30, "trouble")
     room.settle()
     assert [case.device for case in room.cases()] == ["sos-1"]
     assert room.quarantined == [] and room.decider.health.undecidable == 0

@@ -125,7 +125,7 @@ class DecidersRoom:
                 return decider.health.cycles >= before + 2
 
             # The next cycle begins after all that is there now; when another one begins, it is over.
-            eventually(another, 10, "a cycle of the decider")
+            eventually(another, 30, "a cycle of the decider")
             return decider.health.trouble is None and all(
                 self.journal.cursors.get(lane, 0) >= self.journal.last_position(lane) for lane in Lane
             )
