@@ -43,7 +43,7 @@ class SerialLink:
         self._boots = {device.id: device.boot for device in self.devices.values()}
         self.concentrator = Concentrator(
             port,
-            boot=clock() % 2**32,
+            boot=_short_boot(clock()),
             seed=seed,
             on_ack=self._acked,
             on_command=self._commanded,

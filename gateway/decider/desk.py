@@ -110,6 +110,7 @@ class Desk:
             self._journal.set_cursor(READER, lane, position)
 
     def mind_the_clock(self) -> None:
+        """Where the wall clock was set, move what is due with it: a step neither fires a ladder nor puts it off."""
         by_ms = self._watch.stepped_ms() if self._watch is not None else 0
         if self._watch is None or not by_ms or self.view is None:
             return
@@ -126,6 +127,7 @@ class Desk:
         self._watch.settled()
 
     def audit(self) -> None:
+        """Every `AUDIT_S` seconds: set lost timers again, so that no open case falls silent."""
         if time.monotonic() - self._audited < AUDIT_S:
             return
         with reading(self._engine) as connection:
@@ -157,6 +159,7 @@ class Desk:
         return True
 
     def need_view(self) -> View:
+        """The registry to decide by. Raises commands.Refused before one was applied."""
         if self.view is None:
             raise Refused("no_community", "尚未配置社区", "no community has been applied yet: run `anju apply FILE`")
         return self.view
@@ -183,6 +186,7 @@ class Desk:
             self._on_change(Changed(cases=frozenset(decision.cases), devices=frozenset(devices)))
 
     def observations(self, lane: Lane, limit: int) -> bool:
+        """Decide the next ``limit`` observations of a lane. True when there may be more."""
         after = self._positions.get(lane, 0)
         now_ms = self._clock.now_ms()
         entries = self._journal.read(lane, after, limit)
@@ -268,6 +272,7 @@ class Desk:
             self.commit(tell)
 
     def deliveries(self) -> bool:
+        """Tell cases what became of what they said. True when there is more."""
         with reading(self._engine) as connection:
             waiting = len(outbox_rows.unseen_outcomes(connection))
         if waiting:
@@ -282,6 +287,7 @@ class Desk:
         return set()
 
     def timers(self) -> bool:
+        """Take the steps of the timers that are due. True when there may be more."""
         now_ms = self._clock.now_ms()
         with reading(self._engine) as connection:
             due = case_rows.due_timers(connection, now_ms, TIMER_BATCH)
@@ -297,6 +303,7 @@ class Desk:
         return len(due) == TIMER_BATCH
 
     def silence(self) -> bool:
+        """Let the rules see that time has passed: devices not heard raise. True when there may be more."""
         view = self.need_view()
         deadline = view.rules.next_deadline_ms()
         if deadline is None or deadline > self._clock.now_ms() or len(self._read_until_ms) < len(Lane):
