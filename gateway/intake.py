@@ -79,10 +79,6 @@ class Intake:
             f"serial:{line}", source, device, channel, payload, "msgpack", self._clock.now_ms(), done, retained=False
         )
 
-    def refuse(self, transport: str, source: str, payload: bytes, refusal: Refusal, done: Done) -> None:
-        """Quarantine what a transport itself found wrong (a damaged frame, an oversize packet)."""
-        self._refuse(transport, source, payload, refusal, self._clock.now_ms(), self._counted(transport, done))
-
     def stats(self) -> tuple[TransportStats, ...]:
         with self._lock:
             return tuple(

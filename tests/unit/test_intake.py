@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices import native
-from devices.observation import Channel, Lane, Observation, Refusal
+from devices.observation import Channel, Lane, Observation
 from gateway.intake import Intake, TransportStats
 from gateway.journal.entry import Done, Outcome, Quarantined
 from gateway.settings import JournalSettings
@@ -103,14 +103,6 @@ def test_what_cannot_be_understood_is_kept_with_its_reason(
     assert item.expected and item.hint
     assert desk.room.journal.last_position(Lane.URGENT) == 0
     assert desk.stats("mqtt").outcomes[Outcome.QUARANTINED] == 1
-
-
-def test_a_transport_may_refuse_by_itself(desk: Desk) -> None:
-    answers = Answers()
-    refusal = Refusal("bad_crc", field="frame", expected="CRC 1234", hint="got 4321", device="line")
-    desk.intake.refuse("serial:yard", "yard", b"\x00\x01", refusal, answers.of("frame"))
-    assert answers.wait("frame") is Outcome.QUARANTINED
-    assert desk.stats("serial:yard").faults == {"bad_crc": 1}
 
 
 def test_a_retained_event_is_heard_while_it_is_fresh_and_never_again(desk: Desk) -> None:
