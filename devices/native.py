@@ -240,7 +240,7 @@ def _observe(
     waveform: Waveform | None = None
     for key, value in message.metrics.items():
         try:
-            _check_metric(kind, key, value)
+            check_metric(kind, key, value)
             metrics[key] = value
         except Refusal as fault:
             faults.append(fault)
@@ -256,7 +256,7 @@ def _observe(
             faults.append(fault)
     if message.event is None and not metrics and waveform is None:
         raise faults[0]
-    observed_at_ms, suspect = _credible_time(message.t, received_at_ms)
+    observed_at_ms, suspect = credible_time(message.t, received_at_ms)
     return Observation(
         message_id=f"{device.id}:{message.boot}:{message.seq}",
         device=device.id,
@@ -312,7 +312,8 @@ def _check_event(kind: Kind, channel: Channel, message: Message) -> None:
         )
 
 
-def _check_metric(kind: Kind, key: str, value: float) -> None:
+def check_metric(kind: Kind, key: str, value: float) -> None:
+    """Raises Refusal (``unknown_metric``, ``out_of_range``) for what an instrument of ``kind`` cannot report."""
     metric: Metric | None = kind.metrics.get(key)
     if metric is None:
         raise Refusal(
@@ -330,7 +331,8 @@ def _check_metric(kind: Kind, key: str, value: float) -> None:
         )
 
 
-def _credible_time(t: int | None, received_at_ms: int) -> tuple[int, bool]:
+def credible_time(t: int | None, received_at_ms: int) -> tuple[int, bool]:
+    """A device's own time where it can be believed, else that of receipt; and whether the clock is suspect."""
     if t is None:
         return received_at_ms, False
     if received_at_ms - MAX_CLOCK_BEHIND_MS <= t <= received_at_ms + MAX_CLOCK_AHEAD_MS:

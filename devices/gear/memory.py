@@ -1,0 +1,256 @@
+"""From what gear says to observations: a state that changed is an event, a state said again is not.
+
+Off-the-shelf gear repeats everything it knows with every message, brokers repeat what they kept at every reconnect, and
+one press is often published three times. Native firmware numbers its messages, so none of this is needed there.
+
+The rules, each for a reason seen in the field:
+
+* A state (`Kind.states`) is an event when it **changes** from what is remembered. What is remembered outlives a restart
+  (the gateway restores it from what it has on disk), so that a smoke alarm of last week, said again, is no alarm.
+* A state never heard before is an event when it is 1 and comes **live**. Kept by a broker (``retained``) it may be long
+  over: it becomes a measurement, and no event.
+* A moment (a press) counts **live** only, and once within `SAME_PRESS_MS`: one press arrives as ``emergency``, then
+  as ``""``, then on another topic. The same again after that is a second press.
+* What the journal **refused** was not heard: `Memory.doubt` makes the next message of the device say it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from devices.gear.messages import Said, Scalar
+from devices.kind import Kind
+from devices.kinds import KINDS
+from devices.native import check_metric, credible_time
+from devices.observation import Lane, Observation, Refusal
+
+SAME_PRESS_MS = 1500
+"""One press said several times arrives within a second; nobody presses twice for two reasons in so short a time."""
+REDELIVERED_MS = 600_000
+"""A broker that marks a message as sent before may do so after both were restarted."""
+COMMAND_KEPT_MS = 3_600_000
+_PRESENCE = "@online"
+_DOUBTFUL = -1.0
+_MAX_DATA = 16
+_MAX_TEXT = 512
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of one device. One thread at a time."""
+
+    states: dict[str, float] = field(default_factory=dict)
+    """State → 0 or 1 as heard last; `_DOUBTFUL` where what was heard is not on disk."""
+    moments: dict[str, int] = field(default_factory=dict)
+    """Event → when it was last taken."""
+    commands: dict[str, tuple[dict[str, float], int]] = field(default_factory=dict)
+    """Id of a command sent → the metrics that confirm it, and until when."""
+    last_unique: int = 0
+
+    def restore(self, observation: Observation) -> None:
+        """Take in an observation that is on disk, oldest first."""
+        kind = KINDS[observation.kind]
+        self.states |= {key: value for key, value in observation.metrics.items() if key in kind.states}
+        if observation.event in ("online", "offline"):
+            self.states[_PRESENCE] = float(observation.event == "online")
+        elif observation.event is not None:
+            self.moments[observation.event] = observation.received_at_ms
+
+    def doubt(self) -> None:
+        """Something of this device was not written down: whatever it says next is news."""
+        self.states = dict.fromkeys(self.states, _DOUBTFUL)
+        self.moments.clear()
+
+    def expect(self, command_id: str, confirm: Mapping[str, float], now_ms: int) -> None:
+        """A command was sent; a report that shows ``confirm`` is its answer. Again for the same id: once."""
+        for old in [key for key, (_, until_ms) in self.commands.items() if until_ms < now_ms]:
+            del self.commands[old]
+        self.commands[command_id] = (dict(confirm), now_ms + COMMAND_KEPT_MS)
+
+    def forget_command(self, command_id: str) -> None:
+        self.commands.pop(command_id, None)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What became of one `Said`."""
+
+    observations: list[Observation]
+    """In the order in which they are to be written; empty where nothing new was said."""
+    faults: list[Refusal]
+    notes: list[str]
+    """Why something said made no observation: ``same_press``, ``retained_moment``."""
+
+
+def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, redelivered: bool) -> Observed:
+    """The observations in ``said``; ``memory`` is brought up to date. Never raises for what was said."""
+    kind = KINDS[said.device.kind]
+    out = Observed([], [], [])
+    metrics = _metrics(said, kind, out)
+    events: list[str] = []
+    for event in said.events:
+        if _is_news(event, said, memory, kind, out, received_at_ms, retained, redelivered):
+            events.append(event)
+    before = dict(memory.states)
+    for key in [key for key in metrics if key in kind.states]:
+        event_of_change = _change(kind, key, metrics[key], before.get(key), retained)
+        if event_of_change is not None and event_of_change not in events:
+            events.append(event_of_change)
+        memory.states[key] = metrics[key]
+    data = _data(said, out)
+    if retained:
+        data["retained"] = True
+    builder = _Builder(said, memory, kind, received_at_ms, out)
+    presence = _presence(said, memory, before)
+    if presence is not None:
+        builder.add(presence, Lane.ROUTINE, {}, data)
+    # Everything measured goes with the first event: a rule sees the reading that belongs to the press.
+    rest = dict(metrics)
+    for event in events:
+        lane = Lane.ROUTINE if kind.events[event].routine else Lane.URGENT
+        builder.add(event, lane, rest, data)
+        rest = {}
+    if rest or said.waveform is not None:
+        builder.add(None, Lane.ROUTINE, rest, data if not events and presence is None else {}, said.waveform)
+    for answer_id, ok, error in _answers(said, memory, metrics, retained, received_at_ms):
+        result: dict[str, Scalar] = {"id": answer_id, "ok": ok}
+        if error:
+            result["error"] = error[:_MAX_TEXT]
+        builder.add("command_result", Lane.URGENT, {}, result)
+    return out
+
+
+class _Builder:
+    """Makes the observations of one `Said`, each with an id of its own."""
+
+    def __init__(self, said: Said, memory: Memory, kind: Kind, received_at_ms: int, out: Observed) -> None:
+        self._said, self._memory, self._kind = said, memory, kind
+        self._received_at_ms = received_at_ms
+        self._observations = out.observations
+        self._observed_at_ms, self._suspect = credible_time(said.observed_at_ms, received_at_ms)
+
+    def add(
+        self,
+        event: str | None,
+        lane: Lane,
+        metrics: Mapping[str, float],
+        data: Mapping[str, Scalar],
+        waveform: object = None,
+    ) -> None:
+        observation = Observation(
+            message_id=self._message_id(),
+            device=self._said.device.id,
+            kind=self._kind.key,
+            lane=lane,
+            observed_at_ms=self._observed_at_ms,
+            received_at_ms=self._received_at_ms,
+            metrics=dict(metrics),
+            event=event,
+            data=dict(data),
+            clock_suspect=self._suspect,
+        )
+        if waveform is not None:
+            observation = msgspec.structs.replace(observation, waveform=self._said.waveform)
+        self._observations.append(observation)
+
+    def _message_id(self) -> str:
+        device, identity = self._said.device.id, self._said.identity
+        if identity is None:
+            # Nothing to tell a repeat by: an own number, which grows with the time of receipt over restarts too.
+            self._memory.last_unique = max(self._memory.last_unique + 1, self._received_at_ms * 1000)
+            return f"{device}:gear:{self._memory.last_unique}"
+        nth = len(self._observations)
+        return f"{device}:{identity}" if nth == 0 else f"{device}:{identity}+{nth}"
+
+
+def _metrics(said: Said, kind: Kind, out: Observed) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for key, value in said.metrics.items():
+        try:
+            check_metric(kind, key, value)
+            if key in kind.states and value not in (0, 1):
+                raise Refusal(
+                    "out_of_range", field=f"metrics.{key}", expected="0 or 1", hint=f"got {value:g}; {key} is a state"
+                )
+        except Refusal as fault:
+            fault.device = said.device.id
+            out.faults.append(fault)
+        else:
+            metrics[key] = float(value)
+    return metrics
+
+
+def _data(said: Said, out: Observed) -> dict[str, Scalar]:
+    data: dict[str, Scalar] = {}
+    for key, item in said.data.items():
+        if len(data) >= _MAX_DATA - 1:  # one is kept for `retained`
+            out.notes.append("data_left_out")
+            break
+        data[key[:64]] = item[:_MAX_TEXT] if isinstance(item, str) else item
+    return data
+
+
+def _is_news(
+    event: str,
+    said: Said,
+    memory: Memory,
+    kind: Kind,
+    out: Observed,
+    received_at_ms: int,
+    retained: bool,
+    redelivered: bool,
+) -> bool:
+    if event not in kind.events:
+        out.faults.append(
+            Refusal(
+                "unknown_event",
+                field="event",
+                expected=f"one of {', '.join(sorted(kind.events))}",
+                hint=f"got {event!r}, which a {kind.key} does not say; check the device's kind in the registry",
+                device=said.device.id,
+            )
+        )
+        return False
+    if retained:
+        out.notes.append("retained_moment")
+        return False
+    if said.identity is None:
+        window_ms = REDELIVERED_MS if redelivered else SAME_PRESS_MS
+        last_ms = memory.moments.get(event)
+        if last_ms is not None and 0 <= received_at_ms - last_ms < window_ms:
+            out.notes.append("same_press")
+            return False
+    memory.moments[event] = received_at_ms
+    return True
+
+
+def _change(kind: Kind, key: str, value: float, known: float | None, retained: bool) -> str | None:
+    state = kind.states[key]
+    event = state.on if value else state.off
+    if known is None:  # never heard of before
+        return event if value and not retained else None
+    return event if value != known else None
+
+
+def _presence(said: Said, memory: Memory, before: Mapping[str, float]) -> str | None:
+    if said.presence is None or before.get(_PRESENCE) == float(said.presence):
+        return None
+    memory.states[_PRESENCE] = float(said.presence)
+    return "online" if said.presence else "offline"
+
+
+def _answers(
+    said: Said, memory: Memory, metrics: Mapping[str, float], retained: bool, received_at_ms: int
+) -> Iterable[tuple[str, bool, str]]:
+    for answer in said.answers:
+        memory.forget_command(answer.id)
+        yield answer.id, answer.ok, answer.error
+    if retained:
+        return  # the state before the command
+    for command_id, (confirm, until_ms) in list(memory.commands.items()):
+        if confirm and until_ms >= received_at_ms and all(metrics.get(k) == v for k, v in confirm.items()):
+            memory.forget_command(command_id)
+            yield command_id, True, ""
