@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from devices.expression.errors import ExpressionError
 
-class RuleError(ValueError):
+
+class RuleError(ExpressionError):
     """A rule cannot be used. Says which rule and key, at which column, what was expected and what to do."""
 
     def __init__(
         self, problem: str, *, expected: str, hint: str, position: int | None = None, rule: str = "", key: str = ""
     ) -> None:
-        super().__init__(problem, expected, hint, position)
-        self.problem = problem
-        self.expected = expected
-        self.hint = hint
-        self.position = position
-        """Column in the expression, counted from 1; None where the whole is meant."""
+        super().__init__(problem, expected=expected, hint=hint, position=position)
         self.rule = rule
         self.key = key
 
     def __str__(self) -> str:
         where = [f"rule {self.rule}"] if self.rule else []
         where += [self.key] if self.key else []
-        where += [f"column {self.position}"] if self.position is not None else []
-        return ": ".join([*where, f"{self.problem}; expected {self.expected}; {self.hint}"])
+        return ": ".join([*where, super().__str__()])

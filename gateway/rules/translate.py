@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.rules.errors import RuleError
+from devices.expression.core import ARITHMETIC, COMPARE, Walk, function
+from devices.expression.reading import Dialect, Source
 
-MAX_DEPTH = 20
-MAX_NODES = 150
 MAX_NUMBER = 1e12
 """Larger literals are typing errors, and keep arithmetic far from the end of floating point."""
 _LARGEST = 1e100
 """No sub-expression may grow beyond this."""
 _SMALLEST_DIVISOR = 1e-9
 """Closer to zero than any resolution of a metric: dividing by less says nothing."""
-LANGUAGE = "numbers, metric names, < <= > >= == !=, and, or, not, + - * /, min(), max(), abs(), has()"
+DIALECT = Dialect(
+    language="numbers, metric names, < <= > >= == !=, and, or, not, + - * /, min(), max(), abs(), has()",
+    characters=re.compile(r"[A-Za-z0-9_ .,()<>=!+\-*/]*"),
+    noun="condition",
+    example="spo2 < 90",
+    shorten="split it into several rules",
+)
 
 Metrics = Mapping[str, float]
 Truth = Callable[[Metrics], "bool | None"]
@@ -61,46 +67,19 @@ class Condition:
     explain: Callable[[Metrics], str]
 
 
-_COMPARE: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-}
-_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-
-
-class Translator:
+class Translator(Walk):
     """Walks the parsed expression once: checks names, types and ranges, and writes the code that will run."""
 
-    def __init__(self, ranges: dict[str, Range], kinds: str, *, offset: int) -> None:
+    def __init__(self, source: Source, ranges: dict[str, Range], kinds: str) -> None:
+        super().__init__(source, DIALECT)
         self.ranges = ranges
         self.kinds = kinds
-        self.offset = offset
-        self.nodes = 0
-        self.temporaries = 0
         self.literals: set[float] = set()
-
-    def error(self, node: ast.expr, problem: str, expected: str, hint: str) -> RuleError:
-        return RuleError(problem, expected=expected, hint=hint, position=self.offset + node.col_offset + 1)
-
-    def _enter(self, node: ast.expr, depth: int) -> None:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise self.error(node, "it has too many parts", f"at most {MAX_NODES}", "split it into several rules")
-        if depth > MAX_DEPTH:
-            raise self.error(node, "it is nested too deeply", f"at most {MAX_DEPTH} levels", "simplify it")
-
-    def _temporary(self) -> str:
-        self.temporaries += 1
-        return f"t{self.temporaries}"
 
     # -- conditions
 
     def condition(self, node: ast.expr, depth: int) -> Condition:
-        self._enter(node, depth)
+        self.enter(node, depth)
         match node:
             case ast.Compare():
                 return self._compare(node, depth)
@@ -109,9 +88,7 @@ class Translator:
                 return self._all(parts) if isinstance(op, ast.And) else self._any(parts)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 part = self.condition(operand, depth + 1)
-                name = self._temporary()
-                code = f"(None if ({name} := {part.code}) is None else not {name})"
-                text = ast.unparse(node)
+                code, text = self.negation(part.code), ast.unparse(node)
                 return Condition(code, part.metrics, lambda metrics: _with_values(text, part.metrics, metrics))
             case ast.Call(func=ast.Name(id="has")):
                 return self._has(node)
@@ -123,35 +100,28 @@ class Translator:
                     "a condition, true or false",
                     f"compare it, for example {value.text} > 0",
                 )
-        raise self._refused(node)
+        raise self.refused(node)
 
     def _all(self, parts: list[Condition]) -> Condition:
-        names = [self._temporary() for _ in parts]
-        some_false = " or ".join(f"({n} := {p.code}) is False" for n, p in zip(names, parts, strict=True))
-        unknown = " or ".join(f"{name} is None" for name in names)
         return Condition(
-            f"(False if {some_false} else None if {unknown} else True)",
+            self.conjunction([part.code for part in parts]),
             frozenset().union(*(part.metrics for part in parts)),
             lambda metrics: " and ".join(part.explain(metrics) for part in parts),
         )
 
     def _any(self, parts: list[Condition]) -> Condition:
-        names = [self._temporary() for _ in parts]
-        some_true = " or ".join(f"({n} := {p.code}) is True" for n, p in zip(names, parts, strict=True))
-        unknown = " or ".join(f"{name} is None" for name in names)
-
         def explain(metrics: Metrics) -> str:
             held = [part.explain(metrics) for part in parts if _holds(part, metrics)]
             return " and ".join(held or [part.explain(metrics) for part in parts])
 
         return Condition(
-            f"(True if {some_true} else None if {unknown} else False)",
+            self.disjunction([part.code for part in parts]),
             frozenset().union(*(part.metrics for part in parts)),
             explain,
         )
 
     def _compare(self, node: ast.Compare, depth: int) -> Condition:
-        operators = [_COMPARE.get(type(op)) for op in node.ops]
+        operators = [COMPARE.get(type(op)) for op in node.ops]
         if None in operators:
             raise self.error(node, "this comparison does not exist here", "< <= > >= == !=", "compare numbers")
         symbols = [symbol for symbol in operators if symbol is not None]
@@ -188,7 +158,7 @@ class Translator:
     def _has(self, node: ast.Call) -> Condition:
         if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.Name):
             raise self.error(node, "has() is not used rightly", "has(metric)", "name one metric between the brackets")
-        self._enter(node.args[0], 1)
+        self.enter(node.args[0], 1)
         name = self._metric(node.args[0])
         return Condition(
             f"(m_{name} is not None)",
@@ -199,7 +169,7 @@ class Translator:
     # -- numbers
 
     def number(self, node: ast.expr, depth: int) -> _Number:
-        self._enter(node, depth)
+        self.enter(node, depth)
         match node:
             case ast.Constant(value=value):
                 return self._literal(node, value)
@@ -221,13 +191,13 @@ class Translator:
                 return _Number(
                     f"({sign}{part.code})", low, high, part.metrics, lambda m: sign + part.render(m), sign + part.text
                 )
-            case ast.BinOp(op=operator) if type(operator) in _ARITHMETIC:
+            case ast.BinOp(op=operator) if type(operator) in ARITHMETIC:
                 return self._arithmetic(node, depth)
             case ast.Call():
                 return self._call(node, depth)
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
                 raise self.error(node, "a condition stands where a number belongs", "a number", "put it on its own")
-        raise self._refused(node)
+        raise self.refused(node)
 
     def _literal(self, node: ast.Constant, value: object) -> _Number:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -240,7 +210,7 @@ class Translator:
 
     def _arithmetic(self, node: ast.BinOp, depth: int) -> _Number:
         left, right = self.number(node.left, depth + 1), self.number(node.right, depth + 1)
-        symbol = _ARITHMETIC[type(node.op)]
+        symbol = ARITHMETIC[type(node.op)]
         if symbol == "/" and -_SMALLEST_DIVISOR < right.low <= right.high < _SMALLEST_DIVISOR:
             raise self.error(node, "it divides by zero", "a divisor other than 0", "correct the divisor")
         low, high = _interval(symbol, left, right)
@@ -300,14 +270,6 @@ class Translator:
             f"did you mean {' or '.join(near)}?" if near else "check the spelling or the rule's kinds",
         )
 
-    def _refused(self, node: ast.expr) -> RuleError:
-        return self.error(
-            node,
-            f"{type(node).__name__.lower()} is not part of the language",
-            LANGUAGE,
-            "write the condition with these alone",
-        )
-
 
 def _verdict(symbol: str, left: _Number, right: _Number) -> tuple[bool, bool]:
     """Whether a comparison can never hold, and whether it always does, by the intervals of its sides."""
@@ -347,18 +309,14 @@ def _divide(left: float, right: float) -> float:
     return left / right
 
 
-_FUNCTIONS = {"__builtins__": {}, "min": min, "max": max, "abs": abs, "divide": _divide}
+_FUNCTIONS = {"min": min, "max": max, "abs": abs, "divide": _divide}
 """All that compiled code can see. It was written by `Translator`: nothing of the rule's own text is ever run."""
 
 
 def function_of(condition: Condition) -> Truth:
     """The code object of a condition, as a function of a reading's metrics."""
-    lines = ["def condition(metrics):", " get = metrics.get"]
-    lines += [f" m_{name} = get({name!r})" for name in sorted(condition.metrics)]
-    lines += [f" return {condition.code}"]
-    namespace: dict[str, Truth] = {}
-    exec(compile("\n".join(lines), "<rule>", "exec"), dict(_FUNCTIONS), namespace)
-    return namespace["condition"]
+    body = ["get = metrics.get", *(f"m_{name} = get({name!r})" for name in sorted(condition.metrics))]
+    return function("condition", "metrics", [*body, f"return {condition.code}"], _FUNCTIONS)
 
 
 def _holds(condition: Condition, metrics: Metrics) -> bool:

@@ -1,0 +1,1 @@
+"""The safe expression language: conditions over metrics (`gateway.rules`), and over fields of foreign payloads."""
