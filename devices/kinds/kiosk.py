@@ -1,6 +1,6 @@
 """Public information kiosk."""
 
-from devices.kind import EventType, Metric, make_kind
+from devices.kind import FAULT, FAULTY, TAMPER, TAMPERED, EventType, Metric, make_kind
 
 KIOSK = make_kind(
     "kiosk",
@@ -15,5 +15,8 @@ KIOSK = make_kind(
     events=(
         EventType(key="call_staff", zh="呼叫工作人员", en="call staff"),
         EventType(key="problem_report", zh="居民报修", en="problem reported by a resident"),
+        FAULT,
+        TAMPER,
     ),
+    states=(FAULTY, TAMPERED),
 )

@@ -1,6 +1,6 @@
 """One-key call for daily services: plumbing, drains, housekeeping."""
 
-from devices.kind import LOW_BATTERY, EventType, make_kind
+from devices.kind import BATTERY_LOW, LOW_BATTERY, EventType, make_kind
 from devices.kinds.sos_button import INDICATE
 
 SERVICE_BUTTON = make_kind(
@@ -16,4 +16,5 @@ SERVICE_BUTTON = make_kind(
         LOW_BATTERY,
     ),
     commands=(INDICATE,),
+    states=(BATTERY_LOW,),
 )

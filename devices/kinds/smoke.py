@@ -1,6 +1,19 @@
 """Smoke detector."""
 
-from devices.kind import LOW_BATTERY, TAMPER, EventType, Metric, make_kind
+from devices.kind import (
+    BATTERY_LOW,
+    FAULT,
+    FAULTY,
+    LOW_BATTERY,
+    SELF_TEST,
+    TAMPER,
+    TAMPERED,
+    TEMPERATURE,
+    EventType,
+    Metric,
+    StateType,
+    make_kind,
+)
 
 SMOKE = make_kind(
     "smoke",
@@ -10,14 +23,20 @@ SMOKE = make_kind(
     metrics=(
         # EN 14604 detectors answer at 0.05-0.2 dB/m; the chamber's own scale ends far above that.
         Metric(key="obscuration", unit="dB/m", low=0, high=10, resolution=0.01, zh="减光率", en="obscuration"),
-        Metric(key="temperature", unit="Cel", low=-40, high=125, resolution=0.1, zh="温度", en="temperature"),
+        TEMPERATURE,
     ),
     events=(
         EventType(key="smoke", zh="烟雾报警", en="smoke", contact_id=111),
         EventType(key="smoke_cleared", zh="烟雾消除", en="smoke cleared"),
-        EventType(key="self_test", zh="自检", en="self test", contact_id=601),
-        EventType(key="fault", zh="故障", en="fault", contact_id=380),
+        SELF_TEST,
+        FAULT,
         TAMPER,
         LOW_BATTERY,
+    ),
+    states=(
+        StateType(key="alarm", zh="报警中", en="in alarm", on="smoke", off="smoke_cleared"),
+        FAULTY,
+        TAMPERED,
+        BATTERY_LOW,
     ),
 )

@@ -1,6 +1,10 @@
-"""One-key emergency alarm: bedside, pendant, bathroom cord."""
+"""One-key emergency alarm: at the bed, as a pendant, as a cord in the bathroom.
 
-from devices.kind import LOW_BATTERY, CommandType, EventType, make_kind
+One kind for all of them: they say the same, and which one it is stands in the ``data`` of its birth
+(``variant``: ``bed``, ``pendant`` or ``cord``). A pull of the cord is a press; only a pendant says ``fall``.
+"""
+
+from devices.kind import BATTERY_LOW, LOW_BATTERY, CommandType, EventType, StateType, make_kind
 
 INDICATE = CommandType(
     key="indicate",
@@ -26,4 +30,9 @@ SOS_BUTTON = make_kind(
         LOW_BATTERY,
     ),
     commands=(INDICATE,),
+    states=(
+        # A cord that stays pulled, and gear that repeats its last press with every message: one press, not many.
+        StateType(key="pressed", zh="已按下", en="pressed", on="press", off=None),
+        BATTERY_LOW,
+    ),
 )
