@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from devices.kinds import KINDS
+from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Ladder
 from gateway.registry import secrets
-from gateway.registry.model import AppriseChannel, Community
+from gateway.registry.model import NATIVE, AppriseChannel, Community, Device, way_in
 from gateway.registry.problem import Level, Path, did_you_mean
 from gateway.registry.sections import SECTIONS
 from gateway.rules.document import EventRule
@@ -25,6 +26,7 @@ _SINGULAR = {
     "places": "place",
     "people": "person",
     "residents": "resident",
+    "bridges": "bridge",
     "devices": "device",
     "ladders": "ladder",
     "channels": "channel",
@@ -166,6 +168,40 @@ class _Checker:
             yield from self.missing("places", device.place, "devices", index, ("place",))
             if device.resident is not None:
                 yield from self.missing("residents", device.resident, "devices", index, ("resident",))
+            yield from self._way_in(index, device)
+        yield from self._addresses()
+
+    def _way_in(self, index: int, device: Device) -> Iterator[Finding]:
+        """Does the bridge exist, and does it speak the device's profile?"""
+        if device.profile == NATIVE or PROFILES[device.profile].carrier == "http":
+            return
+        bridges = {bridge.id: bridge for bridge in self.c.bridges}
+        if device.bridge is not None and device.bridge not in bridges:
+            yield from self.missing("bridges", device.bridge, "devices", index, ("bridge",))
+            return
+        fitting = [bridge.id for bridge in self.c.bridges if bridge.profile == device.profile]
+        if device.bridge is not None and device.bridge not in fitting:
+            message = f"bridge {device.bridge} speaks {bridges[device.bridge].profile}, the device {device.profile}"
+            yield Finding(level="error", section="devices", index=index, path=("bridge",), message=message)
+        elif device.bridge is None and len(fitting) != 1 and "bridges" not in self.incomplete:
+            what = f"several ({', '.join(fitting)}): name the device's" if fitting else "none: add one to bridges"
+            message = f"profile {device.profile} needs a bridge, and there are {what}"
+            yield Finding(level="error", section="devices", index=index, path=("bridge",), message=message)
+
+    def _addresses(self) -> Iterator[Finding]:
+        """Two devices at one address would each be told what the other says."""
+        seen: dict[tuple[str, str], int] = {}
+        for index, device in enumerate(self.c.devices):
+            if device.status == "retired":
+                continue
+            first = seen.setdefault(way_in(device, self.c.bridges), index)
+            if first != index:
+                address = device.address or device.id
+                message = (
+                    f"{address} is the address of two devices; give each its own (address#part); the first stands at"
+                )
+                path = ("address",) if device.address is not None else ("id",)
+                yield Finding(level="error", section="devices", index=index, path=path, message=message, first=first)
 
     def contacts(self) -> Iterator[Finding]:
         on_duty = {person for people in self.duties.values() for person in people}

@@ -5,19 +5,22 @@ No code knows a level's name: a place says what it is called and what it belongs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from devices.kinds import KINDS
+from devices.profiles import PROFILES
 from gateway.alarms import Frozen
 from gateway.cases.model import Address, Ladder
 from gateway.rules.document import RuleDocument
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+_TOPIC_LEVEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+Id = Annotated[str, StringConstraints(pattern=_TOPIC_LEVEL)]
 """Ids travel in MQTT topics, so no ``/ + # $`` and no white space."""
 
 
@@ -104,12 +107,64 @@ class Resident(Frozen):
     """In the order they are to be told."""
 
 
+NATIVE = "native"
+_ADDRESS = r"^[^\x00-\x1f\x7f]{1,200}$"
+
+
+class Bridge(Frozen):
+    """The way in of off-the-shelf gear: one Zigbee2MQTT, one Frigate, one serial line of a foreign protocol."""
+
+    id: Id
+    """Of a serial gear: the name of its line in the settings."""
+    profile: str
+    """Which format it speaks: `anju devices profiles` lists them."""
+    base: str = Field(default="", max_length=200)
+    """The topic (or its beginning) where it is not the profile's usual one."""
+    options: dict[str, str] = {}
+    """What the profile's page in docs/devices lists."""
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return _known_profile(value)
+
+    @model_validator(mode="after")
+    def _options_known(self) -> Self:
+        _known_options("options", self.options, PROFILES[self.profile].options)
+        return self
+
+
+def _known_profile(value: str) -> str:
+    if value not in PROFILES:
+        raise ValueError(f"unknown profile; known profiles: {', '.join(sorted(PROFILES))}")
+    return value
+
+
+def _known_options(key: str, given: Mapping[str, str], known: Mapping[str, str]) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{key}: unknown option {name!r}; known: {', '.join(sorted(known)) or 'none'}")
+
+
 class Device(Frozen):
     """A registered device: what is not registered is not listened to."""
 
     id: Id
+    """Its name for people and for ever: of the thing at this place, whichever hardware does the work."""
     kind: str
-    profile: Literal["native"] = "native"
+    profile: str = NATIVE
+    """How its bytes are understood: ``native``, or one of `anju devices profiles`."""
+    bridge: Id | None = None
+    """The bridge it comes in by; not needed where its profile has only one, or is native."""
+    address: str | None = Field(default=None, pattern=_ADDRESS)
+    """What the hardware calls itself: a friendly name, an IEEE or EUI address, a slave number; ``address#part`` where
+    several devices share one. Of native gear the id in its topics, where that is not ``id`` (after a replacement)."""
+    options: dict[str, str] = {}
+    """What its profile must know of it: see the profile's page in docs/devices."""
+    serial: str = Field(default="", max_length=100)
+    """The maker's serial number, as on its label or in its QR code."""
+    status: Literal["active", "retired"] = "active"
+    """``retired``: no longer listened to and not supervised; kept for the history of its place."""
     name: Wording | None = None
     place: Id
     resident: Id | None = None
@@ -122,6 +177,37 @@ class Device(Frozen):
         if value not in KINDS:
             raise ValueError(f"unknown kind; known kinds: {', '.join(sorted(KINDS))}")
         return value
+
+    @field_validator("profile")
+    @classmethod
+    def _known_profile(cls, value: str) -> str:
+        return value if value == NATIVE else _known_profile(value)
+
+    @model_validator(mode="after")
+    def _fits_its_profile(self) -> Self:
+        if self.profile == NATIVE:
+            if self.bridge is not None:
+                raise ValueError("bridge: a native device comes in by no bridge; leave it out")
+            if self.address is not None and re.fullmatch(_TOPIC_LEVEL, self.address) is None:
+                raise ValueError("address: of a native device 1 to 64 of A-Z a-z 0-9 _ . -, as in its topics")
+            _known_options("options", self.options, {})
+            return self
+        profile = PROFILES[self.profile]
+        if self.kind not in profile.kinds:
+            raise ValueError(f"kind: profile {self.profile} knows {', '.join(profile.kinds)}, not {self.kind}")
+        _known_options("options", self.options, profile.device_options)
+        return self
+
+
+def way_in(device: Device, bridges: Iterable[Bridge]) -> tuple[str, str]:
+    """By which bridge a device comes in, and its address there. Native: ``native``; HTTP without a bridge: itself."""
+    address = device.address or device.id
+    if device.profile == NATIVE:
+        return NATIVE, address
+    if device.bridge is not None:
+        return device.bridge, address
+    fitting = (bridge.id for bridge in bridges if bridge.profile == device.profile)
+    return next(fitting, device.id), address
 
 
 class Duty(Frozen):
@@ -199,6 +285,7 @@ class Community(Frozen):
     places: tuple[Place, ...] = ()
     people: tuple[Person, ...] = ()
     residents: tuple[Resident, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
     devices: tuple[Device, ...] = ()
     rules: tuple[RuleDocument, ...] = ()
     ladders: tuple[Ladder, ...] = ()

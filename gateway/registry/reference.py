@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from gateway.cases.model import Address, Ladder, Recipient, Rung
 from gateway.registry.model import (
     AppriseChannel,
+    Bridge,
     CommunityInfo,
     Device,
     Duty,
@@ -41,6 +42,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("people[].contacts[]", Address),
     ("residents[]", Resident),
     ("residents[].family[]", Relative),
+    ("bridges[]", Bridge),
     ("devices[]", Device),
     ("channels[] with type: apprise", AppriseChannel),
     ("channels[] with type: webhook", WebhookChannel),

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.cases.model import Ladder
-from gateway.registry.model import Channel, Device, Person, Place, Resident, Roster
+from gateway.registry.model import Bridge, Channel, Device, Person, Place, Resident, Roster
 from gateway.rules.document import RuleDocument
 
 MODELS: Mapping[str, Any] = {
     "places": Place,
     "people": Person,
     "residents": Resident,
+    "bridges": Bridge,
     "devices": Device,
     "rules": RuleDocument,
     "ladders": Ladder,

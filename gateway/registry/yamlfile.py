@@ -16,6 +16,7 @@ from gateway.registry.problem import Path, Problem, path_text
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 24
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, which no community needs"
 
 _STR = "tag:yaml.org,2002:str"
 _READS_AS = {
@@ -105,6 +106,8 @@ def _syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str, st
             return index + 1, "", f"第 {index + 1} 行的{mark}"
     said = ", ".join(part for part in (error.context, error.problem) if part)
     line = marks[0] + 1 if marks else 1
+    if "nesting depth" in said:  # newer scanners have a limit of their own, and reach it first
+        return line, "", _TOO_DEEP
     return line, "", f"not valid YAML: {said}; check indentation, quotes and colons"
 
 
@@ -183,7 +186,7 @@ class _Reader:
                         line, "a key must be a word, found a list or a mapping; remove the ? or the brackets"
                     )
                 if len(self._open) >= MAX_DEPTH:
-                    raise _Refused(line, f"nested deeper than {MAX_DEPTH} levels, which no community needs")
+                    raise _Refused(line, _TOO_DEEP)
                 started: Map | Seq = Map(line) if kind is yaml.MappingStartEvent else Seq(line)
                 self._open.append((started, key))
                 expecting_key = kind is yaml.MappingStartEvent

@@ -35,8 +35,12 @@ registry = sa.Table(
     sa.Column("section", _text, primary_key=True),
     sa.Column("id", _text, primary_key=True),
     sa.Column("body", _text, nullable=False),
+    sa.Column("origin", _text, nullable=False, server_default="file"),
 )
-"""The community as applied: one row per place, person, resident, device, rule, ladder, roster, channel."""
+"""The community as applied: one row per place, person, resident, bridge, device, rule, ladder, roster, channel.
+
+``origin``: ``file``, or ``desk`` for a device that was added or changed at the running gateway: applying the files
+again keeps it."""
 
 registry_revisions = sa.Table(
     "registry_revisions",
@@ -65,8 +69,67 @@ device_states = sa.Table(
     sa.Column("battery", sa.Float),
     sa.Column("rssi", sa.Float),
     sa.Column("firmware", _text),
+    sa.Column("model", _text),
     sa.Column("clock_offset_ms", _ms),
+    sa.Column("states", _text),
 )
+"""Each device's health by its own messages. ``states``: a JSON object of the kind's states (0 or 1) as heard last; with
+what the journal holds beyond the decider's cursor it is what `devices.gear.memory` is restored from."""
+
+device_care = sa.Table(
+    "device_care",
+    metadata,
+    sa.Column("device", _text, primary_key=True),
+    sa.Column("mode", _text, nullable=False),
+    sa.Column("since_ms", _ms, nullable=False),
+    sa.Column("until_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+)
+"""Devices that are being worked on: ``maintenance`` or ``test``. Always with an end; past it the row means nothing."""
+
+device_history = sa.Table(
+    "device_history",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("device", _text, nullable=False, index=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("what", _text, nullable=False),
+    sa.Column("detail", _text, nullable=False),
+)
+"""The life of a device, append only: added, changed, replaced, maintenance, new firmware, retired. ``detail``: JSON."""
+
+candidates = sa.Table(
+    "candidates",
+    metadata,
+    sa.Column("bridge", _text, primary_key=True),
+    sa.Column("address", _text, primary_key=True),
+    sa.Column("profile", _text, nullable=False),
+    sa.Column("kind", _text),
+    sa.Column("name", _text, nullable=False),
+    sa.Column("vendor", _text, nullable=False),
+    sa.Column("model", _text, nullable=False),
+    sa.Column("firmware", _text, nullable=False),
+    sa.Column("first_ms", _ms, nullable=False),
+    sa.Column("last_ms", _ms, nullable=False),
+    sa.Column("heard", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_source", _text, nullable=False),
+    sa.Column("last_payload", _text, nullable=False),
+    sa.Column("dismissed_at_ms", _ms),
+)
+"""Gear that spoke or was described and is not registered: what an adoption starts from. ``bridge`` is ``native`` for
+gear of the native protocol. ``heard``: how often it spoke itself."""
+
+push_keys = sa.Table(
+    "push_keys",
+    metadata,
+    sa.Column("sender", _text, primary_key=True),
+    sa.Column("sha256", _text, nullable=False),
+    sa.Column("created_at_ms", _ms, nullable=False),
+    sa.Column("revoked_at_ms", _ms),
+)
+"""The key of each device or bridge that may push over HTTP."""
 
 alarms = sa.Table(
     "alarms",
