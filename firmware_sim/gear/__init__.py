@@ -1,0 +1,10 @@
+"""Simulated gear of other makers, by the key of the profile that must understand it. One file here, one line below."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from firmware_sim.gear.base import SimGear
+
+_GEAR: tuple[type[SimGear], ...] = ()
+
+SIMULATED_GEAR: Mapping[str, type[SimGear]] = MappingProxyType({gear.profile: gear for gear in _GEAR})
