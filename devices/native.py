@@ -149,9 +149,18 @@ def decode_command(payload: bytes, encoding: Encoding) -> Command:
 
 
 def decode(
-    device: DeviceRef, channel: Channel, payload: bytes, *, received_at_ms: int, encoding: Encoding = "json"
+    device: DeviceRef,
+    channel: Channel,
+    payload: bytes,
+    *,
+    received_at_ms: int,
+    encoding: Encoding = "json",
+    hardware: str | None = None,
 ) -> Decoded:
     """What one message of ``device`` says.
+
+    ``hardware``: the id in its topics, where that is not the device's own (it was replaced). The identity of a message
+    is the hardware's: the next one counts its starts and messages from one again.
 
     A metric that is unknown or not plausible is left out and reported in ``faults``; the rest is kept. A message that
     says nothing usable raises Refusal. **A press is never refused for a fault beside it**: an event whose other
@@ -174,7 +183,7 @@ def decode(
             if channel is not Channel.EVENT:
                 raise refusal from None
             message = _salvage(payload, received_at_ms, encoding, refusal, faults)
-        observation = _observe(device, channel, message, received_at_ms, faults)
+        observation = _observe(device, channel, message, received_at_ms, faults, hardware or device.id)
     except Refusal as refusal:
         refusal.device = device.id
         raise
@@ -232,7 +241,7 @@ def _scan(payload: bytes) -> dict[str, Any]:
 
 
 def _observe(
-    device: DeviceRef, channel: Channel, message: Message, received_at_ms: int, faults: list[Refusal]
+    device: DeviceRef, channel: Channel, message: Message, received_at_ms: int, faults: list[Refusal], hardware: str
 ) -> Observation:
     kind = KINDS[device.kind]
     _check_event(kind, channel, message)
@@ -258,7 +267,7 @@ def _observe(
         raise faults[0]
     observed_at_ms, suspect = credible_time(message.t, received_at_ms)
     return Observation(
-        message_id=f"{device.id}:{message.boot}:{message.seq}",
+        message_id=f"{hardware}:{message.boot}:{message.seq}",
         device=device.id,
         kind=kind.key,
         lane=channel.lane,

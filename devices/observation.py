@@ -48,7 +48,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
     message_id: str
-    """``device:boot:seq``: the same message sent twice has the same id, so it is decided once."""
+    """``hardware:boot:seq`` of native devices, ``device:…`` of gear: the same message sent twice has the same id, so
+    it is decided once. Ids that differ only in digits behind the last ``:`` are in that order."""
     device: str
     kind: str
     lane: Lane

@@ -11,9 +11,31 @@ from types import MappingProxyType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
 from gateway.cases.model import Recipient, Target
-from gateway.registry.model import Community, Device, Person, Place, Resident
+from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
+
+
+class BridgeBook:
+    """The devices of one bridge: implements `devices.gear.messages.AddressBook`."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, list[GearDevice]] = {}
+
+    def add(self, device: Device) -> None:
+        address, _, part = (device.address or device.id).partition("#")
+        gear = GearDevice(id=device.id, kind=device.kind, address=address, part=part, options=device.options)
+        self._at.setdefault(address, []).append(gear)
+
+    def at(self, address: str) -> Sequence[GearDevice]:
+        return self._at.get(address, ())
+
+    def all(self) -> Iterator[GearDevice]:
+        return (device for devices in self._at.values() for device in devices)
+
+
+_NOBODY = BridgeBook()
 
 
 class CommunityDirectory:
@@ -25,6 +47,18 @@ class CommunityDirectory:
         self._people: Mapping[str, Person] = _by_id(community.people)
         self._residents: Mapping[str, Resident] = _by_id(community.residents)
         self._devices: Mapping[str, Device] = _by_id(community.devices)
+        self._native: dict[str, Device] = {}
+        self._books: dict[str, BridgeBook] = {}
+        self._bridge_of: dict[str, str] = {}
+        for device in community.devices:
+            if device.status == "active":
+                bridge, address = way_in(device, community.bridges)
+                self._bridge_of[device.id] = bridge
+                if bridge == NATIVE:
+                    self._native[address] = device
+                else:
+                    self._books.setdefault(bridge, BridgeBook()).add(device)
+        self._bridges: Mapping[str, Bridge] = _by_id(community.bridges)
         self._roots = tuple(place.id for place in community.places if place.parent is None)
         duties: dict[tuple[str, str], tuple[str, ...]] = {}
         for roster in community.rosters:
@@ -126,6 +160,22 @@ class CommunityDirectory:
 
     def device(self, device: str) -> Device | None:
         return self._devices.get(device)
+
+    def native(self, address: str) -> Device | None:
+        """The device of the native protocol that speaks under this id in its topics."""
+        return self._native.get(address)
+
+    def book(self, bridge: str) -> BridgeBook:
+        """The devices that come in by ``bridge``; of a device that pushes over HTTP by itself, the device's id."""
+        return self._books.get(bridge, _NOBODY)
+
+    def bridge_of(self, device: str) -> str | None:
+        """By which bridge a device comes in (``native`` for the native protocol); None for one that is not active."""
+        return self._bridge_of.get(device)
+
+    @property
+    def bridges(self) -> Mapping[str, Bridge]:
+        return self._bridges
 
     def place(self, place: str) -> Place | None:
         return self._places.get(place)
