@@ -33,11 +33,13 @@ class BrokerSettings(_Part):
 
 
 class SerialLine(_Part):
-    """One field-bus line. ``port`` is a tty; a path under /dev/serial/by-id survives replugging."""
+    """One serial line: the field bus or, where a bridge of the registry has its name as id, gear of another maker."""
 
     name: str
     port: str
-    baud: int = 115_200
+    """A tty; a path under /dev/serial/by-id survives replugging."""
+    baud: int | None = Field(default=None, ge=50, le=4_000_000)
+    """None: as the protocol has it; 115,200 on the field bus."""
 
 
 class JournalSettings(_Part):

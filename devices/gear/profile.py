@@ -39,6 +39,11 @@ class StreamGear(Protocol):
     """
 
     @property
+    def setting(self) -> SerialSetting:
+        """How the port must be opened now. Where it changes (the next variant is tried), the port is opened anew."""
+        ...
+
+    @property
     def silent_after_ms(self) -> int:
         """The line counts as silent when nothing readable came for so long."""
         ...

@@ -1,4 +1,4 @@
-"""What a person, or the outbox, is told about a field-bus line: its state, its counts, how a command went."""
+"""What a person, or the outbox, is told about a serial line: its state, its counts, how a command went."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class LineState(StrEnum):
     DOWN = "down"
     """The port cannot be opened, or is gone."""
     SILENT = "silent"
-    """The port is open, and no concentrator is heard."""
+    """The port is open, and nobody is heard."""
     UP = "up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineHealth:
-    """What there is to know about a line now. Counts are since the start of the process."""
+class PortHealth:
+    """What there is to know about any line now. Counts are since the start of the process."""
 
     line: str
     port: str
@@ -30,18 +30,24 @@ class LineHealth:
     """Why it is not ``up``, and what to do, Chinese first; empty where it is."""
     opened: int
     """How often the port was opened: more than once means it was pulled, or lost."""
-    boot: int | None
-    """Boot id of the concentrator, once heard."""
-    firmware: str
-    depth: int | None
-    """How many messages the concentrator can keep."""
     last_heard_ms: Millis | None
     devices: int
     """Devices that were heard on this line."""
     frames_ok: Mapping[str, int]
     """By type."""
     frames_bad: Mapping[str, int]
-    """By fault: `devices.serial_frames.Fault`."""
+    """By fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineHealth(PortHealth):
+    """A field-bus line; the faults of its frames are those of `devices.serial_frames.Fault`."""
+
+    boot: int | None
+    """Boot id of the concentrator, once heard."""
+    firmware: str
+    depth: int | None
+    """How many messages the concentrator can keep."""
     link: Mapping[str, int]
     """``acks nak_… resends reboots stray``: see `GatewayLink`; ``late_outcomes`` of an earlier opening."""
     resends: int
@@ -54,7 +60,7 @@ class LineHealth:
 
 class CommandOutcome(StrEnum):
     HANDED_OVER = "handed_over"
-    """The concentrator gave it to the device. What the device did follows as its event ``command_result``."""
+    """The device has it. What it did follows as its event ``command_result``."""
     UNKNOWN_DEVICE = "unknown_device"
     BUSY = "busy"
     MALFORMED = "malformed"

@@ -87,7 +87,7 @@ async def test_a_fault_of_the_intake_does_not_end_the_line(tmp_path: Path, caplo
 
 
 async def test_unplugged_and_plugged_in_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="gateway.transports.serial")
+    caplog.set_level(logging.INFO, logger="gateway.transports.port")
     async with serial_line(tmp_path) as line:
         first = line.press(1)
         await eventually_async(lambda: line.acked == first)
@@ -108,8 +108,8 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, caplog: pytest.Log
 async def test_an_adapter_missing_at_the_start_is_a_fault_only_after_a_while(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO, logger="gateway.transports.serial")
-    monkeypatch.setattr("gateway.transports.serial.PLUGGED_IN_WITHIN_S", 0.6)
+    caplog.set_level(logging.INFO, logger="gateway.transports.port")
+    monkeypatch.setattr("gateway.transports.port.PLUGGED_IN_WITHIN_S", 0.6)
     line = SerialLine(name="a", port=str(tmp_path / "none"))
     transport = SerialTransport(line, lambda *_: None, SystemClock())
     transport.start()
