@@ -36,6 +36,8 @@ class Dialect:
     example: str
     shorten: str
     """What to do about an expression that is too long."""
+    reserved: str = ""
+    """How a name is written that Python keeps for itself; ``{}`` stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +128,13 @@ def _parse(source: str, bare: str, offset: int, dialect: Dialect) -> ast.expr:
             return ast.parse(source, mode="eval").body
     except SyntaxError as error:
         hint = str(error.msg)
-        reserved = [word for word in re.findall(r"[a-z]+", bare) if keyword.iskeyword(word) and word not in _WORDS]
+        kept = [word for word in re.findall(r"[a-z]+", bare) if keyword.iskeyword(word) and word not in _WORDS]
         if re.search(r"\b(AND|OR|NOT)\b", bare):
             hint = "write and, or, not in small letters"
         elif re.search(r"(?<![<>=!])=(?!=)", bare):
             hint = "compare with =="
-        elif reserved and "[" in dialect.language:
-            hint = f'a field called {reserved[0]} is written ["{reserved[0]}"]'
+        elif kept and dialect.reserved:
+            hint = dialect.reserved.format(kept[0])
         raise ExpressionError(
             "it cannot be read", expected=dialect.language, hint=hint, position=offset + (error.offset or 1)
         ) from None
