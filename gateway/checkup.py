@@ -101,7 +101,7 @@ class Checkup:
                 zh += f"；日志 {lane.oldest_unanswered_s:.0f} 秒未答复，请检查磁盘"
                 en += f"; the journal has not answered for {lane.oldest_unanswered_s:.0f} s: check the disk"
             yield Part(
-                name=f"mqtt-{lane.lane.value}",
+                name=f"mqtt-{lane.name}",
                 state="ok" if lane.connected and not stuck else "failed",
                 critical=True,
                 zh=zh,

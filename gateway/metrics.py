@@ -85,9 +85,9 @@ class _Figures(Collector):
         up = GaugeMetricFamily("anju_mqtt_connected", "1 while the lane's connection is up", labels=["lane"])
         events = CounterMetricFamily("anju_mqtt_events", "What happened on the connections", labels=["lane", "what"])
         for lane in (health.urgent, health.routine):
-            up.add_metric([lane.lane.value], float(lane.connected))
+            up.add_metric([lane.name], float(lane.connected))
             for what in ("reconnects", "takeovers", "received", "acks", "redeliveries", "refused", "late_acks"):
-                events.add_metric([lane.lane.value, what], getattr(lane, what))
+                events.add_metric([lane.name, what], getattr(lane, what))
         frames = CounterMetricFamily("anju_serial_frames", "Frames by line and what they were", labels=["line", "what"])
         for transport in self._organs.lines:
             line = transport.health()

@@ -14,6 +14,8 @@ from gateway.settings import Secrets
 
 GATEWAY_USER = "gateway"
 DEVICES_USER = "devices"
+GEAR_USER = "gear"
+"""Zigbee2MQTT, Frigate and the like: everything but Anju's own topics."""
 MAX_PACKET_BYTES = 1_048_576
 """Far above what a device may send, so that an oversize message reaches the quarantine instead of being cut off."""
 MAX_QUEUED_MESSAGES = 200_000
@@ -32,12 +34,17 @@ _HASH_ITERATIONS = 1000
 
 
 def ensure_broker_users(
-    known: Secrets, *, gateway_secret: str = "MQTT_PASSWORD", device_secret: str = "MQTT_DEVICE_PASSWORD"
+    known: Secrets,
+    *,
+    gateway_secret: str = "MQTT_PASSWORD",
+    device_secret: str = "MQTT_DEVICE_PASSWORD",
+    gear_secret: str = "MQTT_GEAR_PASSWORD",
 ) -> dict[str, str]:
     """User → password of the managed broker. What is missing is generated once, into files only the owner can read."""
     return {
         GATEWAY_USER: _ensure_secret(known, gateway_secret),
         DEVICES_USER: _ensure_secret(known, device_secret),
+        GEAR_USER: _ensure_secret(known, gear_secret),
     }
 
 
@@ -82,6 +89,8 @@ def write_mosquitto(
         f"persistent_client_expiration {CLIENT_EXPIRY}",
         f"max_queued_messages {MAX_QUEUED_MESSAGES}",
         "max_queued_bytes 0",
+        # Off-the-shelf gear often publishes with QoS 0: what came while the gateway was away is to be kept, too.
+        "queue_qos0_messages true",
         f"max_inflight_messages {receive_maximum}",
         f"max_packet_size {MAX_PACKET_BYTES}",
         "set_tcp_nodelay true",
@@ -99,7 +108,7 @@ def write_mosquitto(
 
 
 def _mosquitto_access(users: Mapping[str, str]) -> str:
-    """The gateway may do everything below anju/; everybody else may report, and read commands.
+    """The gateway may do everything; devices may report, and read commands; gear may do what is not below anju/.
 
     Topics with a level too few or too many may be published so that they are seen in quarantine; they can never be
     command topics, which have exactly five levels.
@@ -107,7 +116,9 @@ def _mosquitto_access(users: Mapping[str, str]) -> str:
     blocks = []
     for user in users:
         if user == GATEWAY_USER:
-            rules = ["readwrite anju/#", "read $SYS/#"]
+            rules = ["readwrite #", "read $SYS/#"]
+        elif user == GEAR_USER:
+            rules = ["readwrite #", "deny anju/#"]
         else:
             rules = [f"write anju/v1/+/+/{channel}" for channel in ("event", "telemetry", "status")]
             rules += ["write anju/v1/+", "write anju/v1/+/+", "write anju/v1/+/+/+/+/#", "read anju/v1/+/+/command"]
@@ -126,16 +137,17 @@ def write_nats(
     directory: Path, *, host: str, port: int, own_port: int, users: Mapping[str, str], receive_maximum: int
 ) -> list[str]:
     """The same for nats-server: its MQTT door at ``port``, JetStream on disk with an fsync per write."""
-    everything = ["anju.>"]
+    everything = [">"]
+    gear = {"allow": [">"], "deny": ["anju.>", "$SYS.>", "$JS.>", "$MQTT.>"]}
     reports = {"allow": ["anju.v1.>"], "deny": ["anju.v1.*.*.command"]}
     accounts = [
         {
             "user": user,
             "password": password,
             "permissions": {
-                "publish": everything if user == GATEWAY_USER else reports,
-                "subscribe": everything if user == GATEWAY_USER else ["anju.v1.*.*.command"],
-            },
+                GATEWAY_USER: {"publish": everything, "subscribe": everything},
+                GEAR_USER: {"publish": gear, "subscribe": gear},
+            }.get(user, {"publish": reports, "subscribe": ["anju.v1.*.*.command"]}),
         }
         for user, password in users.items()
     ]

@@ -27,9 +27,9 @@ from devices.observation import Lane
 from gateway.clock import Clock
 from gateway.settings import BrokerSettings
 from gateway.transports.mqtt_connection import Address, PublishOutcome, PublishResult
-from gateway.transports.mqtt_lane import LaneHealth, MqttLane, Offer
+from gateway.transports.mqtt_lane import Delivery, LaneHealth, MqttLane, Offer
 
-__all__ = ["LaneHealth", "MqttHealth", "MqttTransport", "Offer", "PublishOutcome", "PublishResult"]
+__all__ = ["Delivery", "LaneHealth", "MqttHealth", "MqttTransport", "Offer", "PublishOutcome", "PublishResult"]
 
 FALLING_BEHIND_S = 1.0
 
@@ -63,7 +63,9 @@ class MqttTransport:
             )
 
         base = f"anju/v1/{community}"
-        self._urgent = MqttLane(Lane.URGENT, address(Lane.URGENT), lambda _protocol: (f"{base}/+/event",), offer, clock)
+        self._urgent = MqttLane(
+            Lane.URGENT.value, address(Lane.URGENT), lambda _protocol: (f"{base}/+/event",), offer, clock
+        )
 
         def routine_filters(protocol: MQTTProtocolVersion) -> tuple[str, ...]:
             if settings.managed and protocol is MQTTProtocolVersion.MQTTv5:
@@ -71,7 +73,7 @@ class MqttTransport:
             return (f"{base}/#",)
 
         self._routine = MqttLane(
-            Lane.ROUTINE, address(Lane.ROUTINE), routine_filters, offer, clock, ignore=self._is_copy
+            Lane.ROUTINE.value, address(Lane.ROUTINE), routine_filters, offer, clock, ignore=self._is_copy
         )
 
     @property

@@ -104,8 +104,19 @@ class Connection:
     """One connection. ``receive`` is called on its network thread and may block: the broker then waits."""
 
     def __init__(
-        self, address: Address, filters: tuple[str, ...], receive: Receive, *, protocol: MQTTProtocolVersion
+        self,
+        address: Address,
+        filters: tuple[str, ...],
+        receive: Receive,
+        *,
+        protocol: MQTTProtocolVersion,
+        kept: bool = False,
     ) -> None:
+        """``kept``: be sent what the broker keeps (retained) even where the session is resumed."""
+        self._retain_handling = (
+            SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if kept else SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+        )
+        self._first_subscribe = 0
         self.address = address
         self.protocol = protocol
         self.session_present = False
@@ -165,14 +176,25 @@ class Connection:
         self._closing.set()
         self._news.put(ending)
 
-    def publish(self, topic: str, payload: bytes, expiry_s: int, published: Published) -> Callable[[], None]:
+    def listen(self, filters: tuple[str, ...]) -> None:
+        """Subscribe to more. Whether the broker allows it shows in the log: what was subscribed at first goes on."""
+        self._subscribe(filters)
+
+    def forget_session(self) -> None:
+        """Have the broker keep nothing for this client id any more."""
+        if self._filters:
+            self._client.unsubscribe(list(self._filters))
+
+    def publish(
+        self, topic: str, payload: bytes, expiry_s: int, published: Published, *, retain: bool = False
+    ) -> Callable[[], None]:
         """Publish with QoS 1; ``published`` is called once, on any thread. Returns a function to stop waiting."""
         properties = None
         if self._is_5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates only part
             properties.MessageExpiryInterval = max(1, expiry_s)
         try:
-            info = self._client.publish(topic, payload, qos=1, properties=properties)
+            info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         except ValueError as error:
             published(PublishResult(PublishOutcome.REFUSED, f"{topic!r} cannot be a topic: {error}"))
             return lambda: None
@@ -232,16 +254,22 @@ class Connection:
             self.end(Ending(kind, f"the broker rejects the connection: {reason}"))
             return
         self.session_present = flags.session_present
+        self._first_subscribe = self._subscribe(self._filters)
+
+    def _subscribe(self, filters: tuple[str, ...]) -> int:
         if self._is_5:
-            # retainHandling=1: retained states come with the first subscription only, not with each reconnect.
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            self._client.subscribe([(text, options) for text in self._filters])
-        else:
-            self._client.subscribe([(text, 1) for text in self._filters])
+            # In MQTT 3.1.1 retained messages come with every subscription.
+            options = SubscribeOptions(qos=1, retainHandling=self._retain_handling)
+            return self._client.subscribe([(text, options) for text in filters])[1] or 0
+        return self._client.subscribe([(text, 1) for text in filters])[1] or 0
 
     def _on_subscribe(
-        self, _client: object, _userdata: object, _mid: int, reasons: list[ReasonCode], _properties: object
+        self, _client: object, _userdata: object, mid: int, reasons: list[ReasonCode], _properties: object
     ) -> None:
+        if mid != self._first_subscribe:
+            if any(reason.is_failure for reason in reasons):
+                log.warning("MQTT %s: the broker forbids a subscription: %s", self.address.client_id, reasons)
+            return
         forbidden = [text for text, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
         if forbidden:
             self.end(Ending(End.REJECTED, f"the broker forbids subscribing to {', '.join(forbidden)}"))

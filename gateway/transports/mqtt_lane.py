@@ -1,4 +1,7 @@
-"""One lane over MQTT: connects, reconnects, bounds what is handed in and not yet answered, acknowledges afterwards."""
+"""One way in over MQTT: connects, reconnects, bounds what is handed in and not yet answered, acknowledges afterwards.
+
+The native protocol has two of them, urgent and routine; every bridge of off-the-shelf gear has one of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from functools import partial
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from devices.observation import Lane
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Outcome
 from gateway.transports.backoff import Backoff
@@ -21,8 +23,21 @@ from gateway.transports.mqtt_connection import Address, Connection, End, Ending
 
 log = logging.getLogger(__name__)
 
-Offer = Callable[[str, bytes, bool, Done], None]
-"""``offer(topic, payload, retained, done)``: ``done`` is called once, on any thread. Must not raise."""
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as the broker delivered it."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    """The broker had kept it, and sends it because we have just subscribed."""
+    redelivered: bool = False
+    """The broker sent it before, and has no acknowledgement (DUP)."""
+
+
+Offer = Callable[[Delivery, Done], None]
+"""``offer(delivery, done)``: ``done`` is called once, on any thread. Must not raise."""
 Filters = Callable[[MQTTProtocolVersion], tuple[str, ...]]
 Ignore = Callable[[str], bool]
 
@@ -43,7 +58,8 @@ _BACKOFF = {
 class LaneHealth:
     """What one lane's connection has been doing. Counters are since the start of the process."""
 
-    lane: Lane
+    name: str
+    """``urgent``, ``routine``, or a bridge's id."""
     client_id: str
     connected: bool
     since_ms: int
@@ -116,19 +132,22 @@ class MqttLane:
 
     def __init__(
         self,
-        lane: Lane,
+        name: str,
         address: Address,
         filters: Filters,
         offer: Offer,
         clock: Clock,
         *,
         ignore: Ignore = lambda topic: False,
+        kept: bool = False,
     ) -> None:
-        self.lane = lane
+        """``kept``: whether to be sent what the broker keeps (retained) at every connection, not at the first only."""
+        self.name = name
         self._address = address
         self._filters = filters
         self._offer = offer
         self._ignore = ignore
+        self._kept = kept
         self._clock = clock
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._window = Window(address.receive_maximum)
@@ -156,7 +175,7 @@ class MqttLane:
         unanswered, oldest_s = self._window.unanswered()
         with self._counts:
             return LaneHealth(
-                lane=self.lane,
+                name=self.name,
                 client_id=self._address.client_id,
                 connected=self.connection is not None,
                 since_ms=self._since_ms,
@@ -176,11 +195,20 @@ class MqttLane:
             )
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=f"mqtt-{self.lane.value}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"mqtt-{self.name}", daemon=True)
         self._thread.start()
 
-    def stop(self, grace_s: float) -> None:
-        """Take nothing more, give the journal ``grace_s`` to answer what it has, acknowledge that, and disconnect."""
+    def listen(self, filters: tuple[str, ...]) -> None:
+        """Subscribe to more from now on. What `Filters` gives at the next connection must hold these, too."""
+        connection = self.connection
+        if connection is not None:
+            connection.listen(filters)
+
+    def stop(self, grace_s: float, *, forget: bool = False) -> None:
+        """Take nothing more, give the journal ``grace_s`` to answer what it has, acknowledge that, and disconnect.
+
+        ``forget``: nobody will come back for this session; the broker keeps nothing more for it.
+        """
         if self._thread is None:
             return
         self._draining = True
@@ -188,6 +216,8 @@ class MqttLane:
         self._stopping.set()
         connection = self._connection
         if connection is not None:
+            if forget:
+                connection.forget_session()
             connection.end(Ending(End.STOPPED, "stopped"))
         self._thread.join()
         self._thread = None
@@ -196,7 +226,11 @@ class MqttLane:
         """One connection from its beginning to its end."""
         try:
             connection = Connection(
-                self._address, self._filters(self._protocol), self._receive, protocol=self._protocol
+                self._address,
+                self._filters(self._protocol),
+                self._receive,
+                protocol=self._protocol,
+                kept=self._kept,
             )
             self._connection = connection
             if self._stopping.is_set():
@@ -205,7 +239,7 @@ class MqttLane:
         except (
             Exception
         ) as error:  # a certificate that is not there, a host that is no name: to be seen, and tried again
-            log.exception("MQTT %s: cannot connect", self.lane.value)
+            log.exception("MQTT %s: cannot connect", self.name)
             return Ending(
                 End.UNREACHABLE, f"{self._address.host}:{self._address.port}: {type(error).__name__}: {error}"
             )
@@ -221,7 +255,7 @@ class MqttLane:
             if ending.kind is End.STOPPED:
                 return
             if ending.kind is End.NO_MQTT5:
-                log.warning("MQTT %s: the broker does not speak MQTT 5; going on with 3.1.1", self.lane.value)
+                log.warning("MQTT %s: the broker does not speak MQTT 5; going on with 3.1.1", self.name)
                 self._protocol = MQTTProtocolVersion.MQTTv311
                 continue
             if steady:
@@ -251,14 +285,14 @@ class MqttLane:
             log.error(
                 "MQTT %s: %s. Is a second gateway running for this community? Stop one of them, or give one another "
                 "community name. Trying again in %.1f s",
-                self.lane.value,
+                self.name,
                 ending.why,
                 delay_s,
             )
         elif ending.kind is End.REFUSED:
-            log.error("MQTT %s: %s; the broker will send it again in %.1f s", self.lane.value, ending.why, delay_s)
+            log.error("MQTT %s: %s; the broker will send it again in %.1f s", self.name, ending.why, delay_s)
         else:
-            log.warning("MQTT %s: %s; trying again in %.1f s", self.lane.value, ending.why, delay_s)
+            log.warning("MQTT %s: %s; trying again in %.1f s", self.name, ending.why, delay_s)
 
     def _up(self, connection: Connection) -> None:
         with self._counts:
@@ -267,7 +301,7 @@ class MqttLane:
             self._ready = connection
         log.info(
             "MQTT %s: connected to %s:%d as %s, %s session",
-            self.lane.value,
+            self.name,
             self._address.host,
             self._address.port,
             self._address.client_id,
@@ -302,7 +336,7 @@ class MqttLane:
             self._last_message_ms = self._clock.now_ms()
         done = partial(self._done, connection, message.mid if message.qos else None, place)
         try:
-            self._offer(topic, bytes(message.payload), bool(message.retain), done)
+            self._offer(Delivery(topic, bytes(message.payload), bool(message.retain), bool(message.dup)), done)
         except Exception:
             # Whatever it was: the message is not stored, and the network thread must live.
             log.exception("handing in a message from %s failed", topic)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from devices.observation import Lane
 from gateway.clock import SystemClock
 from gateway.journal.entry import Outcome
 from gateway.settings import BrokerSettings
@@ -211,7 +210,7 @@ def test_takeover_that_the_broker_names(tmp_path: Path) -> None:
             tls_ca=None,
             receive_maximum=10,
         )
-        lane = MqttLane(Lane.URGENT, address, lambda _: (f"{BASE}/+/event",), Offers(), SystemClock())
+        lane = MqttLane("urgent", address, lambda _: (f"{BASE}/+/event",), Offers(), SystemClock())
         lane.start()
         eventually(lambda: lane.health.takeovers == 1)
         assert lane.health.why == "another client connected as 'anju-yuan-urgent'"

@@ -44,7 +44,7 @@ from gateway.state.db import open_database
 from gateway.store.cursors import StoreCursors
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.writer import StoreWriter
-from gateway.transports.mqtt import MqttTransport
+from gateway.transports.mqtt import Delivery, MqttTransport
 from gateway.transports.serial import SerialTransport
 from tests.support.eventually import eventually_async
 from tests.support.homes import COMMUNITY, FAR_LINE, community, write_community
@@ -188,7 +188,7 @@ class House:
         def done(outcome: Outcome) -> None:
             loop.call_soon_threadsafe(answer.set_result, outcome)
 
-        self.intake.offer_mqtt(topic(COMMUNITY, device, channel), encode(message, "json"), False, done)
+        self.intake.offer_mqtt(Delivery(topic(COMMUNITY, device, channel), encode(message, "json")), done)
         assert await asyncio.wait_for(answer, 10) is Outcome.STORED, f"{device}: {answer.result()}"
 
     async def press(self, device: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gateway.journal.entry import Done, Outcome
 from gateway.settings import BrokerSettings, Secrets
 from gateway.transports.broker import BrokerKind, FoundBroker, ManagedBroker, find_broker, find_nats
 from gateway.transports.broker_config import ensure_broker_users
-from gateway.transports.mqtt import MqttTransport
+from gateway.transports.mqtt import Delivery, MqttTransport
 from tests.support.eventually import eventually
 
 COMMUNITY = "yuan"
@@ -39,8 +39,8 @@ class Offers:
     answer: Callable[[Offered], Outcome | None] = lambda message: Outcome.STORED
     all: list[Offered] = field(default_factory=list)
 
-    def __call__(self, topic: str, payload: bytes, retained: bool, done: Done) -> None:
-        message = Offered(topic, payload, retained, done)
+    def __call__(self, delivery: Delivery, done: Done) -> None:
+        message = Offered(delivery.topic, delivery.payload, delivery.retained, done)
         self.all.append(message)
         outcome = self.answer(message)
         if outcome is not None:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from devices import native
 from devices.observation import Channel, Lane, Observation
-from gateway.intake import Intake, TransportStats
+from gateway.intake import Intake
 from gateway.journal.entry import Done, Outcome, Quarantined
+from gateway.receipts import TransportStats
 from gateway.settings import JournalSettings
+from gateway.transports.mqtt import Delivery
 from tests.support.journal import HOUR, NOON, Answers, HandClock, Room, open_room
 from tests.support.native import Ref
 
@@ -34,7 +36,7 @@ class Desk:
 
     def mqtt(self, topic: str, payload: bytes, *, retained: bool = False) -> Outcome:
         self._count += 1
-        self.intake.offer_mqtt(topic, payload, retained, self._answers.of(str(self._count)))
+        self.intake.offer_mqtt(Delivery(topic, payload, retained), self._answers.of(str(self._count)))
         return self._answers.wait(str(self._count))
 
     def serial(self, device: str, channel: Channel, payload: bytes) -> Outcome:
@@ -136,8 +138,8 @@ class Refusing:
 def test_what_the_journal_refuses_is_refused_and_counted() -> None:
     intake = Intake(Refusing(), HandClock(), "tjh", DEVICES.get)
     outcomes: list[Outcome] = []
-    intake.offer_mqtt("anju/v1/tjh/sos-1/event", PRESS, False, outcomes.append)
-    intake.offer_mqtt("nowhere", PRESS, False, outcomes.append)
+    intake.offer_mqtt(Delivery("anju/v1/tjh/sos-1/event", PRESS), outcomes.append)
+    intake.offer_mqtt(Delivery("nowhere", PRESS), outcomes.append)
     assert outcomes == [Outcome.REFUSED] * 2
     assert intake.stats()[0].outcomes[Outcome.REFUSED] == 2
 
@@ -160,7 +162,7 @@ def test_many_threads_may_offer_at_once(desk: Desk) -> None:
     def offer(thread: int) -> None:
         for n in range(200):
             payload = b'{"v":1,"boot":%d,"seq":%d,"metrics":{"pulse":70}}' % (thread, n)
-            desk.intake.offer_mqtt("anju/v1/tjh/vitals-1/telemetry", payload, False, answers.of(f"{thread}-{n}"))
+            desk.intake.offer_mqtt(Delivery("anju/v1/tjh/vitals-1/telemetry", payload), answers.of(f"{thread}-{n}"))
 
     threads = [threading.Thread(target=offer, args=(n,)) for n in range(4)]
     for thread in threads:

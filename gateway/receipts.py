@@ -1,0 +1,125 @@
+"""What became of every message that came in, by transport: counted, and kept in quarantine where it was refused."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from devices.observation import Observation, Refusal
+from gateway.clock import Millis
+from gateway.journal.entry import Done, Outcome, Quarantined
+
+log = logging.getLogger(__name__)
+
+PAYLOAD_BYTES = 4096
+
+
+class JournalSink(Protocol):
+    """The side of the journal that is written to."""
+
+    @property
+    def keep_ms(self) -> int: ...
+    def submit(self, observation: Observation, done: Done) -> None: ...
+    def quarantine(self, item: Quarantined, done: Done) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportStats:
+    """What became of the messages of one transport since the start of the process."""
+
+    transport: str
+    """``mqtt``, ``http``, ``serial:<line>`` or ``gear:<bridge>``."""
+    offered: int
+    outcomes: Mapping[Outcome, int]
+    """Of messages. What is offered and not yet here is under way."""
+    faults: Mapping[str, int]
+    """By reason: of refused messages, and of parts left out of accepted ones."""
+    notes: Mapping[str, int]
+    """By name: what was understood and is no news (``same_press``, ``retained_moment``, ``concerns_nobody``)."""
+
+
+class Receipts:
+    """Counts and refuses, for all transports together. From any thread."""
+
+    def __init__(self, journal: JournalSink) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._offered: Counter[str] = Counter()
+        self._outcomes: Counter[tuple[str, Outcome]] = Counter()
+        self._faults: Counter[tuple[str, str]] = Counter()
+        self._notes: Counter[tuple[str, str]] = Counter()
+
+    def counted(self, transport: str, done: Done) -> Done:
+        """``done``, with a message of ``transport`` counted now, and its outcome when it comes."""
+        with self._lock:
+            self._offered[transport] += 1
+
+        def count(outcome: Outcome) -> None:
+            with self._lock:
+                self._outcomes[transport, outcome] += 1
+            done(outcome)
+
+        return count
+
+    def note(self, transport: str, name: str) -> None:
+        """Something was understood and passed over."""
+        with self._lock:
+            self._notes[transport, name] += 1
+
+    def refuse(
+        self, transport: str, source: str, payload: bytes, refusal: Refusal, now_ms: Millis, done: Done | None = None
+    ) -> None:
+        """Keep ``payload`` with the reason. Without ``done`` it was only a part: nobody waits for its fate, and what
+        even the quarantine cannot keep is counted by the journal."""
+        with self._lock:
+            self._faults[transport, refusal.reason] += 1
+        self._journal.quarantine(
+            Quarantined(
+                received_at_ms=now_ms,
+                transport=transport,
+                source=source,
+                device=refusal.device,
+                reason=refusal.reason,
+                field=refusal.field,
+                expected=refusal.expected,
+                hint=refusal.hint,
+                payload=payload[:PAYLOAD_BYTES],
+            ),
+            done or _nobody_waits,
+        )
+
+    def defect(
+        self, transport: str, source: str, payload: bytes, error: Exception, now_ms: Millis, done: Done, device: str
+    ) -> None:
+        """A decoder failed in a way it must not. Refused like any other message: not acknowledged it would come again
+        for ever, and hold up everybody's presses. To be called in the except clause."""
+        log.exception("a message from %s broke the decoder; it is kept in quarantine", source)
+        defect = Refusal(
+            "undecodable",
+            field="payload",
+            expected="a decoder that can judge every message",
+            hint=f"{type(error).__name__}: {error}; report this as a defect",
+            device=device,
+        )
+        self.refuse(transport, source, payload, defect, now_ms, done)
+
+    def stats(self) -> tuple[TransportStats, ...]:
+        with self._lock:
+            return tuple(
+                TransportStats(
+                    transport=transport,
+                    offered=offered,
+                    outcomes={outcome: self._outcomes[transport, outcome] for outcome in Outcome},
+                    faults={reason: count for (of, reason), count in self._faults.items() if of == transport},
+                    notes={name: count for (of, name), count in self._notes.items() if of == transport},
+                )
+                for transport, offered in sorted(self._offered.items())
+            )
+
+
+def _nobody_waits(outcome: Outcome) -> None:
+    """The message is answered with its observation."""
