@@ -28,6 +28,7 @@ from gateway.cases.model import (
 )
 from gateway.outbox import rows as outbox_rows
 from gateway.state import tables as t
+from gateway.state.db import insert, insert_for
 
 JOIN_WITHIN_MS = 10 * 60_000
 """Alarms of one home within so long join one case, so that nobody is called twice for one thing."""
@@ -49,16 +50,6 @@ class DueTimer:
     case_id: str
     name: TimerName
     generation: int
-
-
-def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT in the dialect at hand."""
-    return insert_for(connection.dialect.name, table)
-
-
-def insert_for(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """As `insert`, for statements that are made once and kept."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 @cache

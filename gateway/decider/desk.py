@@ -25,7 +25,7 @@ from gateway.decider.view import View
 from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
 from gateway.state import tables as t
-from gateway.state.db import reading, writing
+from gateway.state.db import insert, reading, writing
 
 log = logging.getLogger(__name__)
 
@@ -222,10 +222,10 @@ class Desk:
                     raise
                 raise _Undecidable(entry) from error
             observed.append(observation)
-        devices = device_rows.note(decision.connection, observed)
+        devices = device_rows.note(decision.connection, observed, decision.now_ms)
         values = {"position": entries[-1].position}
         decision.connection.execute(
-            case_rows.insert(decision.connection, t.cursors)
+            insert(decision.connection, t.cursors)
             .values(reader=READER, lane=lane.value, **values)
             .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
         )

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.dialects import postgresql, sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -86,6 +87,16 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that only reads: takes no write lock, sees one consistent state."""
     with engine.connect().execution_options(anju_read_only=True) as connection, connection.begin():
         yield connection
+
+
+def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT in the dialect at hand."""
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """As `insert`, for statements that are made once and kept."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:

@@ -72,9 +72,11 @@ device_states = sa.Table(
     sa.Column("model", _text),
     sa.Column("clock_offset_ms", _ms),
     sa.Column("states", _text),
+    sa.Column("states_ms", _text),
 )
 """Each device's health by its own messages. ``states``: a JSON object of the kind's states (0 or 1) as heard last; with
-what the journal holds beyond the decider's cursor it is what `devices.gear.memory` is restored from."""
+what the journal holds beyond the decider's cursor it is what `devices.gear.memory` is restored from. ``states_ms``:
+when each was received."""
 
 device_care = sa.Table(
     "device_care",

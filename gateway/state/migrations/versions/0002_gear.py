@@ -12,6 +12,7 @@ def upgrade() -> None:
     op.add_column("registry", sa.Column("origin", sa.Text(), nullable=False, server_default="file"))
     op.add_column("device_states", sa.Column("model", sa.Text(), nullable=True))
     op.add_column("device_states", sa.Column("states", sa.Text(), nullable=True))
+    op.add_column("device_states", sa.Column("states_ms", sa.Text(), nullable=True))
     op.create_table(
         "device_care",
         sa.Column("device", sa.Text(), nullable=False),
