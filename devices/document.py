@@ -41,7 +41,7 @@ def schema() -> dict[str, Any]:
 
 
 def tables() -> str:
-    """Markdown of all kinds: metrics, events, waveforms, commands."""
+    """Markdown of all kinds: metrics, events, states, waveforms, commands."""
     parts = [
         "### Every kind 所有设备",
         _metric_table(HOUSEKEEPING),
@@ -58,7 +58,7 @@ def _kind(kind: Kind) -> list[str]:
         f"Supervision interval: {_duration(kind.supervision_s)}.",
     ]
     common = {metric.key for metric in HOUSEKEEPING}
-    metrics = tuple(metric for metric in kind.metrics.values() if metric.key not in common)
+    metrics = tuple(metric for metric in kind.metrics.values() if metric.key not in common | set(kind.states))
     if metrics:
         parts.append(_metric_table(metrics))
     events = [
@@ -68,6 +68,18 @@ def _kind(kind: Kind) -> list[str]:
     ]
     if events:
         parts.append(_table(("event", "中文", "English", "Contact ID"), events))
+    states = [
+        (
+            f"`{state.key}`",
+            state.zh,
+            state.en,
+            f"`{state.on}`" if state.on else "",
+            f"`{state.off}`" if state.off else "",
+        )
+        for state in kind.states.values()
+    ]
+    if states:
+        parts.append(_table(("state (metric, 0 or 1)", "中文", "English", "0 → 1", "1 → 0"), states))
     waves = [
         (
             f"`{wave.key}`",

@@ -112,6 +112,7 @@ SELF_TEST = EventType(key="self_test", zh="自检", en="self test", contact_id=6
 BATTERY_LOW = StateType(key="battery_low", zh="电量低", en="battery low", on="low_battery", off=None)
 TAMPERED = StateType(key="tampered", zh="被拆动", en="tampered with", on="tamper", off=None)
 FAULTY = StateType(key="faulty", zh="有故障", en="faulty", on="fault", off=None)
+TESTING = StateType(key="testing", zh="自检中", en="testing itself", on="self_test", off=None)
 MAINS_LOST = StateType(key="mains_lost", zh="市电已断", en="without mains", on="power_lost", off="power_restored")
 """States that many kinds share; a kind that lists one has the event of the same row."""
 

@@ -1,7 +1,7 @@
 """Camera on a numbered pole.
 
-Its events may carry in ``data``: ``clip`` (where the recording is), ``gb28181_id`` (20 digits), ``onvif_token`` (of the
-video source), ``object`` (what was seen: ``person``, ``car`` …) and ``score`` (0 to 1). The pole is the registry's.
+Its events may carry in ``data``: ``label`` (what was seen: ``person``, ``car`` …), ``score`` (0 to 1), ``clip`` (where
+the recording is), ``gb28181_id`` (20 digits), ``onvif_token`` (of the video source). The pole is the registry's.
 """
 
 from devices.kind import FAULT, FAULTY, TAMPER, TAMPERED, EventType, Metric, StateType, make_kind

@@ -9,6 +9,7 @@ from devices.kind import (
     TAMPER,
     TAMPERED,
     TEMPERATURE,
+    TESTING,
     EventType,
     Metric,
     StateType,
@@ -35,6 +36,7 @@ CO = make_kind(
     ),
     states=(
         StateType(key="alarm", zh="报警中", en="in alarm", on="co", off="co_cleared"),
+        TESTING,
         FAULTY,
         TAMPERED,
         BATTERY_LOW,

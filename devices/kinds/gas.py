@@ -8,6 +8,7 @@ from devices.kind import (
     SELF_TEST,
     TAMPER,
     TAMPERED,
+    TESTING,
     EventType,
     Metric,
     StateType,
@@ -33,6 +34,7 @@ GAS = make_kind(
     ),
     states=(
         StateType(key="alarm", zh="报警中", en="in alarm", on="gas", off="gas_cleared"),
+        TESTING,
         FAULTY,
         TAMPERED,
         BATTERY_LOW,

@@ -9,6 +9,7 @@ from devices.kind import (
     TAMPER,
     TAMPERED,
     TEMPERATURE,
+    TESTING,
     EventType,
     StateType,
     make_kind,
@@ -30,6 +31,7 @@ HEAT = make_kind(
     ),
     states=(
         StateType(key="alarm", zh="报警中", en="in alarm", on="heat", off="heat_cleared"),
+        TESTING,
         FAULTY,
         TAMPERED,
         BATTERY_LOW,

@@ -1,9 +1,11 @@
 """Presence radar at a bed or in a room: who is there, where, whether they breathe, and whether they fell."""
 
 from devices.kind import (
+    BATTERY_LOW,
     FAULT,
     FAULTY,
     ILLUMINANCE,
+    LOW_BATTERY,
     EventType,
     Metric,
     StateType,
@@ -29,7 +31,7 @@ PRESENCE = make_kind(
     "presence",
     "人体存在雷达",
     "presence radar",
-    supervision_s=600,  # on the mains, and often the only thing that watches somebody at night
+    supervision_s=600,  # often the only thing that watches somebody at night
     metrics=(
         Metric(key="targets", unit="1", low=0, high=16, zh="目标数", en="targets"),
         Metric(key="nearest", unit="m", low=0, high=15, resolution=0.01, zh="最近目标距离", en="nearest target"),
@@ -47,11 +49,13 @@ PRESENCE = make_kind(
         EventType(key="fall", zh="跌倒", en="fall detected", contact_id=101),
         EventType(key="fall_cleared", zh="跌倒解除", en="got up again"),
         FAULT,
+        LOW_BATTERY,
     ),
     states=(
         StateType(key="occupied", zh="有人", en="occupied", on="entered", off="left"),
         StateType(key="in_bed", zh="在床", en="in bed", on="bed_entered", off="bed_left"),
         StateType(key="fallen", zh="倒地", en="fallen", on="fall", off="fall_cleared"),
         FAULTY,
+        BATTERY_LOW,
     ),
 )

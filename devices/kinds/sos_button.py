@@ -4,7 +4,16 @@ One kind for all of them: they say the same, and which one it is stands in the `
 (``variant``: ``bed``, ``pendant`` or ``cord``). A pull of the cord is a press; only a pendant says ``fall``.
 """
 
-from devices.kind import BATTERY_LOW, LOW_BATTERY, CommandType, EventType, StateType, make_kind
+from devices.kind import (
+    BATTERY_LOW,
+    LOW_BATTERY,
+    TAMPER,
+    TAMPERED,
+    CommandType,
+    EventType,
+    StateType,
+    make_kind,
+)
 
 INDICATE = CommandType(
     key="indicate",
@@ -27,12 +36,14 @@ SOS_BUTTON = make_kind(
         EventType(key="long_press", zh="长按", en="long press", contact_id=101),
         EventType(key="cancel", zh="误按取消", en="cancelled by the resident", contact_id=406),
         EventType(key="fall", zh="跌倒", en="fall detected", contact_id=101),
+        TAMPER,
         LOW_BATTERY,
     ),
     commands=(INDICATE,),
     states=(
         # A cord that stays pulled, and gear that repeats its last press with every message: one press, not many.
         StateType(key="pressed", zh="已按下", en="pressed", on="press", off=None),
+        TAMPERED,
         BATTERY_LOW,
     ),
 )

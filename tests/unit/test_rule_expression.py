@@ -76,7 +76,7 @@ def test_dividing_by_zero_is_the_only_thing_that_can_go_wrong() -> None:
     ("text", "problem", "position", "hint"),
     [
         ("sp02 < 90", "unknown metric 'sp02'", 1, "did you mean spo2?"),
-        ("pulse > 60 and temprature > 38", "unknown metric 'temprature'", 16, "did you mean temperature?"),
+        ("pulse > 60 and temprature > 38", "unknown metric 'temprature'", 16, "did you mean temperature"),
         ("spo2 > 100", "spo2 > 100 can never hold", 1, "correct the limit"),
         ("spo2 <= 100", "spo2 <= 100 always holds", 1, "correct the limit"),
         ("temperature > 100", "can never hold", 1, "its unit"),

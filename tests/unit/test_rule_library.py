@@ -54,7 +54,7 @@ def test_a_desperately_low_reading_is_critical_and_low() -> None:
     [
         ({"use": "spo2-low", "when": "spo < 90"}, "rule spo2-low: when: column 1: unknown metric 'spo'"),
         ({"use": "spo2-low", "clear": "spo2 >= 120"}, "rule spo2-low: clear: column 1: impossible comparison"),
-        ({"use": "spo2-low", "ignore": "probe_of == 1"}, "did you mean probe_off?"),
+        ({"use": "spo2-low", "ignore": "probe_of == 1"}, "did you mean probe_off"),
         ({"use": "spo2-low", "clear": "spo2 >= 89"}, "a reading of spo2 89 would raise the alarm and clear it"),
         ({"use": "spo2-low", "for_s": 15}, "rule spo2-low: for_s: readings and for_s are both given"),
         ({"use": "sos-pressed", "cancel_events": ["press"]}, "cancel_events: press both raises and ends the alarm"),
