@@ -7,7 +7,7 @@ import keyword
 import unicodedata
 from collections.abc import Mapping
 
-from devices.expression.functions import Type
+from devices.expression.functions import FINITE, Type
 
 Path = tuple[str | int, ...]
 
@@ -16,10 +16,9 @@ THIS = "this"
 RESERVED = ("true", "false", "null", THIS)
 """Names that are no fields."""
 
-LARGEST = "1.7976931348623157e+308"
 _NUMBER = (
-    f"({{name}} if {{given}}.__class__ is float and -{LARGEST} <= {{name}} <= {LARGEST} "
-    f"else {{name}} + 0.0 if {{name}}.__class__ is int and -{LARGEST} <= {{name}} <= {LARGEST} else None)"
+    f"({{name}} if {{given}}.__class__ is float and {-FINITE!r} <= {{name}} <= {FINITE!r} "
+    f"else {{name}} + 0.0 if {{name}}.__class__ is int and {-FINITE!r} <= {{name}} <= {FINITE!r} else None)"
 )
 _CONVERSIONS: Mapping[Type, str] = {
     "number": _NUMBER,

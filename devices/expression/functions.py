@@ -7,9 +7,10 @@ for unknown.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 Type = Literal["number", "text", "truth", "any"]
@@ -21,12 +22,12 @@ _MAX_NUMBER_TEXT = 40
 _MAX_WHOLE = 2.0**53
 """Beyond this a float does not hold every whole number."""
 _MAX_DIGITS = 10**_MAX_NUMBER_TEXT
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - subtracted from times that have no zone
+_EPOCH = _LOCAL_EPOCH.replace(tzinfo=UTC)
 _FROM_S, _BEFORE_S = 946_684_800, 4_102_444_800
 """2000 to 2100. A clock that says anything else does not know the time."""
-_FINITE = 1.7976931348623157e308
+FINITE = sys.float_info.max
 
 TRUTHS: Mapping[str, bool] = {
     **dict.fromkeys(("true", "on", "yes", "online", "1"), True),
@@ -128,17 +129,16 @@ SPECIAL: Mapping[str, str] = {
 
 def number(value: object) -> float | None:
     """A finite number, or a text that is one: ``"100.00"``, ``" 72 "``."""
-    if value.__class__ is str:
-        assert isinstance(value, str)
-        if len(value) > _MAX_NUMBER_TEXT:
+    if isinstance(value, str):
+        if len(value) > _MAX_NUMBER_TEXT or not value.isascii() or "_" in value:
             return None
-        bare = value.strip()
-        if _NUMBER.fullmatch(bare) is None:
+        try:
+            value = float(value)
+        except ValueError:
             return None
-        value = float(bare)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if -_FINITE <= value <= _FINITE else None
+    return float(value) if -FINITE <= value <= FINITE else None
 
 
 def text(value: object) -> str | None:
@@ -149,7 +149,7 @@ def text(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value) if -_MAX_DIGITS < value < _MAX_DIGITS else None
-    if not isinstance(value, float) or not -_FINITE <= value <= _FINITE:
+    if not isinstance(value, float) or not -FINITE <= value <= FINITE:
         return None
     return str(int(value)) if value == int(value) and abs(value) <= _MAX_WHOLE else repr(value)
 
@@ -199,13 +199,15 @@ def _instant(value: str, offset_minutes: int | None) -> float | None:
         return None
     try:
         at = datetime.fromisoformat(written)
-        if at.tzinfo is None:
-            if offset_minutes is None:
-                return None
-            at = at.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
-        passed_ms = (at - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    if at.tzinfo is None:
+        if offset_minutes is None:
+            return None
+        since = at - _LOCAL_EPOCH - timedelta(minutes=offset_minutes)
+    else:
+        since = at - _EPOCH
+    passed_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
     return float(passed_ms) if _FROM_S * 1000 <= passed_ms < _BEFORE_S * 1000 else None
 
 

@@ -19,7 +19,7 @@ MAX_DEPTH = 20
 
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _ESCAPES = "\\\"'tn"
-_WORDS = ("and", "or", "not", "in", "True", "False", "None")
+_WORDS = ("and", "or", "not", "in")
 """Python's reserved words that this language knows, too."""
 
 
@@ -82,7 +82,10 @@ def _check_characters(bare: str, dialect: Dialect) -> None:
     match = dialect.characters.match(bare)
     end = match.end() if match else 0
     if end == len(bare):
-        return
+        normal = unicodedata.normalize("NFKC", bare)  # Python reads names in this form; payloads are not in it
+        if normal == bare:
+            return
+        end = next(at for at, (one, other) in enumerate(zip(bare, normal, strict=False)) if one != other)
     character = bare[end]
     plain = unicodedata.normalize("NFKC", character)
     hint = {"&": "write and", "|": "write or", "%": "leave units out", "，": "write ,"}.get(character, "remove it")
@@ -94,7 +97,16 @@ def _check_characters(bare: str, dialect: Dialect) -> None:
 
 
 def _check_quoted(line: str) -> None:
+    last = -1
     for quoted in _QUOTED.finditer(line):
+        if last >= 0 and not line[last : quoted.start()].strip():
+            raise ExpressionError(
+                "two texts stand side by side",
+                expected="a comma or an operator between them",
+                hint="put the comma",
+                position=quoted.start() + 1,
+            )
+        last = quoted.end()
         before = line[quoted.start() - 1 : quoted.start()]
         if before.isalnum() or before == "_":
             raise ExpressionError(
@@ -128,7 +140,7 @@ def _parse(source: str, bare: str, offset: int, dialect: Dialect) -> ast.expr:
             return ast.parse(source, mode="eval").body
     except SyntaxError as error:
         hint = str(error.msg)
-        kept = [word for word in re.findall(r"[a-z]+", bare) if keyword.iskeyword(word) and word not in _WORDS]
+        kept = [word for word in re.findall(r"\b[a-z]+\b", bare) if keyword.iskeyword(word) and word not in _WORDS]
         if re.search(r"\b(AND|OR|NOT)\b", bare):
             hint = "write and, or, not in small letters"
         elif re.search(r"(?<![<>=!])=(?!=)", bare):

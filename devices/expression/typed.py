@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from devices.expression.core import ARITHMETIC, COMPARE, Walk
-from devices.expression.fields import LARGEST, RESERVED, THIS, Fields, Path, conversion, hidden
-from devices.expression.functions import FUNCTIONS, SPECIAL, Function, Parameter, Type
+from devices.expression.fields import RESERVED, THIS, Fields, Path, conversion, hidden
+from devices.expression.functions import FINITE, FUNCTIONS, SPECIAL, Function, Parameter, Type
 from devices.expression.reading import Dialect, Source
 
 DIALECT = Dialect(
@@ -82,13 +82,14 @@ class PayloadWalk(Walk):
         return f"(None if {' or '.join(value.unknown)} else {value.code})" if value.unknown else value.code
 
     def _known(self, value: Value) -> Value:
-        """The value as a part of something else: a field of any type by what it is, arithmetic only while finite."""
-        if value.type == "any":
+        """The value as a part of something else: a field if it is a number, a text or true or false; arithmetic only
+        while it is finite."""
+        if value.slot is not None:
             return self._converted(value, "any")
         if not value.loose:
             return value
         name = self.temporary()
-        infinite = f"not -{LARGEST} <= ({name} := {value.code}) <= {LARGEST}"
+        infinite = f"not {-FINITE!r} <= ({name} := {value.code}) <= {FINITE!r}"
         return Value(value.type, name, (*value.unknown, infinite), constant=value.constant)
 
     def _converted(self, value: Value, want: Type) -> Value:
@@ -96,7 +97,7 @@ class PayloadWalk(Walk):
             name = self.fields.converted(value.slot, want)
             return Value(want, name, (f"{name} is None",), maybe=name)
         raw = self.temporary()
-        return self._maybe(want, conversion(want, raw, f"({raw} := {value.code})"))
+        return self._maybe(want, conversion(want, raw, f"({raw} := {self._nullable(value)})"))
 
     def _typed(self, node: ast.expr, value: Value, want: Type, hint: str) -> Value:
         """The value as a ``want``. Raises ExpressionError where it is seen to be something else."""
@@ -246,7 +247,7 @@ class PayloadWalk(Walk):
     def _alike(self, nodes: Sequence[ast.expr], values: Sequence[Value]) -> list[Value]:
         """Values of one type. Raises ExpressionError where they are seen to be of several."""
         want: Type = next((value.type for value in values if value.type != "any"), "any")
-        hint = "both sides must be of one kind; number(x), text(x) and truth(x) turn one into another"
+        hint = "the values must be of one kind; number(x), text(x) and truth(x) turn one into another"
         if want == "any":
             return [self._known(value) for value in values]
         return [self._typed(node, value, want, hint) for node, value in zip(nodes, values, strict=True)]
@@ -296,14 +297,14 @@ class PayloadWalk(Walk):
             case "when", [condition, yes, no]:
                 test, name_of_test = self._condition(condition, depth + 1), self.temporary()
                 yields, (a, b) = self._choices((yes, no), depth)
-                return self._chosen(
+                return self._maybe(
                     yields, f"(None if ({name_of_test} := {test}) is None else {a} if {name_of_test} else {b})"
                 )
             case "first", [_, _, *_]:
                 yields, codes = self._choices(node.args, depth)
                 names = [self.temporary() for _ in codes]
                 tries = "".join(f"{n} if ({n} := {c}) is not None else " for n, c in zip(names, codes, strict=True))
-                return self._chosen(yields, f"({tries}None)")
+                return self._maybe(yields, f"({tries}None)")
             case "min" | "max", [_, _, *_]:
                 parts = [self._known(self._number(argument, depth + 1)) for argument in node.args]
                 return Value("number", f"{name}({_joined(parts)})", _merged(parts))
@@ -327,9 +328,6 @@ class PayloadWalk(Walk):
         """Values of one type, of which one will be taken: the type, and each as code that yields it or None."""
         values = self._alike(nodes, [self.value(node, depth + 1) for node in nodes])
         return values[0].type, [self._nullable(value) for value in values]
-
-    def _chosen(self, yields: Type, code: str) -> Value:
-        return Value("any", code) if yields == "any" else self._maybe(yields, code)
 
     def _row(self, node: ast.Call, name: str, row: Function, depth: int) -> Value:
         if not len(row.parameters) - row.optional <= len(node.args) <= len(row.parameters):
