@@ -25,8 +25,8 @@ ENVIRONMENT = make_kind(
         # Infrared sensors (NDIR) show up to 10,000 ppm; outdoors it is 420.
         Metric(key="co2", unit="[ppm]", low=0, high=10_000, zh="二氧化碳", en="carbon dioxide"),
         # Laser particle counters measure to 500 or 1,000, and show more.
-        Metric(key="pm25", unit="ug/m3", low=0, high=2000, zh="PM2.5", en="PM2.5"),
-        Metric(key="pm10", unit="ug/m3", low=0, high=3000, zh="PM10", en="PM10"),
+        Metric(key="pm25", unit="ug/m3", low=0, high=2000, zh="细颗粒物 PM2.5", en="PM2.5"),
+        Metric(key="pm10", unit="ug/m3", low=0, high=3000, zh="可吸入颗粒物 PM10", en="PM10"),
         # Metal oxide sensors show 0 to 60,000 ppb.
         Metric(
             key="tvoc", unit="[ppb]", low=0, high=60_000, zh="总挥发性有机物", en="total volatile organic compounds"

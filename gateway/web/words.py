@@ -91,7 +91,21 @@ DEVICE_STATES: dict[str, Words] = {
 }
 
 _ACCEPTED = re.compile(r"^(\w+) 已接收 accepted by \1$")
-_UNITS = {"/min": "次/分", "mm[Hg]": "mmHg", "Cel": "°C", "dB[mW]": "dBm", "1": ""}
+_UNITS = {
+    "/min": "次/分",
+    "mm[Hg]": "mmHg",
+    "Cel": "°C",
+    "deg": "°",
+    "dB[mW]": "dBm",
+    "dB[SPL]": "dB(A)",
+    "[ppm]": "ppm",
+    "[ppb]": "ppb",
+    "ug/m3": "µg/m³",
+    "m3": "m³",
+    "m3/h": "m³/h",
+    "kW.h": "kWh",
+    "1": "",
+}
 
 
 def unit(code: str) -> str:

@@ -88,7 +88,7 @@ ONE_FAULT = [
     (
         ("events: [press]", "events: [pres]"),
         "community.yaml:8: rules[0]: sos_button has no event 'pres'; expected one of cancel, command_result, fall, "
-        "long_press, low_battery, offline, online, press; did you mean press?",
+        "long_press, low_battery, offline, online, press, tamper; did you mean press?",
     ),
     (
         ("{role: control_room}]}\n", "{rol: control_room}]}\n"),

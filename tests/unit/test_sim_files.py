@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.kinds import KINDS
 from devices.native import decode
 from devices.observation import Channel, Refusal
 from firmware_sim.community import choose, load_community
@@ -239,9 +240,10 @@ def test_community_errors_name_file_line_and_key(tmp_path: Path, text: str, faul
 
 def test_a_subset_has_every_kind_and_grows_without_changing() -> None:
     devices = hamlet(20).devices
-    small, large = choose(devices, 9), choose(devices, 50)
-    assert len(small) == 9
+    few = len(KINDS) + 1
+    small, large = choose(devices, few), choose(devices, 5 * few)
+    assert len(small) == few
     assert {device.kind for device in small} == {device.kind for device in devices}
     assert set(small) < set(large)
     assert choose(devices, None) == devices
-    assert choose(devices, 9) == small
+    assert choose(devices, few) == small
