@@ -9,6 +9,7 @@ from firmware_sim.device import Action, ActionError, Args, Setting, SimDevice, n
 from firmware_sim.signals import ecg
 from firmware_sim.signals.day import seconds_until
 from firmware_sim.signals.physiology import VITALS, Body
+from firmware_sim.signals.rhythm import Pattern, rate_of
 
 MEASURING_HOURS = (7.2, 20.5)
 """When a resident sits down to measure: before breakfast and in the evening."""
@@ -27,7 +28,7 @@ class VitalsMonitor(SimDevice):
         super().__init__(device_id, setting)
         seed = f"{self.setting.seed}/{self.setting.resident or self.id}"
         self.body = Body(seed, self.rng, self.setting.zone)
-        self.pattern: ecg.Pattern = "normal"
+        self.pattern: Pattern = "normal"
         self.probe_off = False
 
     def started(self, now_ms: int) -> None:
@@ -52,27 +53,31 @@ class VitalsMonitor(SimDevice):
     def measure(self, now_ms: int) -> dict[str, float]:
         if self.probe_off:  # a bedside monitor shows zeros then: not a dying patient
             return {"pulse": 0.0, "spo2": 0.0, "probe_off": 1.0}
-        vitals = {key: self.body.read(key, now_ms) for key in ("pulse", "spo2", "respiration", "temperature")}
-        return {**vitals, "probe_off": 0.0}
+        vitals = {key: self.body.read(key, now_ms) for key in ("spo2", "respiration", "temperature")}
+        return {"pulse": self.pulse(now_ms), **vitals, "probe_off": 0.0}
+
+    def pulse(self, now_ms: int) -> float:
+        """The body's, as far as its heart's rhythm lets it."""
+        return rate_of(self.pattern, self.body.read("pulse", now_ms))
 
     def spot_measurement(self, now_ms: int) -> None:
         """Blood pressure and glucose, measured once."""
-        metrics = {key: self.body.read(key, now_ms) for key in ("systolic", "diastolic", "pulse", "glucose")}
-        self.emit(Channel.EVENT, now_ms, event="measurement", metrics=metrics)
+        metrics = {key: self.body.read(key, now_ms) for key in ("systolic", "diastolic", "glucose")}
+        self.emit(Channel.EVENT, now_ms, event="measurement", metrics={**metrics, "pulse": self.pulse(now_ms)})
 
     def strip(self, now_ms: int) -> None:
         """Ten seconds of ECG."""
-        pulse = self.body.read("pulse", now_ms)
+        pulse = self.pulse(now_ms)
         wave = ecg.strip(self.rng, pulse, pattern=self.pattern)
         self.emit(Channel.TELEMETRY, now_ms, metrics={"pulse": pulse}, wave=wave)
 
     def cardiac_pattern(self, now_ms: int, args: Args) -> None:
         """The monitor's own analysis finds an abnormal strip, and sends it along."""
         pattern = str(args.get("pattern", "st_elevation"))
-        if pattern not in get_args(ecg.Pattern):
-            raise ActionError(f"pattern: expected one of {', '.join(get_args(ecg.Pattern))}, got {pattern!r}")
+        if pattern not in get_args(Pattern):
+            raise ActionError(f"pattern: expected one of {', '.join(get_args(Pattern))}, got {pattern!r}")
         self.pattern = pattern  # type: ignore[assignment]  # checked in the line above
-        pulse = self.body.read("pulse", now_ms)
+        pulse = self.pulse(now_ms)
         wave = ecg.strip(self.rng, pulse, pattern=self.pattern)
         data: dict[str, str | bool | float] = {"pattern": pattern}
         self.emit(Channel.EVENT, now_ms, event="cardiac_pattern", metrics={"pulse": pulse}, data=data, wave=wave)

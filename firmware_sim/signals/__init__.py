@@ -1,7 +1,7 @@
 """Signals that look like the real ones: what a simulated device measures, with time passed in.
 
-Nothing here has I/O or a clock. Chance comes from a ``random.Random`` that the device owns (the same calls give the same
-values), or from a text ``seed`` (the same question has the same answer, whoever asks, in any order): what several
+Nothing here has I/O or a clock. Chance comes from a ``random.Random`` that the device owns (the same calls give the
+same values), or from a text ``seed`` (the same question has the same answer, whoever asks, in any order): what several
 devices must agree on is of the second sort. ``zone`` is an IANA time zone. docs/simulation.md says what each is
 modelled on.
 
@@ -18,10 +18,10 @@ modelled on.
                 artefacts: motion, mains, lead_off
 `pleth`         ``strip(rng, beats, seconds=, rate_hz=, perfusion=, probe_off=)`` of the beats of an ECG, or live:
                 ``Finger(rng, rate_hz=).read(now_ms, pulse=, perfusion=, pattern=, probe_off=)``: the samples since
-                the last call, 0 to 100; ``perfusion_of(systolic, skin=)``
+                the last call, 0 to 100 %; ``perfusion_of(systolic, skin=)``, the perfusion index in %
 `physiology`    ``Body(seed, rng, zone)``: ``read(key, now_ms)`` for each of ``VITALS`` (pulse, spo2, respiration,
-                systolic, diastolic, glucose, temperature, weight); ``set(goals, now_ms, over_s)``, ``recover()``,
-                ``eat(now_ms, grams)``, ``inject(now_ms, units)`` of insulin, ``perfusion(now_ms)``
+                systolic, diastolic, glucose, temperature, weight, perfusion); ``set(goals, now_ms, over_s)``,
+                ``recover()``, ``eat(now_ms, grams)`` of carbohydrate, ``inject(now_ms, units)`` of insulin
 `home`          ``Home(seed, zone)``, one resident's home; every device of it that is given the same seed sees the same
                 day: ``at(now_ms)`` (room, doing, in bed, visitors), ``stays(from_ms, to_ms)``,
                 ``movements(room, from_ms, to_ms)`` for motion, ``present(room, now_ms)`` for presence,
