@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from devices.expression.errors import ExpressionError
 from devices.expression.payload import FieldExpression, compile_field
 
-
 _NAMES = ["a", "b", "a.b", "a[0]", 'a["x y"]', "b.c.d", 'this["电"]']
 _KEYS = st.sampled_from(["a", "b", "c", "d", "x y", "电"]) | st.text(max_size=3)
 _LEAVES = (
@@ -122,6 +121,7 @@ def test_the_deepest_nesting_that_is_accepted_also_runs() -> None:
 
 # --- the meaning, written down a second time -----------------------------------------------------------------------
 
+# ``+ 0`` below: without it, fields alone may be compared as texts or truth, too.
 _Meaning = Callable[[Mapping[str, object]], "float | bool | None"]
 
 
@@ -139,7 +139,7 @@ def _a_number(draw: random.Random, depth: int) -> tuple[str, _Meaning]:
     (one, left), (two, right) = _a_number(draw, depth - 1), _a_number(draw, depth - 1)
     symbol = draw.choice(["+", "-", "*", "/", "min", "when", "first"])
     if symbol == "first":
-        return f"first({one}, {two})", lambda p: left(p) if left(p) is not None else right(p)
+        return f"first({one}, {two} + 0)", lambda p: left(p) if left(p) is not None else right(p)
     if symbol == "when":
         asked, test = _a_truth(draw, depth - 1)
         return f"when({asked}, {one}, {two})", lambda p: None if test(p) is None else left(p) if test(p) else right(p)
@@ -166,7 +166,7 @@ def _a_truth(draw: random.Random, depth: int) -> tuple[str, _Meaning]:
                 return None
             return {"<": a < b, "<=": a <= b, "==": a == b, "!=": a != b, ">": a > b}[symbol]
 
-        return f"({one} {symbol} {two})", compared
+        return f"({one} {symbol} {two} + 0)", compared
     (one, left), (two, right) = _a_truth(draw, depth - 1), _a_truth(draw, depth - 1)
     if pick < 0.6:
         return f"(not {one})", lambda p: None if left(p) is None else not left(p)
