@@ -37,7 +37,9 @@ class Dialect:
     shorten: str
     """What to do about an expression that is too long."""
     reserved: str = ""
-    """How a name is written that Python keeps for itself; ``{}`` stands for it."""
+    """How a name is written that Python keeps for itself; ``{0}`` stands for it."""
+    quotes: str = ""
+    """What to write for quotes of another script; empty where there are no texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def _check_characters(bare: str, dialect: Dialect) -> None:
     hint = {"&": "write and", "|": "write or", "%": "leave units out", "，": "write ,"}.get(character, "remove it")
     if plain != character and dialect.characters.fullmatch(plain):
         hint = f"it is a full-width character; type {plain} in half width"
+    elif character in "“”‘’「」『』«»" and dialect.quotes:
+        hint = dialect.quotes
     raise ExpressionError(
         f"character {character!r} is not part of the language", expected=dialect.language, hint=hint, position=end + 1
     )

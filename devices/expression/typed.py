@@ -19,6 +19,7 @@ DIALECT = Dialect(
     noun="value",
     example="temperature / 10",
     shorten="make it shorter",
+    quotes="write \" or ' for quotes",
     reserved='a field called {0} is written this["{0}"] or a["{0}"]',
 )
 MAX_NUMBER = 1e15

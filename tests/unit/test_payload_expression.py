@@ -362,7 +362,7 @@ def test_the_words_of_truth() -> None:
         ('x == "a', "it cannot be read", 6, "unterminated"),
         ("x ＞ 3", "character '＞'", 3, "type > in half width"),
         ("Ａ > 3", "character 'Ａ'", 1, "type A in half width"),
-        ("x == “a”", "character '“'", 6, "remove it"),
+        ("x == “a”", "character '“'", 6, "for quotes"),
         ('f"{x}"', "f stands against a quoted text", 1, "letter"),
         (r'x == "a\d"', r"\d in a text means nothing", 8, "backslash"),
         ('x == "a\x00"', "cannot be seen", 8, "remove it"),
