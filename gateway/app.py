@@ -28,6 +28,11 @@ from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.feed import Feed, News
+from gateway.gear.bridges import Bridges, speaks_on_a_line
+from gateway.gear.intake import GearIntake
+from gateway.gear.push import PushDoor
+from gateway.gear.restore import restored
+from gateway.gear.strangers import Strangers
 from gateway.intake import Intake
 from gateway.journal.entry import Outcome, Quarantined
 from gateway.journal.journal import Journal
@@ -35,7 +40,9 @@ from gateway.metrics import metrics_registry
 from gateway.outbox.channels.build import build_channels
 from gateway.outbox.channels.device_command import Published
 from gateway.outbox.worker import OutboxWorker
+from gateway.receipts import Receipts
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.model import NATIVE
 from gateway.registry.secrets import missing_secrets
 from gateway.settings import Settings
 from gateway.state import tables as t
@@ -47,7 +54,7 @@ from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users
 from gateway.transports.broker_ports import who_listens
-from gateway.transports.mqtt import MqttTransport
+from gateway.transports.mqtt import MqttTransport, gateway_address
 from gateway.transports.serial import SerialTransport
 from gateway.web.console import add_console
 
@@ -127,17 +134,29 @@ class Gateway:
             )
 
             # What is said
+            following: set[asyncio.Task[None]] = set()
+
             def rebuild(directory: CommunityDirectory) -> None:
                 outbox.replace_channels(build_channels(directory.community, settings.secrets, publish, vitals))
+                for bridges in ways_in:
+                    task = loop.create_task(bridges.follow(directory), name="bridges")
+                    following.add(task)
+                    task.add_done_callback(following.discard)
 
             mqtt: MqttTransport
             lines: list[SerialTransport] = []
+            ways_in: list[Bridges] = []
+            """One, as soon as it is there: the registry may change before."""
 
             async def publish(device: str, command: Command, expiry_s: int) -> Published:
+                known = views.directory.device(device) if views.directory is not None else None
+                if known is not None and known.profile != NATIVE:
+                    return await ways_in[0].send(device, command, expiry_s)
+                hardware = known.address or device if known is not None else device
                 for line in lines:
-                    if line.knows(device):
-                        return await line.send_command(device, command, min(10.0, expiry_s))
-                return await mqtt.publish_command(device, encode_command(command, "json"), expiry_s)
+                    if line.knows(hardware):
+                        return await line.send_command(hardware, command, min(10.0, expiry_s))
+                return await mqtt.publish_command(hardware, encode_command(command, "json"), expiry_s)
 
             async def vitals(resident: str) -> list[dict[str, object]]:
                 known = views.directory.devices.values() if views.directory is not None else ()
@@ -153,16 +172,36 @@ class Gateway:
                     "no community has been applied yet: run `anju apply examples/tuanjiehu/community.yaml` "
                     "(or `anju demo`) with the same --data-dir"
                 )
-            rebuild(directory)
             for name in missing_secrets(directory.community, settings.secrets):
                 log.warning("secret %s is missing: what needs it reaches nobody; see `anju doctor`", name)
 
             # The way in
             community = directory.community.community.id
-            intake = Intake(journal, self.clock, community, views.device)
+            receipts = Receipts(journal)
+            strangers = Strangers(engine, self.clock)
+            strangers.start()
+            stack.push_async_callback(asyncio.to_thread, strangers.stop)
+            intake = Intake(
+                journal, self.clock, community, views.native, receipts=receipts, stranger=strangers.note_native
+            )
+            memories = await asyncio.to_thread(restored, engine, journal, views.is_gear)
+            gear = GearIntake(journal, receipts, strangers, memories)
             broker, password = await self._broker(stack)
             mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, self.clock)
-            lines += [SerialTransport(line, intake.offer_serial, self.clock) for line in settings.serial]
+            foreign = {bridge.id for bridge in directory.bridges.values() if speaks_on_a_line(bridge)}
+            lines += [
+                SerialTransport(line, intake.offer_serial, self.clock)
+                for line in settings.serial
+                if line.name not in foreign
+            ]
+            bridges = Bridges(
+                gear,
+                lambda: gateway_address(settings.broker, password, community, "bridge"),
+                settings.serial,
+                lambda: views.directory,
+                self.clock,
+                field_bus=frozenset(line.line.name for line in lines),
+            )
             for line in lines:
                 line.start()
                 stack.push_async_callback(asyncio.to_thread, line.stop)
@@ -170,6 +209,9 @@ class Gateway:
                 broker.reading = lambda: mqtt.reading
             mqtt.start()
             stack.push_async_callback(asyncio.to_thread, mqtt.stop)
+            stack.push_async_callback(bridges.stop)
+            ways_in.append(bridges)
+            rebuild(views.directory or directory)
 
             sending = self._start(outbox.run(), "outbox")
             stack.push_async_callback(_end_outbox, outbox, sending)
@@ -184,6 +226,7 @@ class Gateway:
                 broker=broker,
                 mqtt=mqtt,
                 lines=lines,
+                bridges=bridges,
                 feed=self.feed,
                 missing_secrets=lambda: missing_secrets(
                     views.directory.community if views.directory is not None else directory.community, settings.secrets
@@ -200,6 +243,7 @@ class Gateway:
                 directory=lambda: views.directory,
                 health=checkup.parts,
                 metrics=metrics_registry(organs, checkup),
+                push=PushDoor(engine, lambda: views.directory, intake, gear, self.clock),
                 stopping=self._stopping,
             )
             await self._serve(context, on_ready)

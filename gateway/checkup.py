@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
 from gateway.feed import Feed
+from gateway.gear.bridges import BridgeHealth, Bridges
 from gateway.health import Part
 from gateway.intake import Intake
 from gateway.journal.journal import Journal
@@ -17,7 +18,7 @@ from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
 from gateway.transports.mqtt import MqttTransport
 from gateway.transports.serial import SerialTransport
-from gateway.transports.serial_health import LineState
+from gateway.transports.serial_health import LineState, PortHealth
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Organs:
     broker: ManagedBroker | None
     mqtt: MqttTransport
     lines: Sequence[SerialTransport]
+    bridges: Bridges
     feed: Feed
     missing_secrets: Callable[[], Sequence[str]]
     clock: Clock
@@ -110,16 +112,9 @@ class Checkup:
             )
         for transport in self._organs.lines:
             line = transport.health()
-            up = line.state is LineState.UP
-            zh, _, en = line.reason.partition(" / ")
-            yield Part(
-                name=f"serial-{line.line}",
-                state="ok" if up else "failed",
-                critical=False,
-                zh=f"{line.port} 正常，{line.devices} 台设备" if up else zh,
-                en=f"{line.port} is up with {line.devices} devices" if up else en or zh,
-                since_ms=line.since_ms,
-            )
+            yield _line_part(f"serial-{line.line}", line)
+        for bridge in self._organs.bridges.health():
+            yield _bridge_part(bridge)
 
     def _journal_part(self) -> Part:
         troubles = self._organs.journal.health()
@@ -222,3 +217,40 @@ class Checkup:
             + (f"; {health.last_error}; {health.what_to_do}" if down else ""),
             since_ms=health.since_ms,
         )
+
+
+def _line_part(name: str, line: PortHealth) -> Part:
+    up = line.state is LineState.UP
+    zh, _, en = line.reason.partition(" / ")
+    return Part(
+        name=name,
+        state="ok" if up else "failed",
+        critical=False,
+        zh=f"{line.port} 正常，{line.devices} 台设备" if up else zh,
+        en=f"{line.port} is up with {line.devices} devices" if up else en or zh,
+        since_ms=line.since_ms,
+    )
+
+
+def _bridge_part(bridge: BridgeHealth) -> Part:
+    name = f"bridge-{bridge.bridge}"
+    if bridge.port is not None:
+        return _line_part(name, bridge.port)
+    lane = bridge.lane
+    if lane is None:
+        return Part(name=name, state="failed", critical=False, zh=bridge.trouble, en=bridge.trouble)
+    if not lane.connected:
+        zh, en = f"未连接：{lane.why}", f"not connected: {lane.why}"
+    elif lane.last_message_ms is None:
+        zh, en = f"已连接，{bridge.profile} 尚无消息", f"connected; nothing from {bridge.profile} yet"
+    else:
+        zh, en = f"已连接（{bridge.profile}）", f"connected ({bridge.profile})"
+    heard = lane.last_message_ms is not None
+    return Part(
+        name=name,
+        state="failed" if not lane.connected else "ok" if heard else "degraded",
+        critical=False,
+        zh=zh,
+        en=en,
+        since_ms=lane.since_ms,
+    )

@@ -84,7 +84,8 @@ class _Figures(Collector):
         health = self._organs.mqtt.health
         up = GaugeMetricFamily("anju_mqtt_connected", "1 while the lane's connection is up", labels=["lane"])
         events = CounterMetricFamily("anju_mqtt_events", "What happened on the connections", labels=["lane", "what"])
-        for lane in (health.urgent, health.routine):
+        gear = [bridge.lane for bridge in self._organs.bridges.health() if bridge.lane is not None]
+        for lane in (health.urgent, health.routine, *gear):
             up.add_metric([lane.name], float(lane.connected))
             for what in ("reconnects", "takeovers", "received", "acks", "redeliveries", "refused", "late_acks"):
                 events.add_metric([lane.name, what], getattr(lane, what))

@@ -50,6 +50,10 @@ class Memory:
     """Id of a command sent → the metrics that confirm it, and until when."""
     last_unique: int = 0
 
+    def recall(self, states: Mapping[str, float], *, online: bool) -> None:
+        """Take in the states as they were kept, before `restore`."""
+        self.states |= {**states, _PRESENCE: float(online)}
+
     def restore(self, observation: Observation) -> None:
         """Take in an observation that is on disk, oldest first."""
         kind = KINDS[observation.kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from gateway.api import cases, devices, health, records, stream
+from gateway.api import cases, devices, health, push, records, stream
 from gateway.api.auth import cookie_scheme
 from gateway.api.context import Context
 from gateway.api.door import Door
@@ -13,8 +13,9 @@ from gateway.api.problem import add_explanations, described
 DESCRIPTION = """
 What devices said, what was decided, who was told, and what people do about it.
 
-All but `/healthz`, `/readyz` and `/metrics` needs a token: `Authorization: Bearer …`. Instants are milliseconds since
-the epoch, UTC (`*_ms`). Every error has the shape `Problem`: a stable `code`, and a sentence in Chinese and English.
+All but `/healthz`, `/readyz`, `/metrics` and `/push` (which has keys of its own) needs a token:
+`Authorization: Bearer …`. Instants are milliseconds since the epoch, UTC (`*_ms`).
+Every error has the shape `Problem`: a stable `code`, and a sentence in Chinese and English.
 Lists are read page by page: `before` is the last one you have.
 """
 
@@ -29,6 +30,7 @@ def create_api(context: Context) -> FastAPI:
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.public)
+    app.include_router(push.router)
     add_explanations(app)
     app.add_middleware(Door)
     return app

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
 from gateway.feed import Feed
+from gateway.gear.push import PushDoor
 from gateway.health import Part
 from gateway.registry.directory import CommunityDirectory
 from gateway.store.protocol import Store
@@ -32,6 +33,7 @@ class Context:
     """The registry's present view; None before a community was applied."""
     health: Callable[[], list[Part]]
     metrics: CollectorRegistry
+    push: PushDoor
     stopping: asyncio.Event
     """Set when the gateway goes down, so that streams end and the server can stop."""
 

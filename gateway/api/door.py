@@ -9,10 +9,12 @@ from gateway.api.problem import ApiProblem, explain
 
 MAX_BODY_BYTES = 65_536
 """The longest decision with its reason has a fraction of it."""
+MAX_PUSH_BYTES = 1_048_576
+"""Cameras push a picture with their alarm."""
 
 
-def _too_large() -> ApiProblem:
-    return ApiProblem(413, "too_large", "请求过大", f"a request has at most {MAX_BODY_BYTES} bytes")
+def _too_large(limit: int) -> ApiProblem:
+    return ApiProblem(413, "too_large", "请求过大", f"a request here has at most {limit} bytes")
 
 
 class Door:
@@ -26,14 +28,14 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        left = MAX_BODY_BYTES
+        limit = left = MAX_PUSH_BYTES if scope["path"].startswith("/push/") else MAX_BODY_BYTES
 
         async def counted() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise _too_large()
+                raise _too_large(limit)
             return message
 
         async def with_headers(message: Message) -> None:
@@ -44,7 +46,7 @@ class Door:
             await send(message)
 
         length = Headers(scope=scope).get("content-length", "0")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-            await explain(_too_large())(scope, receive, with_headers)
+        if length.isdecimal() and int(length) > limit:
+            await explain(_too_large(limit))(scope, receive, with_headers)
             return
         await self._app(scope, counted, with_headers)

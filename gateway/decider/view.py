@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from devices.native import DeviceRef
 from gateway.cases.model import Ladder
 from gateway.clock import Clock
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.model import NATIVE
 from gateway.rules.engine import Engine
 from gateway.rules.forms import DeviceInfo
 from gateway.state import tables as t
@@ -46,6 +48,14 @@ class Views:
     def device(self, device: str) -> DeviceInfo | None:
         """A registered device, as transports and rules need it."""
         return self._directory.device(device) if self._directory is not None else None
+
+    def native(self, hardware: str) -> DeviceRef | None:
+        """The registered device that speaks under this id in native topics."""
+        return self._directory.native(hardware) if self._directory is not None else None
+
+    def is_gear(self, device: str) -> bool:
+        """Whether a device comes in by a bridge, and not by the native protocol."""
+        return self._directory is not None and self._directory.bridge_of(device) not in (None, NATIVE)
 
     def revision(self) -> int:
         return registry_store.revision(self._engine)

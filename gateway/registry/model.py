@@ -130,7 +130,12 @@ class Bridge(Frozen):
 
     @model_validator(mode="after")
     def _options_known(self) -> Self:
-        _known_options("options", self.options, PROFILES[self.profile].options)
+        profile = PROFILES[self.profile]
+        _known_options("options", self.options, profile.options)
+        if profile.message is not None:
+            profile.message(self.base or profile.base, self.options)  # says what is wrong with a value
+        if profile.stream is not None:
+            profile.stream(self.options)
         return self
 
 

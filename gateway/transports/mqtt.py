@@ -17,7 +17,6 @@ and sets the copies of events and commands aside.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from paho.mqtt.enums import MQTTProtocolVersion
@@ -40,6 +39,19 @@ class MqttHealth:
     routine: LaneHealth
 
 
+def gateway_address(settings: BrokerSettings, password: str | None, community: str, name: str) -> Address:
+    """Where and as whom the gateway connects for one way in; ``name`` tells its client ids apart."""
+    return Address(
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=password if settings.username is not None else None,
+        client_id=f"anju-{community}-{name}",
+        tls_ca=settings.tls_ca,
+        receive_maximum=settings.receive_maximum,
+    )
+
+
 class MqttTransport:
     """The gateway's side of the broker.
 
@@ -52,15 +64,7 @@ class MqttTransport:
         self._community = community
 
         def address(lane: Lane) -> Address:
-            return Address(
-                host=settings.host,
-                port=settings.port,
-                username=settings.username,
-                password=password if settings.username is not None else None,
-                client_id=f"anju-{community}-{lane.value}",
-                tls_ca=settings.tls_ca,
-                receive_maximum=settings.receive_maximum,
-            )
+            return gateway_address(settings, password, community, lane.value)
 
         base = f"anju/v1/{community}"
         self._urgent = MqttLane(
@@ -102,28 +106,9 @@ class MqttTransport:
         self, device: str, payload: bytes, expiry_s: int, *, timeout_s: float = 10.0
     ) -> PublishResult:
         """Publish a command with QoS 1. The broker drops it after ``expiry_s`` if the device was away (MQTT 5)."""
-        connection = self._urgent.connection
-        if connection is None:
-            return PublishResult(PublishOutcome.NOT_SENT, f"no connection to the broker: {self._urgent.health.why}")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[PublishResult] = loop.create_future()
-
-        def settle(result: PublishResult) -> None:
-            if not answer.done():
-                answer.set_result(result)
-
-        def published(result: PublishResult) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle, result)
-
-        forget = connection.publish(command_topic(self._community, device), payload, expiry_s, published)
-        try:
-            async with asyncio.timeout(timeout_s):  # wait_for swallows a cancellation on Python 3.11
-                return await answer
-        except TimeoutError:
-            return PublishResult(PublishOutcome.UNKNOWN, f"the broker did not answer within {timeout_s:g} s")
-        finally:
-            forget()
+        return await self._urgent.publish(
+            command_topic(self._community, device), payload, expiry_s, timeout_s=timeout_s
+        )
 
     def _is_copy(self, topic: str) -> bool:
         """What the routine connection gets only because it listens to everything: others are responsible for it."""

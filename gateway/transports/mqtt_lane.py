@@ -5,6 +5,7 @@ The native protocol has two of them, urgent and routine; every bridge of off-the
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -19,7 +20,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Outcome
 from gateway.transports.backoff import Backoff
-from gateway.transports.mqtt_connection import Address, Connection, End, Ending
+from gateway.transports.mqtt_connection import Address, Connection, End, Ending, PublishOutcome, PublishResult
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +204,34 @@ class MqttLane:
         connection = self.connection
         if connection is not None:
             connection.listen(filters)
+
+    async def publish(
+        self, topic: str, payload: bytes, expiry_s: int, *, timeout_s: float = 10.0, retain: bool = False
+    ) -> PublishResult:
+        """Publish with QoS 1 and wait for the broker's word. It drops the message after ``expiry_s`` if the receiver
+        was away (MQTT 5)."""
+        connection = self.connection
+        if connection is None:
+            return PublishResult(PublishOutcome.NOT_SENT, f"no connection to the broker: {self.health.why}")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[PublishResult] = loop.create_future()
+
+        def settle(result: PublishResult) -> None:
+            if not answer.done():
+                answer.set_result(result)
+
+        def published(result: PublishResult) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, result)
+
+        forget = connection.publish(topic, payload, expiry_s, published, retain=retain)
+        try:
+            async with asyncio.timeout(timeout_s):  # wait_for swallows a cancellation on Python 3.11
+                return await answer
+        except TimeoutError:
+            return PublishResult(PublishOutcome.UNKNOWN, f"the broker did not answer within {timeout_s:g} s")
+        finally:
+            forget()
 
     def stop(self, grace_s: float, *, forget: bool = False) -> None:
         """Take nothing more, give the journal ``grace_s`` to answer what it has, acknowledge that, and disconnect.

@@ -31,12 +31,17 @@ from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.feed import Feed, News
+from gateway.gear.bridges import Bridges
+from gateway.gear.intake import GearIntake
+from gateway.gear.push import PushDoor
+from gateway.gear.strangers import Strangers
 from gateway.health import Part
 from gateway.intake import Intake
 from gateway.journal.entry import Outcome
 from gateway.journal.journal import Journal
 from gateway.metrics import metrics_registry
 from gateway.outbox.worker import OutboxWorker
+from gateway.receipts import Receipts
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
 from gateway.settings import BrokerSettings, JournalSettings, SerialLine
@@ -44,7 +49,7 @@ from gateway.state.db import open_database
 from gateway.store.cursors import StoreCursors
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.writer import StoreWriter
-from gateway.transports.mqtt import Delivery, MqttTransport
+from gateway.transports.mqtt import Delivery, MqttTransport, gateway_address
 from gateway.transports.serial import SerialTransport
 from tests.support.eventually import eventually_async
 from tests.support.homes import COMMUNITY, FAR_LINE, community, write_community
@@ -76,7 +81,11 @@ class House:
             on_said=lambda: None,
             on_view=lambda _: None,
         )
-        self.intake = Intake(self.journal, self.clock, COMMUNITY, self.views.device)
+        receipts = Receipts(self.journal)
+        self.strangers = Strangers(self.engine, self.clock)
+        """Never started: what it would write, tests look up in the quarantine."""
+        self.intake = Intake(self.journal, self.clock, COMMUNITY, self.views.native, receipts=receipts)
+        self.gear = GearIntake(self.journal, receipts, self.strangers)
         self.store = EmbeddedStore(directory / "telemetry.db", self.clock)
         cursors = StoreCursors(self.engine)
         self.writer = StoreWriter(
@@ -92,6 +101,14 @@ class House:
         """Never started: nobody is connected."""
         line = SerialLine(name="bus", port=str(directory / "no-such-tty"))
         self.lines = [SerialTransport(line, self.intake.offer_serial, self.clock)]
+        self.bridges = Bridges(
+            self.gear,
+            lambda: gateway_address(BrokerSettings(port=1), None, COMMUNITY, "bridge"),
+            (),
+            lambda: self.views.directory,
+            self.clock,
+        )
+        """Never told to follow the registry: none runs."""
         self.organs = Organs(
             journal=self.journal,
             decider=self.decider,
@@ -101,6 +118,7 @@ class House:
             broker=None,
             mqtt=self.mqtt,
             lines=self.lines,
+            bridges=self.bridges,
             feed=self.feed,
             missing_secrets=lambda: [],
             clock=self.clock,
@@ -117,6 +135,7 @@ class House:
             directory=lambda: self.views.directory,
             health=lambda: self.parts(),
             metrics=metrics_registry(self.organs, self.checkup),
+            push=PushDoor(self.engine, lambda: self.views.directory, self.intake, self.gear, self.clock),
             stopping=self.stopping,
         )
         self.app: FastAPI = create_api(self.context)

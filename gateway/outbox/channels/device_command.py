@@ -39,6 +39,8 @@ OUTCOMES: Mapping[str, Result] = MappingProxyType(
         "malformed": Result.REFUSED,
         "no_answer": Result.UNKNOWN,
         "line_down": Result.RETRY,
+        # gear that can obey and cannot answer
+        "done": Result.DELIVERED,
     }
 )
 """What the transports' own words mean for the outbox."""

@@ -1,0 +1,161 @@
+"""From what gear says to the journal: the same promises as `gateway.intake` gives to native devices.
+
+A message is acknowledged when everything new in it is on disk. What the journal refuses was not heard: the device's
+memory is put in doubt, so that the same message, delivered again, is news again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from devices.gear.memory import Memory, observe
+from devices.gear.messages import AddressBook, Announced, Incoming, Reading, Said
+from devices.observation import Observation, Refusal
+from gateway.clock import Millis
+from gateway.journal.entry import Done, Outcome
+from gateway.receipts import JournalSink, Receipts
+
+Receive = Callable[[Incoming, AddressBook], Reading]
+
+
+class StrangerSink(Protocol):
+    """Takes note of gear that is not registered. Quick, from any thread."""
+
+    def note(
+        self, bridge: str, profile: str, announced: Announced, source: str, payload: bytes, at_ms: Millis
+    ) -> None: ...
+
+
+class GearIntake:
+    """Takes readings from any thread; never raises for what is in them."""
+
+    def __init__(
+        self,
+        journal: JournalSink,
+        receipts: Receipts,
+        strangers: StrangerSink,
+        memories: Mapping[str, Memory] | None = None,
+    ) -> None:
+        """``memories``: what devices said last, as far as it is on disk (`gateway.gear.restore`)."""
+        self._journal = journal
+        self._receipts = receipts
+        self._strangers = strangers
+        self._memories = dict(memories or {})
+        self._lock = threading.Lock()
+
+    def offer(
+        self, bridge: str, profile: str, receive: Receive, incoming: Incoming, book: AddressBook, done: Done
+    ) -> Reading:
+        """One message for a profile to understand; ``done`` is called once, when its fate is on disk. Returns what the
+        profile made of it (empty where it was refused), for what it wants to subscribe to and to say."""
+        transport = f"gear:{bridge}"
+        counted = self._receipts.counted(transport, done)
+        try:
+            reading = receive(incoming, book)
+        except Refusal as refusal:
+            self._receipts.refuse(
+                transport, incoming.source, incoming.payload, refusal, incoming.received_at_ms, counted
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, kept and counted
+            self._receipts.defect(
+                transport, incoming.source, incoming.payload, error, incoming.received_at_ms, counted, bridge
+            )
+        else:
+            self._take(bridge, profile, reading, incoming, counted)
+            return reading
+        return Reading()
+
+    def take(self, bridge: str, profile: str, reading: Reading, incoming: Incoming, done: Done) -> None:
+        """What a profile has understood already (gear on a line, which nobody can acknowledge)."""
+        self._take(bridge, profile, reading, incoming, self._receipts.counted(f"gear:{bridge}", done))
+
+    def expect(self, device: str, command_id: str, confirm: Mapping[str, float], now_ms: Millis) -> None:
+        """A command goes out to ``device``: a report that shows ``confirm`` will be its answer."""
+        with self._lock:
+            self._memories.setdefault(device, Memory()).expect(command_id, confirm, now_ms)
+
+    def _take(self, bridge: str, profile: str, reading: Reading, incoming: Incoming, counted: Done) -> None:
+        transport, at_ms = f"gear:{bridge}", incoming.received_at_ms
+        refused = list(reading.faults)
+        for announced in reading.announced:
+            self._strangers.note(bridge, profile, announced, incoming.source, incoming.payload, at_ms)
+            if announced.heard:
+                refused.append(_stranger(bridge, announced))
+        observations, faults = self._observe(reading.said, incoming, transport)
+        refused += faults
+        if not reading.said and refused:
+            last = refused.pop()
+            for refusal in refused:
+                self._receipts.refuse(transport, incoming.source, incoming.payload, refusal, at_ms)
+            self._receipts.refuse(transport, incoming.source, incoming.payload, last, at_ms, counted)
+            return
+        for refusal in refused:
+            self._receipts.refuse(transport, incoming.source, incoming.payload, refusal, at_ms)
+        if not observations:
+            if not reading.said:
+                self._receipts.note(transport, "described" if reading.announced else "concerns_nobody")
+            counted(Outcome.DUPLICATE)  # nothing new, so nothing to write down
+            return
+        together = _Together(len(observations), counted)
+        for observation in observations:
+            self._journal.submit(observation, self._written(observation.device, together))
+
+    def _observe(
+        self, said: Sequence[Said], incoming: Incoming, transport: str
+    ) -> tuple[list[Observation], list[Refusal]]:
+        observations: list[Observation] = []
+        faults: list[Refusal] = []
+        with self._lock:
+            for one in said:
+                found = observe(
+                    one,
+                    self._memories.setdefault(one.device.id, Memory()),
+                    received_at_ms=incoming.received_at_ms,
+                    retained=incoming.retained,
+                    redelivered=incoming.redelivered,
+                )
+                observations += found.observations
+                faults += found.faults
+                for name in found.notes:
+                    self._receipts.note(transport, name)
+        return observations, faults
+
+    def _written(self, device: str, together: _Together) -> Done:
+        def written(outcome: Outcome) -> None:
+            if outcome is Outcome.REFUSED:
+                with self._lock:
+                    self._memories.setdefault(device, Memory()).doubt()
+            together.one(outcome)
+
+        return written
+
+
+class _Together:
+    """One outcome for the message from the outcomes of its observations: refused if any was."""
+
+    def __init__(self, count: int, done: Done) -> None:
+        self._left = count
+        self._done = done
+        self._worst = Outcome.DUPLICATE
+        self._lock = threading.Lock()
+
+    def one(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._left -= 1
+            if outcome is Outcome.REFUSED or (outcome is Outcome.STORED and self._worst is Outcome.DUPLICATE):
+                self._worst = outcome
+            last = self._left == 0
+        if last:
+            self._done(self._worst)
+
+
+def _stranger(bridge: str, announced: Announced) -> Refusal:
+    return Refusal(
+        "unknown_device",
+        field="address",
+        expected=f"the address of a device of bridge {bridge}",
+        hint=f"adopt it: `anju devices adopt {bridge} {announced.address}`, or in the console under devices",
+        device=f"{bridge}/{announced.address}",
+    )
