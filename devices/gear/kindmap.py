@@ -17,9 +17,9 @@ unknown is left out. An expression may read an option of the device as ``option.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from devices.expression.errors import ExpressionError
 from devices.expression.payload import FieldExpression, compile_condition, compile_field
@@ -30,7 +30,7 @@ from devices.kind import Kind
 from devices.kinds import KINDS
 from devices.observation import Refusal
 
-__all__ = ["KindMap", "ProfileError", "build_maps", "compiled", "load_maps"]
+__all__ = ["KindMap", "ProfileError", "build_maps", "check_options", "compiled", "load_maps"]
 
 Fields = Mapping[str, object]
 ANY = "any"
@@ -56,8 +56,16 @@ class KindMap:
 
     __slots__ = ("_data", "_events", "_metrics", "_reads_options", "kind")
 
-    def __init__(self, kind: Kind, document: Document, metrics: _Rows, events: _Rows, data: _Rows) -> None:
-        """Raises ProfileError."""
+    def __init__(
+        self,
+        kind: Kind,
+        document: Document,
+        metrics: _Rows,
+        events: _Rows,
+        data: _Rows,
+        options: Collection[str] | None = None,
+    ) -> None:
+        """``options``: those that a device may have; None where all are taken. Raises ProfileError."""
         self.kind = kind.key
         measured = [_metric(kind, document, key, *row) for key, row in metrics.items()]
         conditions = {key: compiled(document, path, compile_condition, text) for key, (text, path) in events.items()}
@@ -65,10 +73,15 @@ class KindMap:
         self._metrics = tuple((row, row.expression.evaluate) for row in measured)
         self._events = tuple((key, condition.evaluate) for key, condition in conditions.items())
         self._data = tuple((key, value.evaluate) for key, value in values.items())
-        names = [name for row in measured for name in row.expression.names]
-        names += [name for condition in conditions.values() for name in condition.names]
-        names += [name for value in values.values() for name in value.names]
-        self._reads_options = any(name.startswith("option.") for name in names)
+        read = [
+            *((metrics[row.key][1], row.expression.names) for row in measured),
+            *((events[key][1], condition.names) for key, condition in conditions.items()),
+            *((data[key][1], value.names) for key, value in values.items()),
+        ]
+        self._reads_options = any(name.startswith("option.") for _, names in read for name in names)
+        if options is not None:
+            for path, names in read:
+                check_options(document, path, names, "option", options)
 
     def said(
         self,
@@ -117,10 +130,12 @@ def load_maps(text: str, name: str) -> Mapping[str, KindMap]:
     return build_maps(document, ())
 
 
-def build_maps(document: Document, path: Path, shared: Path | None = None) -> Mapping[str, KindMap]:
+def build_maps(
+    document: Document, path: Path, shared: Path | None = None, options: Collection[str] | None = None
+) -> Mapping[str, KindMap]:
     """The maps below ``path`` of a document, by kind; what all share stands there as ``any``, or at ``shared``.
 
-    Raises ProfileError.
+    ``options``: those that a device may have; None where all are taken. Raises ProfileError.
     """
     table = _table(document, path, _at(document, path))
     shared = (*path, ANY) if shared is None else shared
@@ -140,7 +155,7 @@ def build_maps(document: Document, path: Path, shared: Path | None = None) -> Ma
         own = _sections(document, (*path, key), value)
         metrics = {k: row for k, row in common["metrics"].items() if k in kind.metrics} | own["metrics"]
         events = {k: row for k, row in common["events"].items() if k in kind.events} | own["events"]
-        maps[key] = KindMap(kind, document, metrics, events, {**common["data"], **own["data"]})
+        maps[key] = KindMap(kind, document, metrics, events, {**common["data"], **own["data"]}, options)
     if not maps:
         raise document.error(path, "it maps no kind", expected="at least one kind", hint="add one, such as contact:")
     _check_shared(document, common, maps)
@@ -154,6 +169,21 @@ def compiled(document: Document, path: Path, make: Callable[[str], _Made], text:
     except ExpressionError as error:
         where = "" if error.position is None else f"column {error.position} of the expression: "
         raise document.error(path, f"{where}{error.problem}", expected=error.expected, hint=error.hint) from None
+
+
+def check_options(
+    document: Document, path: Path, names: Collection[str], root: Literal["option", "bridge"], known: Collection[str]
+) -> None:
+    """An expression reads no option that nobody can give. Raises ProfileError."""
+    for name in sorted(names):
+        option = name.removeprefix(f"{root}.")
+        if option != name and option not in known:
+            raise document.error(
+                path,
+                f"there is no option {option}",
+                expected=f"one of {', '.join(known)}" if known else "no option",
+                hint=nearest(option, known, f"write it under {'device_options' if root == 'option' else 'options'}"),
+            )
 
 
 def _metric(kind: Kind, document: Document, key: str, text: str, path: Path) -> _Metric:
