@@ -1,1 +1,1 @@
-"""The safe expression language: conditions over metrics (`gateway.rules`), and over fields of foreign payloads."""
+"""The safe expression language: conditions over metrics (rules), and over the fields of foreign payloads (profiles)."""

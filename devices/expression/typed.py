@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from devices.expression.core import ARITHMETIC, COMPARE, Walk
+from devices.expression.errors import ExpressionError
 from devices.expression.fields import RESERVED, THIS, Fields, Path, conversion, hidden
 from devices.expression.functions import FINITE, FUNCTIONS, SPECIAL, Function, Parameter, Type
 from devices.expression.reading import Dialect, Source
 
 DIALECT = Dialect(
     language='fields, numbers, "texts", true, false, < <= > >= == !=, in ("a", "b"), and, or, not, + - * /, functions',
-    characters=re.compile(r"(?:[^\W]|[ .,()<>=!+\-*/\[\]\"'])*"),
+    characters=re.compile(r"[\w .,()<>=!+\-*/\[\]\"']*"),
     noun="value",
     example="temperature / 10",
     shorten="make it shorter",
@@ -23,6 +24,7 @@ DIALECT = Dialect(
     reserved='a field called {0} is written this["{0}"] or a["{0}"]',
 )
 MAX_NUMBER = 1e15
+"""Larger literals are typing errors; instants in ms stay well below."""
 _MAX_INDEX = 999
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
 _SAID: dict[Type, str] = {
@@ -121,8 +123,10 @@ class PayloadWalk(Walk):
     def value(self, node: ast.expr, depth: int) -> Value:
         self.enter(node, depth)
         match node:
-            case ast.Constant() | ast.Name(id="true" | "false"):
-                return self._literal(node)
+            case ast.Constant(value=literal):
+                return self._literal(node, literal)
+            case ast.Name(id="true" | "false" as word):
+                return self._literal(node, word == "true")
             case ast.Name() | ast.Attribute() | ast.Subscript():
                 slot = self.fields.slot(self._path(node, depth))
                 return Value("any", slot, slot=slot)
@@ -147,8 +151,7 @@ class PayloadWalk(Walk):
                 raise self.error(node, "if … else is not part of the language", "when(condition, a, b)", "write when()")
         raise self.refused(node)
 
-    def _literal(self, node: ast.expr) -> Value:
-        value = node.id == "true" if isinstance(node, ast.Name) else getattr(node, "value", None)
+    def _literal(self, node: ast.expr, value: object) -> Value:
         if isinstance(value, bool):
             return Value("truth", repr(value), constant=True)
         if isinstance(value, str):
@@ -214,12 +217,11 @@ class PayloadWalk(Walk):
         if symbol != "/":
             unknown = _merged((left, right))
             return Value("number", f"({left.code} {symbol} {right.code})", unknown, constant=constant, loose=True)
-        if right.constant and isinstance(node.right, ast.Constant) and node.right.value == 0:
+        if isinstance(node.right, ast.Constant) and node.right.value == 0:
             raise self.error(node.right, "it divides by zero", "a divisor other than 0", "correct the divisor")
-        right = self._known(right)
-        zero = () if right.constant else (f"{right.code} == 0",)
-        unknown = (*_merged((left, right)), *zero)
-        return Value("number", f"({left.code} / {right.code})", unknown, constant=constant, loose=True)
+        right, divisor = self._known(right), self.temporary()
+        unknown = (*_merged((left, right)), f"({divisor} := {right.code}) == 0")
+        return Value("number", f"({left.code} / {divisor})", unknown, constant=constant, loose=True)
 
     # -- comparisons
 
@@ -270,7 +272,7 @@ class PayloadWalk(Walk):
         code = f"({value.code} {'in' if isinstance(node.ops[0], ast.In) else 'not in'} ({_joined(listed)},))"
         return Value("truth", code, value.unknown)
 
-    def _always(self, node: ast.expr) -> Exception:
+    def _always(self, node: ast.expr) -> ExpressionError:
         return self.error(
             node, f"{self._said(node)} is the same for every payload", "a field on one side", "name the field"
         )
@@ -314,7 +316,7 @@ class PayloadWalk(Walk):
     def _usage(self, name: str) -> str:
         return SPECIAL[name] if name in SPECIAL else FUNCTIONS[name].usage
 
-    def _wrong_count(self, node: ast.Call, name: str) -> Exception:
+    def _wrong_count(self, node: ast.Call, name: str) -> ExpressionError:
         count = len(node.args)
         got = f"{count} value{'' if count == 1 else 's'}"
         return self.error(node, f"{name}() got {got}", self._usage(name), "correct the brackets")
