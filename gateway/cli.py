@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import typer
 from rich.logging import RichHandler
 
+from gateway.api import device_cli
 from gateway.api.cli import cases_app, token_app
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
@@ -90,6 +91,8 @@ app.command()(demo)
 app.command()(apply)
 app.command()(send)
 app.command()(doctor)
+devices_app.command("command")(device_cli.command)
+devices_app.command("key")(device_cli.key)
 app.add_typer(config_app, name="config")
 app.add_typer(devices_app, name="devices")
 app.add_typer(cases_app, name="cases")

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import httpx
 import sqlalchemy as sa
 import typer
 from rich.console import Console
@@ -20,6 +19,7 @@ from rich.table import Table
 from gateway.alarms import ALARM_TYPES
 from gateway.api import reads
 from gateway.api.auth import NameTaken, Role, create_token, revoke_token
+from gateway.api.remote import TokenOption, UrlOption, ask
 from gateway.cases.commands import Action
 from gateway.cases.wording import LINE_STATES, STAGES
 from gateway.clock import SystemClock
@@ -33,8 +33,6 @@ from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, re
 cases_app = typer.Typer(no_args_is_help=True, help="案卷 · Cases: list, read, act.")
 token_app = typer.Typer(no_args_is_help=True, help="令牌 · Tokens: who may read and act.")
 out = Console(highlight=False)
-WITHIN_S = 20.0
-"""Longer than the gateway itself waits for a decision."""
 
 
 def _engine(settings: Path | None, data_dir: Path | None) -> sa.Engine:
@@ -185,31 +183,16 @@ def act(
     action: Annotated[Action, typer.Argument(help="What to do.")],
     reason: Annotated[str, typer.Option(help="Why; needed for cancel, veto, release and note.")] = "",
     to: Annotated[str, typer.Option(help="Who is dispatched, or arrived.")] = "",
-    url: Annotated[str, typer.Option(envvar="ANJU_URL", help="The gateway.")] = "http://127.0.0.1:8120",
-    token: Annotated[str, typer.Option(envvar="ANJU_TOKEN", help="An operator's token.")] = "",
+    url: UrlOption = "http://127.0.0.1:8120",
+    token: TokenOption = "",
 ) -> None:
     """Decide on a case of a running gateway."""
-    if not token.strip().isascii() or not token.strip():
-        fail("需要令牌 a token is needed", "give --token or ANJU_TOKEN; `anju token create NAME` makes one")
+    path = f"/api/v1/cases/{quote(case_id, safe='')}/{action}"
+    document = ask("POST", path, url, token, {"reason": reason, "to": to})
     try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/api/v1/cases/{quote(case_id, safe='')}/{action}",
-            json={"reason": reason, "to": to},
-            headers={"Authorization": f"Bearer {token.strip()}"},
-            timeout=WITHIN_S,
-            trust_env=False,
-        )
-    except httpx.TimeoutException:
-        fail(f"网关没有及时回答 {url} did not answer in time", "look at the case before you try again")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        fail(f"没有网关 no gateway at {url}", error)
-    try:
-        document: dict[str, Any] = answer.json()
-        if answer.is_error:
-            fail(f"未执行 not done ({document['code']})", f"{document['zh']} {document['en']}")
         out.print(f"{escape(case_id)}: {document['case']['stage']}")
-    except (ValueError, LookupError, TypeError):
-        fail(f"{url} is no gateway of this version", f"HTTP {answer.status_code}: {answer.text:.200}")
+    except (LookupError, TypeError):
+        fail(f"{url} is no gateway of this version", f"{document!s:.200}")
 
 
 @token_app.command("create")

@@ -34,6 +34,8 @@ class Context:
     health: Callable[[], list[Part]]
     metrics: CollectorRegistry
     push: PushDoor
+    said: Callable[[], None]
+    """Something was put into the outbox: have it sent now."""
     stopping: asyncio.Event
     """Set when the gateway goes down, so that streams end and the server can stop."""
 

@@ -40,6 +40,19 @@ class Decision(_Shape):
     """The version you saw: your answer is refused (409) if the case has moved on since."""
 
 
+class CommandOrder(_Shape):
+    """What a device is to do."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"command": "close"}, {"command": "indicate", "args": {"lamp": "green"}}]},
+    )
+
+    command: Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
+    """One of the commands of the device's kind (docs/protocol.md)."""
+    args: Annotated[dict[str, str], Field(max_length=16)] = {}
+
+
 class FieldFault(_Shape):
     """One thing in a request that does not fit."""
 

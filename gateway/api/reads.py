@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -193,6 +194,10 @@ def outbox(
         created_ms = sa.select(t.outbox.c.created_at_ms).where(t.outbox.c.key == before).scalar_subquery()
         same = sa.and_(t.outbox.c.created_at_ms == created_ms, t.outbox.c.key > before)
         query = query.where(sa.or_(t.outbox.c.created_at_ms < created_ms, same))
+    return _said(engine, query)
+
+
+def _said(engine: sa.Engine, query: sa.Select[Any]) -> list[OutboxRow]:
     with reading(engine) as connection:
         rows = connection.execute(query).all()
         tries = _attempts(connection, [row.key for row in rows])
@@ -216,6 +221,14 @@ def outbox(
             )
         )
     return found
+
+
+def said(engine: sa.Engine, key: str) -> OutboxRow:
+    """What became of the message of this key. Raises LookupError where there is none."""
+    (row,) = _said(engine, sa.select(t.outbox).where(t.outbox.c.key == key)) or (None,)
+    if row is None:
+        raise LookupError(key)
+    return row
 
 
 def was_said(engine: sa.Engine, key: str) -> bool:

@@ -208,6 +208,8 @@ class Purpose(StrEnum):
     LINE_FAILED = "line_failed"
     LINE_IS_DRILL = "line_is_drill"
     INDICATE = "indicate"
+    BY_HAND = "by_hand"
+    """A command that a person gave a device; it belongs to no case."""
     EMERGENCY_CALL = "emergency_call"
     EMERGENCY_CANCEL = "emergency_cancel"
 

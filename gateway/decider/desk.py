@@ -282,7 +282,8 @@ class Desk:
     def _hear(self, decision: Decision) -> set[str]:
         for outcome in outbox_rows.unseen_outcomes(decision.connection)[:OUTCOME_BATCH]:
             what = f"{outcome.delivery.value} of {outcome.send.key}"
-            self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
+            if outcome.case_id:  # a command by hand belongs to none; who gave it looks at the outbox
+                self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
             outbox_rows.mark_seen(decision.connection, outcome)
         return set()
 

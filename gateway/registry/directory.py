@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
+from devices.profiles import PROFILES
 from gateway.cases.model import Recipient, Target
 from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
 
@@ -113,8 +114,16 @@ class CommunityDirectory:
         return (known.phone if known is not None else ""), self.community.community.call_back
 
     def obeys(self, device: str, command: str) -> bool:
+        return command in self.commands(device)
+
+    def commands(self, device: str) -> tuple[str, ...]:
+        """What a device can be told: its kind's commands, of gear those that its profile can put into its words."""
         known = self._devices.get(device)
-        return known is not None and command in KINDS[known.kind].commands
+        if known is None or known.status == "retired":
+            return ()
+        if known.profile == NATIVE:
+            return tuple(KINDS[known.kind].commands)
+        return tuple(PROFILES[known.profile].commands.get(known.kind, ()))
 
     def emergency_card(
         self,

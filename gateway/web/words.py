@@ -36,6 +36,7 @@ PURPOSES: dict[str, Words] = {
     "line_is_drill": Words("120 为演练，请人工拨打", "120 is a drill"),
     "line_answered": Words("120 已应答（演练）", "120 answered (drill)"),
     "indicate": Words("设备灯光语音", "lamp and voice"),
+    "by_hand": Words("人工指令", "command by hand"),
     "emergency_call": Words("呼叫 120（演练）", "call to 120 (drill)"),
     "emergency_cancel": Words("通知 120 取消（演练）", "cancel at 120 (drill)"),
 }
