@@ -1,10 +1,10 @@
-"""Door or window contact: opened and closed as people come and go, mostly by day."""
+"""Door or window contact: opened as the resident of the home goes out and comes back, and as people visit."""
 
 from __future__ import annotations
 
 from devices.observation import Channel
 from firmware_sim.device import Action, Setting, SimDevice
-from firmware_sim.signals.day import bump, local_hour
+from firmware_sim.signals.home import Home
 
 
 class Contact(SimDevice):
@@ -13,14 +13,14 @@ class Contact(SimDevice):
     firmware = "1.1.7"
     heartbeat_s = 2400.0
     battery_days = 900.0
-    _look_s = 900.0
 
     def __init__(self, device_id: str, setting: Setting) -> None:
         super().__init__(device_id, setting)
+        self.home = Home(f"{setting.seed}/{setting.resident or device_id}", setting.zone)
         self.is_open = False
 
     def started(self, now_ms: int) -> None:
-        self.every("come-and-go", self._look_s, self._come_and_go)
+        self._await_somebody(now_ms, now_ms)
 
     def opened(self, now_ms: int) -> None:
         if not self.is_open:
@@ -32,12 +32,19 @@ class Contact(SimDevice):
             self.is_open = False
             self.emit(Channel.EVENT, now_ms, event="closed")
 
-    def _come_and_go(self, now_ms: int) -> None:
-        hour = local_hour(now_ms, self.setting.zone)
-        busy = bump(hour, 7.6, 1.0) + 0.5 * bump(hour, 12.0, 1.5) + bump(hour, 17.8, 1.6)
-        if self.is_open or self.rng.random() < 0.25 * min(1.0, busy):
-            self.opened(now_ms)
-            self.once("shut", self.rng.uniform(4.0, 40.0), self.closed, since_ms=now_ms)
+    def _await_somebody(self, now_ms: int, life_ms: int) -> None:
+        """Wait for the next who opens the door. ``life_ms`` is the time of the home, which may run faster."""
+        opening = self.home.next_opening("entrance", life_ms)
+        if opening is None:
+            self.once("wait on", 86_400.0, lambda at: self._await_somebody(at, life_ms + 86_400_000), since_ms=now_ms)
+            return
+
+        def somebody(at_ms: int) -> None:
+            self.opened(at_ms)
+            self.once("shut", (opening.to_ms - opening.from_ms) / 1000, self.closed, since_ms=at_ms)
+            self._await_somebody(at_ms, opening.from_ms)
+
+        self.once("somebody", (opening.from_ms - life_ms) / 1000, somebody, since_ms=now_ms)
 
     def actions(self) -> dict[str, Action]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,15 @@ def local_hour(now_ms: int, zone: str) -> float:
 
 def is_weekend(now_ms: int, zone: str) -> bool:
     return datetime.fromtimestamp(now_ms / 1000, _zone(zone)).weekday() >= 5
+
+
+def local_date(now_ms: int, zone: str) -> date:
+    return datetime.fromtimestamp(now_ms / 1000, _zone(zone)).date()
+
+
+def midnight_ms(day: date, zone: str) -> int:
+    """The instant at which the local day begins."""
+    return round(datetime.combine(day, time(), _zone(zone)).timestamp() * 1000)
 
 
 def bump(hour: float, centre: float, width: float) -> float:

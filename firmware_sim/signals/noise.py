@@ -1,9 +1,10 @@
-"""Noise with a memory, and counts of rare things."""
+"""Noise with a memory, noise that many share, and counts of rare things."""
 
 from __future__ import annotations
 
 import math
 import random
+from functools import lru_cache
 
 
 class Drift:
@@ -25,6 +26,22 @@ class Drift:
         if self._at_ms is None or now_ms > self._at_ms:
             self._at_ms = now_ms
         return self._value
+
+
+@lru_cache(maxsize=16_384)
+def _knot(seed: str, index: int) -> float:
+    return random.Random(f"{seed}/{index}").gauss(0.0, 1.0)
+
+
+def wander(seed: str, now_ms: int, period_s: float) -> float:
+    """Slow noise of mean 0 and spread 1 that is the same for all who share the seed, asked in any order.
+
+    Chance values every ``period_s``, with a smooth way from each to the next.
+    """
+    index, rest = divmod(now_ms / 1000 / period_s, 1.0)
+    part = rest * rest * (3.0 - 2.0 * rest)
+    mixed = _knot(seed, int(index)) * (1.0 - part) + _knot(seed, int(index) + 1) * part
+    return mixed / math.sqrt(part * part + (1.0 - part) * (1.0 - part))  # the mean of two varies less than one
 
 
 def poisson(rng: random.Random, mean: float) -> int:
