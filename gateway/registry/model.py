@@ -176,6 +176,11 @@ class Device(Frozen):
     supervision_s: int | None = Field(default=None, ge=10, le=604_800)
     """The longest healthy silence; the kind's own where not given."""
 
+    @property
+    def hardware(self) -> str:
+        """What does the work, as far as one can tell from outside: behind another address stands another thing."""
+        return f"{self.profile}/{self.bridge or ''}/{self.address or self.id}"
+
     @field_validator("kind")
     @classmethod
     def _known(cls, value: str) -> str:

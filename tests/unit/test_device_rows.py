@@ -89,7 +89,7 @@ def test_states_are_merged_within_a_batch_and_over_batches(engine: sa.Engine) ->
 
 
 def test_of_two_lanes_the_later_word_counts_and_not_the_one_decided_last(engine: sa.Engine) -> None:
-    """Urgent is decided first. A state that went back in the table would make the next alarm no news after a restart."""
+    """Urgent is decided first. A state that went back in the table would make the next alarm no news later."""
     note(engine, smoke(START + 500, Lane.URGENT, "smoke_cleared", alarm=0.0))
     note(engine, smoke(START + 100, alarm=1.0, faulty=1.0), now_ms=START + 501)
     assert states(engine, "smoke-1") == {"alarm": 0.0, "faulty": 1.0}

@@ -1,0 +1,235 @@
+"""Devices added and changed at the running gateway: adopted, replaced, retired, imported.
+
+As with `apply`, the whole community is checked before anything is written, and all of it is written in one transaction
+with a new revision, so that the decider and the transports follow. The rows are marked (`store.DESK`): applying the
+files keeps them.
+
+The check runs outside of the transaction, which stays short: a press is not decided while somebody else writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.registry import candidates, history, store
+from gateway.registry.check import check
+from gateway.registry.explain import explain
+from gateway.registry.fault import Fault, fault_of
+from gateway.registry.model import Community, Device, way_in
+from gateway.registry.problem import did_you_mean, path_text
+from gateway.state.db import reading, writing
+
+_DEVICE: TypeAdapter[Device] = TypeAdapter(Device)
+_TRIES = 5
+"""Somebody else may change the registry between check and write: then it is checked again."""
+
+
+class Refused(Exception):
+    """A change that is not made; ``faults`` says all that stands against it."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("\n".join(map(str, faults)))
+
+
+class NoSuchDevice(Refused):
+    """There is no such device, or no such stranger."""
+
+
+class NoCommunity(Refused):
+    """No community has been applied yet."""
+
+    def __init__(self) -> None:
+        super().__init__(Fault("", "", "there is no community yet; run: anju apply FILE"))
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One device as it was and as it is to be."""
+
+    before: Device | None
+    after: Device
+    what: str
+    """The line in its history: ``added``, ``changed``, ``replaced``, ``retired``."""
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was changed."""
+
+    devices: tuple[Device, ...]
+    revision: int
+    warnings: tuple[Fault, ...]
+    """What is allowed and yet worth a look: nobody watches this kind, a role without people …"""
+
+
+Plan = Callable[[Community], Sequence[Edit]]
+"""What to do to a community; asked again where the registry moved meanwhile. Raises Refused."""
+
+
+def carry_out(engine: sa.Engine, plan: Plan, actor: str, now_ms: int, *, dry_run: bool = False) -> Done:
+    """Make the changes of ``plan``, all or nothing. No change writes no revision; ``dry_run`` only checks.
+
+    Raises Refused with every fault there is; NoCommunity.
+    """
+    for _ in range(_TRIES):
+        with reading(engine) as connection:
+            community = store.load_within(connection)
+            revision = store.revision_within(connection)
+        if community is None:
+            raise NoCommunity
+        edits = [edit for edit in plan(community) if edit.after != edit.before]
+        warnings = _judge(community, edits)
+        devices = tuple(edit.after for edit in edits)
+        if not edits or dry_run:
+            return Done(devices, revision, warnings)
+        with writing(engine) as connection:
+            store.lock(connection)
+            if store.revision_within(connection) != revision:
+                continue
+            written = _write(connection, community, edits, actor, now_ms)
+        return Done(devices, written, warnings)
+    raise Refused(Fault("", "", "the registry is being changed by somebody else all the time; try again in a moment"))
+
+
+def _judge(community: Community, edits: Sequence[Edit]) -> tuple[Fault, ...]:
+    """Does everything still fit together? What was wrong before is nobody's fault here."""
+    edited = {edit.after.id: edit.after for edit in edits}
+    devices = [edited.pop(device.id, device) for device in community.devices]
+    after = community.model_copy(update={"devices": (*devices, *edited.values())})
+    found = [(finding, fault_of(after, finding)) for finding in check(after)]
+    if found:
+        before = {fault_of(community, finding) for finding in check(community)}
+        found = [(finding, fault) for finding, fault in found if fault not in before]
+    errors = [fault for finding, fault in found if finding.level == "error"]
+    if errors:
+        raise Refused(*errors)
+    return tuple(fault for _, fault in found)
+
+
+def _write(connection: sa.Connection, community: Community, edits: Sequence[Edit], actor: str, now_ms: int) -> int:
+    keys = [("devices", edit.after.id) for edit in edits]
+    bodies = [edit.after.model_dump_json() for edit in edits]
+    store.replace_rows(connection, keys, dict(zip(keys, bodies, strict=True)), store.DESK)
+    history.write(
+        connection,
+        *(
+            history.Line(device=edit.after.id, at_ms=now_ms, actor=actor, what=edit.what, detail=edit.detail)
+            for edit in edits
+        ),
+    )
+    for edit in edits:
+        bridge, address = way_in(edit.after, community.bridges)
+        candidates.forget(connection, bridge, address.partition("#")[0])
+    others = [
+        edit.after.id for edit in edits if edit.before is not None and edit.before.hardware != edit.after.hardware
+    ]
+    store.forget_hardware(connection, others)
+    added = sum(edit.before is None for edit in edits)
+    counts = (("+", added), ("~", len(edits) - added))
+    summary = "devices " + " ".join(f"{sign}{count}" for sign, count in counts if count)
+    return store.write_revision(connection, actor, summary, now_ms)
+
+
+# -- what can be done to a device
+
+
+def add(device: Device, *, by: str = "desk") -> Plan:
+    """A new device. ``by``: how it came, for its history."""
+
+    def plan(community: Community) -> Sequence[Edit]:
+        if any(known.id == device.id for known in community.devices):
+            en = f"{device.id} is given twice: there is a device of this id; choose another, or replace that one"
+            raise Refused(Fault(device.id, "id", en))
+        return [Edit(None, device, "added", {"by": by})]
+
+    return plan
+
+
+def change(device_id: str, fields: Mapping[str, Any]) -> Plan:
+    """Give some fields of a device other values; None takes a value back."""
+
+    def plan(community: Community) -> Sequence[Edit]:
+        before = find(community, device_id)
+        if "id" in fields and fields["id"] != device_id:
+            en = "expected the same id: it is the device's for ever; add another device and retire this one"
+            raise Refused(Fault(device_id, "id", en))
+        given = {key: value for key, value in (before.model_dump() | dict(fields)).items() if value is not None}
+        return [edit_of(before, read_device(given))]
+
+    return plan
+
+
+def replace(device_id: str, *, address: str, serial: str = "") -> Plan:
+    """Other hardware at the same place: the id, its telemetry, its cases and its history stay."""
+
+    def plan(community: Community) -> Sequence[Edit]:
+        before = find(community, device_id)
+        old = way_in(before, community.bridges)[1]
+        if address == old:
+            en = f"expected another address than {old}, which is that of the hardware in place"
+            raise Refused(Fault(device_id, "address", en))
+        given = before.model_dump(exclude_none=True) | {"address": address, "serial": serial, "status": "active"}
+        after = read_device(given)
+        detail = {"address": [old, address], "serial": [before.serial, serial]}
+        return [Edit(before, after, "replaced", detail)]
+
+    return plan
+
+
+def retire(device_id: str, why: str) -> Plan:
+    """No longer listened to and not supervised."""
+
+    def plan(community: Community) -> Sequence[Edit]:
+        before = find(community, device_id)
+        return [Edit(before, before.model_copy(update={"status": "retired"}), "retired", {"why": why})]
+
+    return plan
+
+
+def together(devices: Iterable[Device], *, by: str) -> Plan:
+    """Many devices as they are to be: those that are new are added, the others changed."""
+    wanted = list(devices)
+
+    def plan(community: Community) -> Sequence[Edit]:
+        known = {device.id: device for device in community.devices}
+        return [
+            edit_of(known[device.id], device) if device.id in known else Edit(None, device, "added", {"by": by})
+            for device in wanted
+        ]
+
+    return plan
+
+
+def edit_of(before: Device, after: Device) -> Edit:
+    """The change from one to the other, named for what it is."""
+    fields = store.told(store.fields_between("devices", before, after))
+    if after.status != before.status:
+        return Edit(before, after, "retired" if after.status == "retired" else "back_in_service", {"fields": fields})
+    what = "changed" if before.hardware == after.hardware else "replaced"
+    return Edit(before, after, what, {"fields": fields})
+
+
+def find(community: Community, device_id: str) -> Device:
+    """Raises NoSuchDevice."""
+    for device in community.devices:
+        if device.id == device_id:
+            return device
+    near = did_you_mean(device_id, (device.id for device in community.devices))
+    raise NoSuchDevice(Fault(device_id, "id", f"there is no device {device_id}; see: anju devices list{near}"))
+
+
+def read_device(given: Mapping[str, Any]) -> Device:
+    """A device from what somebody gave. Raises Refused with every fault."""
+    try:
+        return _DEVICE.validate_python(dict(given))
+    except ValidationError as error:
+        name = str(given.get("id", ""))
+        faults = (explain(one, Device) for one in error.errors())
+        raise Refused(*(Fault(name, path_text(path), said) for path, said in faults)) from None
