@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from devices.gear.profile import Profile
+from devices.profiles.chirpstack import CHIRPSTACK
+from devices.profiles.frigate import FRIGATE
 
-_PROFILES: tuple[Profile, ...] = ()
+_PROFILES: tuple[Profile, ...] = (CHIRPSTACK, FRIGATE)
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.key: profile for profile in _PROFILES})

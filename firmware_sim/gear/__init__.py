@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from firmware_sim.gear.base import SimGear
+from firmware_sim.gear.frigate import SimFrigate
 
-_GEAR: tuple[type[SimGear], ...] = ()
+_GEAR: tuple[type[SimGear], ...] = (SimFrigate,)
 
 SIMULATED_GEAR: Mapping[str, type[SimGear]] = MappingProxyType({gear.profile: gear for gear in _GEAR})
