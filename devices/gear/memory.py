@@ -33,6 +33,7 @@ REDELIVERED_MS = 600_000
 """A broker that marks a message as sent before may do so after both were restarted."""
 COMMAND_KEPT_MS = 3_600_000
 _PRESENCE = "@online"
+_PRESENCE_EVENTS = ("online", "offline")
 _DOUBTFUL = -1.0
 _MAX_DATA = 16
 _MAX_TEXT = 512
@@ -145,7 +146,7 @@ class _Builder:
         waveform: object = None,
     ) -> None:
         observation = Observation(
-            message_id=self._message_id(),
+            message_id=self._message_id(event),
             device=self._said.device.id,
             kind=self._kind.key,
             lane=lane,
@@ -160,13 +161,17 @@ class _Builder:
             observation = msgspec.structs.replace(observation, waveform=self._said.waveform)
         self._observations.append(observation)
 
-    def _message_id(self) -> str:
+    def _message_id(self, event: str | None) -> str:
         device, identity = self._said.device.id, self._said.identity
         if identity is None:
             # Nothing to tell a repeat by: an own number, which grows with the time of receipt over restarts too.
             self._memory.last_unique = max(self._memory.last_unique + 1, self._received_at_ms * 1000)
             return f"{device}:gear:{self._memory.last_unique}"
-        nth = len(self._observations)
+        # Whether presence is news depends on what came before: it must not move the ids of what is said beside it, or
+        # the same press, delivered again, would be another one.
+        if event in _PRESENCE_EVENTS:
+            return f"{device}:{identity}+{event}"
+        nth = sum(one.event not in _PRESENCE_EVENTS for one in self._observations)
         return f"{device}:{identity}" if nth == 0 else f"{device}:{identity}+{nth}"
 
 

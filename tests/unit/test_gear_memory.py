@@ -121,6 +121,14 @@ def test_a_name_of_its_own_is_the_messages_identity() -> None:
     assert [one.message_id for one in first] == [one.message_id for one in again] == ["sos-1:4711"]
 
 
+def test_the_same_press_has_the_same_id_whether_or_not_presence_is_news_beside_it() -> None:
+    memory = Memory()
+    first = hear(memory, KEY, events=("press",), identity="x", presence=True).observations
+    again = hear(memory, KEY, events=("press",), identity="x", presence=True, at_ms=NOON + 10).observations
+    assert [one.message_id for one in first] == ["sos-1:x+online", "sos-1:x"]
+    assert [one.message_id for one in again] == ["sos-1:x"]
+
+
 def test_each_event_of_a_message_has_an_id_of_its_own() -> None:
     observations = hear(Memory(), SMOKE, {"alarm": 1, "tampered": 1, "battery": 50}, identity="x").observations
     assert [(one.event, one.message_id) for one in observations] == [
