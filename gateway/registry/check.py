@@ -78,6 +78,7 @@ class _Checker:
             section: {item.id for item in getattr(community, section)} | known.get(section, frozenset())
             for section in SECTIONS
         }
+        self.listened_to = [device for device in community.devices if device.status == "active"]
         self.parent = {place.id: place.parent for place in community.places}
         self.people = {person.id: person for person in community.people}
         self.duties: dict[tuple[str, str], tuple[str, ...]] = {
@@ -320,7 +321,7 @@ class _Checker:
         for rule in self.c.rules:
             if rule.enabled:
                 kinds_of.setdefault(rule.raises.ladder, set()).update(rule.kinds)
-        unchecked = {device.place for device in self.c.devices if not self._leads_up(device.place)}
+        unchecked = {device.place for device in self.listened_to if not self._leads_up(device.place)}
         if unchecked:
             first = next(index for index, device in enumerate(self.c.devices) if device.place in unchecked)
             places = ", ".join(sorted(unchecked)[:3]) + (f" … ({len(unchecked)} in all)" if len(unchecked) > 3 else "")
@@ -328,7 +329,7 @@ class _Checker:
             path: Path = ("place",)
             yield Finding(level="warning", section="devices", index=first, path=path, message=message, late=True)
         for index, ladder in enumerate(self.c.ladders):
-            at = {d.place for d in self.c.devices if d.kind in kinds_of.get(ladder.id, ())}
+            at = {d.place for d in self.listened_to if d.kind in kinds_of.get(ladder.id, ())}
             places_of = sorted(at - unchecked)
             yield from self._holes_of(index, ladder, places_of)
             yield from self._without_family(ladder, kinds_of.get(ladder.id, set()))
@@ -377,7 +378,7 @@ class _Checker:
     def _without_family(self, ladder: Ladder, kinds: set[str]) -> Iterator[Finding]:
         if not ladder.life_safety or not any(r.family for rung in ladder.rungs for r in rung.notify):
             return
-        served = {device.resident for device in self.c.devices if device.kind in kinds}
+        served = {device.resident for device in self.listened_to if device.kind in kinds}
         for index, resident in enumerate(self.c.residents):
             if resident.id in served and not resident.family:
                 message = f"ladder {ladder.id} tells the family, and {resident.id} has none; add family or a neighbour"
@@ -386,7 +387,7 @@ class _Checker:
     def unwatched(self) -> Iterator[Finding]:
         """Kinds of device that are there and that no rule looks at."""
         watched = {kind for rule in self.c.rules if rule.enabled for kind in rule.kinds}
-        counted = Counter(device.kind for device in self.c.devices)
+        counted = Counter(device.kind for device in self.listened_to)
         first = {device.kind: index for index, device in reversed(list(enumerate(self.c.devices)))}
         for kind, count in sorted(counted.items()):
             if kind not in watched and KINDS[kind].events:

@@ -48,6 +48,7 @@ class CommunityDirectory:
         self._people: Mapping[str, Person] = _by_id(community.people)
         self._residents: Mapping[str, Resident] = _by_id(community.residents)
         self._devices: Mapping[str, Device] = _by_id(community.devices)
+        self._active = MappingProxyType({id_: one for id_, one in self._devices.items() if one.status == "active"})
         self._native: dict[str, Device] = {}
         self._books: dict[str, BridgeBook] = {}
         self._bridge_of: dict[str, str] = {}
@@ -197,8 +198,8 @@ class CommunityDirectory:
 
     @property
     def devices(self) -> Mapping[str, Device]:
-        """Every device by id, as the rules and the transports ask for them."""
-        return self._devices
+        """Every device that is listened to, by id. `device` and `device_name` know the retired ones, too."""
+        return self._active
 
     def supervision_s(self, device: str) -> int:
         """The longest healthy silence of a registered device: its own, else its kind's. Raises KeyError."""

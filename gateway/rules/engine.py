@@ -31,6 +31,7 @@ from gateway.alarms import AlarmChange, AlarmMove
 from gateway.rules.document import EventRule, RuleDocument, SilenceRule, ThresholdRule
 from gateway.rules.event import step_event
 from gateway.rules.forms import DeviceInfo, KnownDevice, Step, change, subject_of
+from gateway.rules.index import RuleIndex
 from gateway.rules.silence import interval_ms, step_heard, step_silent
 from gateway.rules.states import (
     EMPTY,
@@ -46,7 +47,7 @@ from gateway.rules.states import (
     is_empty,
     is_straggler,
 )
-from gateway.rules.threshold import Threshold, compile_threshold, step_threshold
+from gateway.rules.threshold import Threshold, step_threshold
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,6 @@ Devices = Callable[[str], "DeviceInfo | None"]
 
 CLOCK_JITTER_MS = 1000
 """A clock that went back by more was set."""
-_SHAPES_KEPT = 4096
-"""Which rules a combination of metrics concerns is remembered for so many combinations."""
 
 
 class Engine:
@@ -72,6 +71,8 @@ class Engine:
         self._deadlines: list[tuple[int, str, str]] = []
         """Heap of (due, device, rule). Lazy: when due, the device may have been heard and gets its real deadline."""
         self._grace_from_ms: int | None = None
+        self._watched: frozenset[str] | None = None
+        """Who is supervised; None for everybody, until `watch` says."""
         self._now_ms = 0
         self._ended: list[tuple[Key, State, str]] = []
         """What ended outside of an observation, and why; told by the next tick."""
@@ -79,7 +80,7 @@ class Engine:
         """What was not considered, by rule and reason (``duplicate``, ``overtaken``, ``ignored``, ``failed`` …)."""
         for key, body in states.items():
             self._load(key, body)
-        self._index(rules)
+        self._index = RuleIndex(rules)
         self._adopt()
 
     # -- what it is told
@@ -91,7 +92,7 @@ class Engine:
         before = self._tracks.get(device.id)
         changes: list[AlarmChange] = []
         if observation.event is not None:
-            for event_rule in self._by_event.get((observation.kind, observation.event), ()):
+            for event_rule in self._index.by_event.get((observation.kind, observation.event), ()):
                 event_key = (event_rule.id, subject_of(event_rule, device))
                 event_state = self._event_state(event_key)
                 changes += self._take(
@@ -101,7 +102,7 @@ class Engine:
                 )
         if observation.metrics:
             straggler = is_straggler(before, observation)
-            for threshold in self._concerned(observation):
+            for threshold in self._index.thresholds(observation):
                 key = (threshold.rule.id, subject_of(threshold.rule, device))
                 state = self._threshold_state(key, threshold)
                 changes += self._take(
@@ -135,7 +136,7 @@ class Engine:
             elif due is not None:
                 silent.append((due, device_id, rule_id))
         for _, device_id, rule_id in sorted(silent):  # the heap's order depends on its past; this one does not
-            rule, device, track = self._silence[rule_id], self._devices(device_id), self._tracks[device_id]
+            rule, device, track = self._index.silence[rule_id], self._devices(device_id), self._tracks[device_id]
             assert device is not None  # _real_deadline has seen it
             key = (rule.id, subject_of(rule, device))
             state = self._silence_state(key)
@@ -178,20 +179,43 @@ class Engine:
     def watch(self, device_ids: Iterable[str], now_ms: int) -> None:
         """These devices are supervised, also if they are never heard; call it after every change of the registry.
 
-        What was remembered of other devices is forgotten; a condition that only a device held which is gone, or which
-        serves somebody else now, ends.
+        What was remembered of other devices is forgotten; a condition that only a device held which is gone, was
+        replaced, or serves somebody else now, ends.
         """
-        known = frozenset(device_ids)
+        known = self._watched = frozenset(device_ids)
         for gone in self._tracks.keys() - known:
             del self._tracks[gone]
             self._dirty.add(_track_key(gone))
-        for device_id in known - self._tracks.keys():
-            self._tracks[device_id] = Track(counted_from_ms=now_ms)
-            self._dirty.add(_track_key(device_id))
+        replaced = frozenset(device_id for device_id in known if self._follow(device_id, now_ms))
         self._now_ms = max(self._now_ms, now_ms)
         for key in list(self._states):
-            self._release_strangers(key, known)
+            self._release_strangers(key, known - replaced, replaced)
         self._schedule()
+
+    def _follow(self, device_id: str, now_ms: int) -> bool:
+        """Keep a track of whoever does the work. True when that is other hardware than before."""
+        device, track = self._devices(device_id), self._tracks.get(device_id)
+        hardware = "" if device is None else device.hardware
+        if track is not None and track.hardware == hardware:
+            return False
+        if track is None or track.hardware:
+            self._tracks[device_id] = Track(counted_from_ms=now_ms, hardware=hardware)
+        else:
+            self._tracks[device_id] = msgspec.structs.replace(track, hardware=hardware)
+        self._dirty.add(_track_key(device_id))
+        return track is not None and track.hardware != ""
+
+    def held_by(self, device_id: str, why: str, now_ms: int) -> list[AlarmChange]:
+        """The alarms that this device holds, each as if raised now: of some of them nobody may have been told."""
+        return [
+            change(AlarmMove.RAISED, *key, state.raised, why, device=device_id, now_ms=now_ms, observed_at_ms=now_ms)
+            for key, state in sorted(self._states.items())
+            if state.raised is not None and device_id in state.holders
+        ]
+
+    def rule(self, rule: str) -> RuleDocument | None:
+        """A rule in force."""
+        return self._index.rules.get(rule)
 
     def end_momentary(self, rule: str, subject: str) -> None:
         """The case of a momentary alarm is over: the next event raises it again. Does nothing to conditions."""
@@ -205,48 +229,17 @@ class Engine:
         A rule whose condition is the same goes on counting; where the condition changed, counting starts anew and a
         raised alarm stays raised until the new condition clears it. The alarms of a rule that is gone end.
         """
-        self._index(rules)
+        self._index = RuleIndex(rules)
         self._now_ms = max(self._now_ms, now_ms)
         self._adopt()
         self._schedule()
 
     # -- rules
 
-    def _index(self, rules: Sequence[RuleDocument]) -> None:
-        enabled = [rule for rule in rules if rule.enabled]
-        thresholds = [compile_threshold(rule) for rule in enabled if isinstance(rule, ThresholdRule)]
-        self._rules: dict[str, RuleDocument] = {rule.id: rule for rule in enabled}
-        self._silence = {rule.id: rule for rule in enabled if isinstance(rule, SilenceRule)}
-        self._by_event: dict[tuple[str, str], list[EventRule]] = {}
-        self._by_kind: dict[str, list[Threshold]] = {}
-        self._shapes: dict[tuple[str, frozenset[str]], tuple[Threshold, ...]] = {}
-        self._silence_by_kind: dict[str, list[SilenceRule]] = {}
-        self._fresh = {threshold.rule.id: ThresholdState(condition=threshold.condition) for threshold in thresholds}
-        for rule in enabled:
-            for kind in rule.kinds:
-                if isinstance(rule, EventRule):
-                    for event in dict.fromkeys((*rule.events, *rule.clear_events, *rule.cancel_events)):
-                        self._by_event.setdefault((kind, event), []).append(rule)
-                elif isinstance(rule, SilenceRule):
-                    self._silence_by_kind.setdefault(kind, []).append(rule)
-        for threshold in thresholds:
-            for kind in threshold.rule.kinds:
-                self._by_kind.setdefault(kind, []).append(threshold)
-
-    def _concerned(self, observation: Observation) -> tuple[Threshold, ...]:
-        shape = (observation.kind, frozenset(observation.metrics))
-        found = self._shapes.get(shape)
-        if found is None:
-            found = tuple(t for t in self._by_kind.get(shape[0], ()) if not t.touched_by.isdisjoint(shape[1]))
-            if len(self._shapes) >= _SHAPES_KEPT:
-                self._shapes.clear()
-            self._shapes[shape] = found
-        return found
-
     def _adopt(self) -> None:
         """States of rules that are gone, or that are of another form now, end here."""
         for key in list(self._states):
-            state, rule = self._states[key], self._rules.get(key[0])
+            state, rule = self._states[key], self._index.rules.get(key[0])
             fits = (
                 (isinstance(rule, EventRule) and isinstance(state, EventState))
                 or (isinstance(rule, ThresholdRule) and isinstance(state, ThresholdState))
@@ -257,9 +250,11 @@ class Engine:
             else:
                 self._release_strangers(key, None)
 
-    def _release_strangers(self, key: Key, known: frozenset[str] | None) -> None:
+    def _release_strangers(
+        self, key: Key, known: frozenset[str] | None, replaced: frozenset[str] = frozenset()
+    ) -> None:
         """Let go of the alarm for devices that are gone (where ``known`` is given) or are no longer the rule's."""
-        rule, state = self._rules.get(key[0]), self._states[key]
+        rule, state = self._index.rules.get(key[0]), self._states[key]
         if isinstance(state, ThresholdState) and known is not None and not known.issuperset(state.windows):
             windows = {device: window for device, window in state.windows.items() if device in known}
             state = msgspec.structs.replace(state, windows=windows)
@@ -268,7 +263,8 @@ class Engine:
             return
         holders = tuple(holder for holder in state.holders if self._still_holds(rule, key[1], holder, known))
         if not holders:
-            self._end(key, "the device is no longer registered here")
+            gone = "was replaced" if replaced & frozenset(state.holders) else "is no longer registered here"
+            self._end(key, f"the device {gone}")
         elif holders != state.holders:
             self._put(key, msgspec.structs.replace(state, holders=holders))
 
@@ -323,7 +319,7 @@ class Engine:
 
     def _threshold_state(self, key: Key, threshold: Threshold) -> ThresholdState:
         state = self._states.get(key)
-        return state if isinstance(state, ThresholdState) else self._fresh[threshold.rule.id]
+        return state if isinstance(state, ThresholdState) else ThresholdState(condition=threshold.condition)
 
     def _silence_state(self, key: Key) -> SilenceState:
         state = self._states.get(key)
@@ -352,7 +348,7 @@ class Engine:
         self._tracks[device.id] = after
         self._dirty.add(_track_key(device.id))
         changes: list[AlarmChange] = []
-        for rule in self._silence_by_kind.get(device.kind, ()):
+        for rule in self._index.silence_by_kind.get(device.kind, ()):
             key = (rule.id, subject_of(rule, device))
             state = self._states.get(key)
             due = self._due_ms(rule, device, after)
@@ -377,10 +373,10 @@ class Engine:
 
     def _real_deadline(self, rule_id: str, device_id: str) -> int | None:
         """When this device is silent by this rule; None where it is not supervised, or is silent already."""
-        rule, device, track = self._silence.get(rule_id), self._devices(device_id), self._tracks.get(device_id)
+        rule, device, track = self._index.silence.get(rule_id), self._devices(device_id), self._tracks.get(device_id)
         if rule is None or device is None or track is None or self._is_silent(rule, device):
             return None
-        return self._due_ms(rule, device, track)
+        return self._due_ms(rule, device, track) if self._watched is None or device_id in self._watched else None
 
     def _schedule(self) -> None:
         """Work the deadlines out afresh: O(devices), and only when rules, registry or clock were changed."""
@@ -389,7 +385,7 @@ class Engine:
             device = self._devices(device_id)
             if device is None:
                 continue
-            for rule in self._silence_by_kind.get(device.kind, ()):
+            for rule in self._index.silence_by_kind.get(device.kind, ()):
                 if not self._is_silent(rule, device):
                     entries.append((self._due_ms(rule, device, track), device_id, rule.id))
         heapq.heapify(entries)

@@ -27,6 +27,11 @@ class DeviceInfo(Protocol):
         """The longest healthy silence; None for the kind's own."""
         ...
 
+    @property
+    def hardware(self) -> str:
+        """What does the work; another value is other hardware, which holds nothing of what the old one did."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
@@ -37,6 +42,7 @@ class KnownDevice:
     place: str | None = None
     resident: str | None = None
     supervision_s: int | None = None
+    hardware: str = ""
 
 
 def supervision_s(device: DeviceInfo) -> int:

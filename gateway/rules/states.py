@@ -102,6 +102,8 @@ class Track(msgspec.Struct, frozen=True, omit_defaults=True, tag="track"):
     newest_ms: int = 0
     boots: tuple[str, ...] = ()
     """The device's last starts, newest last: tells a restart from a straggler of an earlier one."""
+    hardware: str = ""
+    """Who was heard: see `forms.DeviceInfo.hardware`. Empty where it was not kept yet."""
 
 
 AnyState = EventState | ThresholdState | SilenceState | Track
@@ -189,4 +191,5 @@ def heard(track: Track | None, observation: Observation, now_ms: int) -> Track:
         newest_id=newest_id,
         newest_ms=newest_ms,
         boots=boots,
+        hardware="" if track is None else track.hardware,
     )

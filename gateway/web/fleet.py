@@ -103,7 +103,7 @@ def seat(context: Context, device: Device, state: DeviceState | None) -> Seat:
 def fleet(context: Context) -> Fleet:
     """All devices counted, and the first few of those that need a look: the longest silent, the emptiest batteries."""
     directory = context.directory()
-    devices = directory.community.devices if directory is not None else ()
+    devices = directory.devices.values() if directory is not None else ()
     states = reads.device_states(context.engine)
     now_ms = context.clock.now_ms()
     counts = {key: Count(key, Words(kind.zh, kind.en)) for key, kind in KINDS.items()}

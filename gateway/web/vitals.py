@@ -45,7 +45,7 @@ def monitors(context: Context) -> dict[str, list[Device]]:
     """The vitals monitors of each resident who has one."""
     directory = context.directory()
     found: dict[str, list[Device]] = {}
-    for device in directory.community.devices if directory is not None else ():
+    for device in directory.devices.values() if directory is not None else ():
         if device.kind == MONITOR and device.resident is not None:
             found.setdefault(device.resident, []).append(device)
     return found
