@@ -6,13 +6,17 @@ from typing import get_args
 
 from devices.observation import Channel
 from firmware_sim.device import Action, ActionError, Args, Setting, SimDevice, number
-from firmware_sim.signals import ecg
+from firmware_sim.signals import ecg, pleth
 from firmware_sim.signals.day import seconds_until
 from firmware_sim.signals.physiology import VITALS, Body
-from firmware_sim.signals.rhythm import Pattern, rate_of
+from firmware_sim.signals.rhythm import Pattern, episode, rate_of
+from firmware_sim.signals.shapes import Lead
 
 MEASURING_HOURS = (7.2, 20.5)
 """When a resident sits down to measure: before breakfast and in the evening."""
+
+ONE_LEAD: tuple[Lead, ...] = ("I",)
+"""From hand to hand, as home monitors take it."""
 
 
 class VitalsMonitor(SimDevice):
@@ -43,7 +47,7 @@ class VitalsMonitor(SimDevice):
 
     def _sit_down(self, hour: float, now_ms: int) -> None:
         def sit(at_ms: int) -> None:
-            self.spot_measurement(at_ms)
+            self.spot_measurement(at_ms, scale=hour < 12.0)
             self.strip(at_ms)
             self._sit_down(hour, at_ms)
 
@@ -53,23 +57,27 @@ class VitalsMonitor(SimDevice):
     def measure(self, now_ms: int) -> dict[str, float]:
         if self.probe_off:  # a bedside monitor shows zeros then: not a dying patient
             return {"pulse": 0.0, "spo2": 0.0, "probe_off": 1.0}
-        vitals = {key: self.body.read(key, now_ms) for key in ("spo2", "respiration", "temperature")}
+        vitals = {key: self.body.read(key, now_ms) for key in ("spo2", "perfusion", "respiration", "temperature")}
         return {"pulse": self.pulse(now_ms), **vitals, "probe_off": 0.0}
 
     def pulse(self, now_ms: int) -> float:
         """The body's, as far as its heart's rhythm lets it."""
         return rate_of(self.pattern, self.body.read("pulse", now_ms))
 
-    def spot_measurement(self, now_ms: int) -> None:
-        """Blood pressure and glucose, measured once."""
-        metrics = {key: self.body.read(key, now_ms) for key in ("systolic", "diastolic", "glucose")}
+    def spot_measurement(self, now_ms: int, *, scale: bool = False) -> None:
+        """Blood pressure and glucose, measured once; weight, where somebody steps on the scale."""
+        keys = ("systolic", "diastolic", "glucose", *(("weight",) if scale else ()))
+        metrics = {key: self.body.read(key, now_ms) for key in keys}
         self.emit(Channel.EVENT, now_ms, event="measurement", metrics={**metrics, "pulse": self.pulse(now_ms)})
 
     def strip(self, now_ms: int) -> None:
-        """Ten seconds of ECG."""
-        pulse = self.pulse(now_ms)
-        wave = ecg.strip(self.rng, pulse, pattern=self.pattern)
-        self.emit(Channel.TELEMETRY, now_ms, metrics={"pulse": pulse}, wave=wave)
+        """Ten seconds of ECG, and of the pulse at the finger in the same beats."""
+        pulse, perfusion = self.pulse(now_ms), self.body.read("perfusion", now_ms)
+        beats = episode(self.rng, pulse, self.pattern)
+        wave = ecg.strips(self.rng, beats, pattern=self.pattern, leads=ONE_LEAD)["I"]
+        self.emit(Channel.TELEMETRY, now_ms, metrics={"pulse": pulse, "heart_rate": pulse}, wave=wave)
+        finger = pleth.strip(self.rng, beats, perfusion=perfusion, probe_off=self.probe_off)
+        self.emit(Channel.TELEMETRY, now_ms, metrics={"perfusion": perfusion}, wave=finger)
 
     def cardiac_pattern(self, now_ms: int, args: Args) -> None:
         """The monitor's own analysis finds an abnormal strip, and sends it along."""
@@ -111,6 +119,8 @@ class VitalsMonitor(SimDevice):
             **super().actions(),
             "set": self.set_vitals,
             "recover": lambda now_ms, args: self.recover(now_ms),
+            "eat": lambda now_ms, args: self.body.eat(now_ms, number(args, "grams", 15.0)),
+            "insulin": lambda now_ms, args: self.body.inject(now_ms, number(args, "units", 4.0)),
             "measure": lambda now_ms, args: self.spot_measurement(now_ms),
             "strip": lambda now_ms, args: self.strip(now_ms),
             "cardiac_pattern": self.cardiac_pattern,
