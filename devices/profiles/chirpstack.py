@@ -101,10 +101,11 @@ class ChirpStack:
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
         codec = CODECS.get(device.options.get("codec", "").lower())
-        downlink = codec.downlinks.get((device.part, command.command)) if codec is not None else None
-        if codec is None or downlink is None:
-            known = sorted({name for _, name in codec.downlinks}) if codec is not None else []
-            parts = sorted({part for part, _ in codec.downlinks if part}) if codec is not None else []
+        downlinks = codec.downlinks if codec is not None else {}
+        downlink = downlinks.get((device.part, command.command)) or downlinks.get(("", command.command))
+        if downlink is None:
+            known = sorted({name for _, name in downlinks})
+            parts = sorted({part for part, _ in downlinks if part})
             raise Refusal(
                 "unknown_command",
                 field="command",
@@ -203,7 +204,8 @@ class ChirpStack:
         if (kept_ms := millis(kept.get("timestamp"))) is not None:
             at_ms, suspect = credible_time(int(kept_ms), frame.at_ms or int(kept_ms))
         known = kept.get("delivered") is True
-        known |= not suspect and at_ms is not None and at_ms <= self._heard_ms.get(device.id, 0)
+        # Nodes keep whole seconds: what may have come after the last uplink is news.
+        known |= not suspect and at_ms is not None and at_ms // 1000 < self._heard_ms.get(device.id, 0) // 1000
         metrics, events = dict(found.metrics), found.events
         if known:
             metrics, events = {k: v for k, v in metrics.items() if k not in KINDS[device.kind].states}, ()

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from firmware_sim.gear.base import SimGear
+from firmware_sim.gear.chirpstack import SimChirpStack
 from firmware_sim.gear.frigate import SimFrigate
 
-_GEAR: tuple[type[SimGear], ...] = (SimFrigate,)
+_GEAR: tuple[type[SimGear], ...] = (
+    SimChirpStack,
+    SimFrigate,
+)
 
 SIMULATED_GEAR: Mapping[str, type[SimGear]] = MappingProxyType({gear.profile: gear for gear in _GEAR})

@@ -190,7 +190,7 @@ def test_an_uplink_has_the_server_s_time_and_name_and_the_best_gateway_s_signal(
     said = message("FF2E01", rxInfo=[weak, strong, {"gatewayId": "junk"}, 3])
     heard = bench("sos_button", "WS101").hear(topic(), said)
     _, press = heard.observations
-    assert press.message_id == f"d:{said['deduplicationId']}+1"
+    assert press.message_id == f"d:{said['deduplicationId']}"
     assert press.observed_at_ms == 1_790_000_005_775
     assert press.lane is Lane.URGENT
     assert press.metrics == {"rssi": -80, "snr": 9.0}
@@ -424,7 +424,7 @@ def test_a_valve_is_shut_and_its_position_answers() -> None:
     [
         ("valve", "UC511", "2", "open", "ff1d2100" + "00" * 7),
         ("valve", "GS101", "", "close", "060000ff"),
-        ("valve", "GS101", "", "open", "060001ff"),
+        ("valve", "GS101", "valve", "open", "060001ff"),
         ("plug", "WS523", "", "switch_on", "0801ffff"),
         ("plug", "WS523", "", "switch_off", "0800ffff"),
     ],
