@@ -138,7 +138,8 @@ def write_nats(
 ) -> list[str]:
     """The same for nats-server: its MQTT door at ``port``, JetStream on disk with an fsync per write."""
     everything = [">"]
-    gear = {"allow": [">"], "deny": ["anju.>", "$SYS.>", "$JS.>", "$MQTT.>"]}
+    gear_says = {"allow": [">"], "deny": ["anju.>", "$SYS.>", "$JS.>", "$MQTT.>"]}
+    gear_hears = {"allow": [">"], "deny": ["anju.>", "$SYS.>", "$JS.>"]}  # its own deliveries come by $MQTT
     reports = {"allow": ["anju.v1.>"], "deny": ["anju.v1.*.*.command"]}
     accounts = [
         {
@@ -146,7 +147,7 @@ def write_nats(
             "password": password,
             "permissions": {
                 GATEWAY_USER: {"publish": everything, "subscribe": everything},
-                GEAR_USER: {"publish": gear, "subscribe": gear},
+                GEAR_USER: {"publish": gear_says, "subscribe": gear_hears},
             }.get(user, {"publish": reports, "subscribe": ["anju.v1.*.*.command"]}),
         }
         for user, password in users.items()

@@ -20,7 +20,7 @@ from gateway.transports.broker_config import ensure_broker_users, write_mosquitt
 from gateway.transports.mqtt_probe import probe
 from tests.support.broker import Mosquitto, answers, free_port
 from tests.support.eventually import eventually
-from tests.support.mqtt import MOSQUITTO, NATS, Offers, Site, connected, find
+from tests.support.mqtt import COMMUNITY, MOSQUITTO, NATS, Offers, Site, connected, find
 
 pytestmark = pytest.mark.broker
 both = pytest.mark.parametrize("kind", [MOSQUITTO, NATS])
@@ -44,8 +44,8 @@ def test_passwords_are_made_once_and_private(tmp_path: Path, monkeypatch: pytest
     secrets = Secrets(tmp_path / "secrets")
     users = ensure_broker_users(secrets)
     assert users == ensure_broker_users(secrets)
-    assert len(set(users.values())) == 2
-    for name in ("MQTT_PASSWORD", "MQTT_DEVICE_PASSWORD"):
+    assert len(set(users.values())) == 3
+    for name in ("MQTT_PASSWORD", "MQTT_DEVICE_PASSWORD", "MQTT_GEAR_PASSWORD"):
         assert stat.S_IMODE((tmp_path / "secrets" / name).stat().st_mode) == 0o600
     monkeypatch.setenv("MQTT_DEVICE_PASSWORD", "from the environment")
     assert ensure_broker_users(secrets)["devices"] == "from the environment"
@@ -63,8 +63,51 @@ def test_only_known_users_get_in(tmp_path: Path, kind: BrokerKind) -> None:
             assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
 
+@both
+def test_gear_may_do_everything_but_what_is_ours(tmp_path: Path, kind: BrokerKind) -> None:
+    with Site(tmp_path, kind) as site:
+        offers = Offers()
+        site.gateway(offers)
+        bridge = site.device("zigbee2mqtt", user="gear")
+        listener = site.device("frigate", user="gear")
+        listener.listen("zigbee2mqtt/#")
+        listener.listen("anju/#")
+        bridge.publish("zigbee2mqtt/kitchen", '{"smoke": true}')
+        eventually(lambda: listener.received == [("zigbee2mqtt/kitchen", b'{"smoke": true}')])
+        bridge.publish(f"anju/v1/{COMMUNITY}/sos-1/event", "a press that nobody made")
+        device = site.device("sos-1")
+        device.say_acknowledged("event", "a real press")
+        eventually(lambda: "a real press" in offers.payloads)
+        assert offers.payloads == ["a real press"]
+        assert all(topic.startswith("zigbee2mqtt/") for topic, _ in listener.received)
+
+
+@both
+def test_devices_may_not_speak_for_gear(tmp_path: Path, kind: BrokerKind) -> None:
+    with Site(tmp_path, kind) as site:
+        listener = site.device("frigate", user="gear")
+        listener.listen("zigbee2mqtt/#")
+        site.device("sos-1").publish("zigbee2mqtt/kitchen", '{"smoke": true}')
+        site.device("bridge", user="gear").publish("zigbee2mqtt/hall", "{}")
+        eventually(lambda: ("zigbee2mqtt/hall", b"{}") in listener.received)
+        assert [topic for topic, _ in listener.received] == ["zigbee2mqtt/hall"]
+
+
+def test_what_gear_says_with_qos_0_is_kept_while_the_gateway_is_away(tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        away = site.device("listener", user="gear", clean=False)
+        away.listen("zigbee2mqtt/#")
+        away.stop()
+        bridge = site.device("zigbee2mqtt", user="gear")
+        bridge.publish("zigbee2mqtt/kitchen", '{"smoke": true}', qos=0)
+        bridge.publish("done", "", qos=1)
+        eventually(lambda: bridge.acknowledged)
+        back = site.device("listener", user="gear", clean=False)
+        eventually(lambda: ("zigbee2mqtt/kitchen", b'{"smoke": true}') in back.received)
+
+
 def test_long_passwords(tmp_path: Path) -> None:
-    users = {"gateway": "长" * 50, "devices": "d" * 200}
+    users = {"gateway": "长" * 50, "devices": "d" * 200, "gear": "g"}
     broker = ManagedBroker(tmp_path, "127.0.0.1", 0, users, found=find(MOSQUITTO))
     broker.start()
     assert probe("127.0.0.1", broker.port, "devices", users["devices"]) is None
