@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Self
 
 import msgspec
 import serial
@@ -25,66 +22,12 @@ from devices.native import encode as encode_message
 from devices.observation import Channel, Refusal
 from devices.serial_frames import MAX_PAYLOAD_BYTES, CommandStatus, FrameError, FrameReader, encode
 from devices.serial_sender import Acked, CommandIn, ConcentratorLink, Offered, SetAside
+from firmware_sim.tty import REOPEN_S, Delayed, LineFaults, Wakeup, write
 
 log = logging.getLogger(__name__)
 
 FIRMWARE = "anju-sim-concentrator/1"
 DEPTH = 2000
-REOPEN_S = 0.2
-"""Between two attempts to open a port that is not there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineFaults:
-    """What is wrong with the line: chances from 0 to 1 per frame, each way, and a delay."""
-
-    loss: float = 0.0
-    duplicate: float = 0.0
-    corrupt: float = 0.0
-    """One bit of the frame is turned."""
-    garbage: float = 0.0
-    """Up to 64 random bytes in front of the frame."""
-    half: float = 0.0
-    """Only the first part of the frame goes out."""
-    delay_s: float = 0.0
-    """The longest delay of a frame; frames of one direction keep their order."""
-
-    def __post_init__(self) -> None:
-        for name in ("loss", "duplicate", "corrupt", "garbage", "half"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be 0 to 1, got {getattr(self, name)}")
-
-    def spoil(self, wire: bytes, rng: random.Random) -> bytes:
-        """What arrives of the bytes of one frame."""
-        if rng.random() < self.loss:
-            return b""
-        if rng.random() < self.corrupt:
-            at, bit = rng.randrange(len(wire)), 1 << rng.randrange(8)
-            wire = wire[:at] + bytes((wire[at] ^ bit,)) + wire[at + 1 :]
-        if rng.random() < self.half:
-            wire = wire[: rng.randrange(1, len(wire))]
-        if rng.random() < self.garbage:
-            wire = rng.randbytes(rng.randrange(1, 65)) + wire
-        if rng.random() < self.duplicate:
-            wire += wire
-        return wire
-
-
-@dataclass(slots=True)
-class _Delayed:
-    """Frames under way on a slow line, in order."""
-
-    queue: list[tuple[float, bytes]] = field(default_factory=list)
-
-    def put(self, wire: bytes, not_before: float) -> None:
-        last = self.queue[-1][0] if self.queue else 0.0
-        self.queue.append((max(last, not_before), wire))
-
-    def ripe(self, now: float) -> bytes:
-        count = sum(due <= now for due, _ in self.queue)
-        out = b"".join(wire for _, wire in self.queue[:count])
-        del self.queue[:count]
-        return out
 
 
 class Concentrator:
@@ -115,8 +58,8 @@ class Concentrator:
         self._on_command = on_command
         self._rng = random.Random(f"{seed}/{port}")
         self._wake = asyncio.Event()
-        self._to_line = _Delayed()
-        self._from_line = _Delayed()
+        self._to_line = Delayed()
+        self._from_line = Delayed()
         self._cut: bytes = b""
 
     @property
@@ -160,7 +103,7 @@ class Concentrator:
             if item.channel is Channel.EVENT:
                 self.link.offer(item.device, item.channel, item.payload, item.tag)
         self.reader = FrameReader()
-        self._to_line, self._from_line = _Delayed(), _Delayed()
+        self._to_line, self._from_line = Delayed(), Delayed()
         self.counts["reboots"] += 1
         self._wake.set()
 
@@ -189,12 +132,11 @@ class Concentrator:
     async def _converse(self, port: serial.Serial) -> None:
         out = bytearray()
         self.reader = FrameReader()
-        with _Wakeup(port.fileno(), self._wake) as wakeup:
+        with Wakeup(port.fileno(), self._wake) as wakeup:
             while True:
                 self._wake.clear()
-                if wakeup.readable:
-                    wakeup.readable = False
-                    self._hear(_read(port.fileno()))
+                if data := wakeup.take():
+                    self._hear(data)
                 now_ms = _now_ms()
                 self._take(self._from_line.ripe(time.monotonic()), now_ms)
                 if not out:  # a line that takes nothing must not be fed for ever
@@ -203,7 +145,7 @@ class Concentrator:
                     out += self._cut + self._to_line.ripe(time.monotonic())
                     self._cut = b""
                 if out:
-                    del out[: _write(port.fileno(), out[:1024])]
+                    del out[: write(port.fileno(), out[:1024])]
                 wakeup.when_writable(bool(out))
                 with suppress(TimeoutError):  # not wait_for, which in Python 3.11 can swallow a cancellation
                     async with asyncio.timeout(None if out else self._pause_s()):
@@ -264,49 +206,3 @@ def _identity(tag: object) -> tuple[str, int, int]:
 
 def _now_ms() -> int:
     return int(time.monotonic() * 1000)
-
-
-# Not pyserial's read and write: they use select(), which knows no descriptor above 1023, and a write without a timeout
-# spins while the line takes nothing.
-
-
-def _read(fd: int) -> bytes:
-    data = os.read(fd, 4096)
-    if not data:
-        raise serial.SerialException("the adapter is gone")
-    return data
-
-
-def _write(fd: int, data: bytes | bytearray) -> int:
-    try:
-        return os.write(fd, data)
-    except BlockingIOError:
-        return 0
-
-
-class _Wakeup:
-    """Sets ``wake`` when the tty has bytes or, if asked, room for some."""
-
-    def __init__(self, fd: int, wake: asyncio.Event) -> None:
-        self._fd = fd
-        self._wake = wake
-        self._loop = asyncio.get_running_loop()
-        self.readable = False
-
-    def __enter__(self) -> Self:
-        self._loop.add_reader(self._fd, self._has_bytes)
-        return self
-
-    def _has_bytes(self) -> None:
-        self.readable = True
-        self._wake.set()
-
-    def when_writable(self, wanted: bool) -> None:
-        if wanted:
-            self._loop.add_writer(self._fd, self._wake.set)
-        else:
-            self._loop.remove_writer(self._fd)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)

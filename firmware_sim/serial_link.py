@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 
 from devices.native import Command
 from devices.observation import Channel
-from firmware_sim.concentrator import Concentrator, LineFaults
+from firmware_sim.concentrator import Concentrator
 from firmware_sim.device import Outgoing, SimDevice
 from firmware_sim.faults import Fault
 from firmware_sim.mqtt_device import Figures
+from firmware_sim.tty import LineFaults
 
 log = logging.getLogger(__name__)
 

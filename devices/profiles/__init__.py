@@ -5,8 +5,13 @@ from types import MappingProxyType
 
 from devices.gear.profile import Profile
 from devices.profiles.chirpstack import CHIRPSTACK
+from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.frigate import FRIGATE
 
-_PROFILES: tuple[Profile, ...] = (CHIRPSTACK, FRIGATE)
+_PROFILES: tuple[Profile, ...] = (
+    CHIRPSTACK,
+    FRIGATE,
+    CONTEC_CMS50,
+)
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.key: profile for profile in _PROFILES})

@@ -5,11 +5,13 @@ from types import MappingProxyType
 
 from firmware_sim.gear.base import SimGear
 from firmware_sim.gear.chirpstack import SimChirpStack
+from firmware_sim.gear.contec_cms50 import SimCms50
 from firmware_sim.gear.frigate import SimFrigate
 
 _GEAR: tuple[type[SimGear], ...] = (
     SimChirpStack,
     SimFrigate,
+    SimCms50,
 )
 
 SIMULATED_GEAR: Mapping[str, type[SimGear]] = MappingProxyType({gear.profile: gear for gear in _GEAR})

@@ -18,7 +18,7 @@ import serial
 
 from devices.gear.profile import SerialSetting
 from firmware_sim.gear.base import GearPart, Link, Port, SimGear
-from firmware_sim.tty import REOPEN_S, Delayed, LineFaults, Wakeup, read, write
+from firmware_sim.tty import REOPEN_S, Delayed, LineFaults, Wakeup, write
 
 log = logging.getLogger(__name__)
 
@@ -119,11 +119,9 @@ class SerialGear(SimGear):
         with Wakeup(port.fileno(), self._wake) as wakeup:
             while True:
                 self._wake.clear()
-                if wakeup.readable:
-                    wakeup.readable = False
-                    data = read(port.fileno())
-                    if self.powered:
-                        self.heard(data, self.clock())
+                data = wakeup.take()
+                if data and self.powered:
+                    self.heard(data, self.clock())
                 if self.powered:
                     self._live()
                     out += self._under_way.ripe(time.monotonic())

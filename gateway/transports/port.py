@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import serial
 
@@ -92,7 +93,7 @@ class PortThread(ABC):
 
     @abstractmethod
     def _converse(self, fd: int) -> None:
-        """Until `_stopping`, or until the port is to be opened anew. OSError for a port that is gone."""
+        """Until `_stopping`, or until `_setting` has changed. OSError for a port that is gone."""
 
     @abstractmethod
     def _end(self) -> bool:
@@ -110,36 +111,31 @@ class PortThread(ABC):
         while not self._stopping.is_set():
             setting = self._setting()
             try:
-                port = serial.Serial(
-                    self.line.port,
-                    setting.baud,
-                    bytesize=setting.bytesize,
-                    parity=setting.parity,
-                    stopbits=setting.stopbits,
-                    timeout=0,
-                    write_timeout=0,
-                    exclusive=True,
-                )
+                port = serial.Serial(self.line.port, **_pyserial(setting), timeout=0, write_timeout=0, exclusive=True)
             except (OSError, ValueError) as error:  # SerialException is an OSError
                 missing = isinstance(error, OSError) and error.errno == errno.ENOENT
                 awaited = missing and self._opened == 0 and time.monotonic() - began < PLUGGED_IN_WITHIN_S
                 self._set_state(LineState.DOWN, why_not_open(error, self.line.port, setting.baud), quiet=awaited)
             else:
-                if self._use(port):
+                if self._use(port, setting):
                     attempt = 0
-            if self._setting() == setting:
-                self._rest(REOPEN.delay_s(attempt))
-                attempt += 1
+            self._rest(REOPEN.delay_s(attempt))
+            attempt += 1
         self._set_state(LineState.DOWN, STOPPED, quiet=True)
         self._idle()
 
-    def _use(self, port: serial.Serial) -> bool:
+    def _use(self, port: serial.Serial, setting: SerialSetting) -> bool:
         """Converse until the port is lost or no longer wanted; whether somebody was heard."""
         with self._lock:
             self._opened += 1
         try:
             self._begin()
-            self._converse(port.fileno())
+            while not self._stopping.is_set():
+                self._converse(port.fileno())
+                if self._setting() != setting:  # what came at the former rate is garbage at the new one
+                    setting = self._setting()
+                    port.apply_settings(_pyserial(setting))
+                    port.reset_input_buffer()
         except OSError as error:
             log.info("serial line %s: %s", self.line.name, error)
             self._set_state(LineState.DOWN, GONE)
@@ -201,6 +197,15 @@ class PortThread(ABC):
         else:
             level = logging.INFO if quiet else logging.WARNING
             log.log(level, "serial line %s (%s) is %s: %s", self.line.name, self.line.port, state.value, reason)
+
+
+def _pyserial(setting: SerialSetting) -> dict[str, Any]:
+    return {
+        "baudrate": setting.baud,
+        "bytesize": setting.bytesize,
+        "parity": setting.parity,
+        "stopbits": setting.stopbits,
+    }
 
 
 @dataclass(slots=True)

@@ -83,6 +83,11 @@ SILENT = "集中器无应答，请检查集中器电源和接线 / the concentra
 WRONG_BAUD = (
     "只收到乱码，请检查波特率、接线和集中器型号 / only damaged frames; check the baud rate, wiring and the concentrator"
 )
+GEAR_NOTHING_YET = "串口已打开，尚未收到设备数据 / port open, nothing heard from the device yet"
+GEAR_SILENT = "设备无数据，请检查设备电源和接线 / the device is silent; check its power and the wiring"
+GEAR_WRONG_BAUD = (
+    "只收到乱码，请检查波特率、接线和设备型号 / only damaged frames; check the baud rate, wiring and model"
+)
 GONE = "适配器已拔出或断开，插回后自动恢复 / the adapter is gone; it is used again once it is plugged in"
 FAULT = "网关程序错误，正在重试，详见日志 / a fault in the gateway itself, see the log; trying again"
 STOPPED = "已停止 / stopped"

@@ -15,8 +15,9 @@ import pytest
 from devices.native import PROTOCOL_VERSION, Command
 from devices.observation import Channel
 from devices.serial_frames import Data, encode
-from firmware_sim.concentrator import Concentrator, LineFaults
+from firmware_sim.concentrator import Concentrator
 from firmware_sim.pty_cable import PtyCable
+from firmware_sim.tty import LineFaults
 from gateway.clock import SystemClock
 from gateway.journal.entry import Outcome
 from gateway.settings import SerialLine

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from devices.native import PROTOCOL_VERSION, Command, Message, decode
 from devices.observation import Channel
-from firmware_sim.concentrator import Concentrator, LineFaults
+from firmware_sim.concentrator import Concentrator
 from firmware_sim.pty_cable import PtyCable
+from firmware_sim.tty import LineFaults
 from gateway.clock import SystemClock
 from gateway.journal.entry import Done, Outcome
 from gateway.settings import SerialLine
