@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -39,6 +40,9 @@ READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 10.0
 STEADY_S = 60.0
 SAVE_EVERY_S = 1.0
+CONNECTIONS_MAX = 65_536
+"""Mosquitto lets in no more devices than it may have files open, and does not ask for more than it was given: a login
+shell gives 1,024. The system's own upper limit holds as well."""
 _RESTART = Backoff(0.2, 15.0)
 _PR_SET_PDEATHSIG = 1
 _EXPECTED = ("Plaintext passwords detected", "unacceptable protocol version of 5")
@@ -269,7 +273,7 @@ class ManagedBroker:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for the gateway, which then ends the broker last
-            preexec_fn=_end_with_parent(os.getpid()),
+            preexec_fn=_prepare(os.getpid()),
         )
         owner = psutil.Process()
         record = {
@@ -362,17 +366,19 @@ class ManagedBroker:
             ) from None
 
 
-def _end_with_parent(parent: int) -> Callable[[], None] | None:
-    """For the child, before exec: end politely when the gateway is gone, however it went. Linux only; elsewhere the
-    next start finds the orphan by its pid file."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
+def _prepare(parent: int) -> Callable[[], None]:
+    """For the child, before exec: room for every device's connection; and end politely when the gateway is gone,
+    however it went. That is for Linux only; elsewhere the next start finds the orphan by its pid file."""
+    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = CONNECTIONS_MAX if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS_MAX)
 
     def arrange() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
 
     return arrange
 

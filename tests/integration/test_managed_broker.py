@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -61,6 +63,29 @@ def test_only_known_users_get_in(tmp_path: Path, kind: BrokerKind) -> None:
         assert probe("127.0.0.1", port, "somebody", "") is not None
         for secret in (tmp_path / "broker").glob("*.conf"):
             assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_more_devices_get_in_than_a_login_shell_may_have_files_open(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections: list[socket.socket] = []
+    # Files of the broker's own, and one per device: 200 are not enough for 250.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        with Site(tmp_path, MOSQUITTO) as site:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for number in range(250):
+                connection = socket.create_connection(("127.0.0.1", site.broker.port), timeout=5)
+                connections.append(connection)
+                name, user, word = (text.encode() for text in (f"sos-{number}", "devices", site.users["devices"]))
+                body = b"\x00\x04MQTT\x04\xc2\x00\x00" + b"".join(
+                    len(part).to_bytes(2, "big") + part for part in (name, user, word)
+                )
+                connection.sendall(b"\x10" + bytes((len(body),)) + body)
+                assert connection.recv(4) == b"\x20\x02\x00\x00", f"device {number} was not let in"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for connection in connections:
+            connection.close()
 
 
 @both
