@@ -1,8 +1,9 @@
-"""The part of a community's YAML that the simulator needs: its id, its time zone, its devices."""
+"""The part of a community's YAML that the simulator needs: its id, its time zone, its bridges and its devices."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devices.kinds import KINDS
@@ -17,6 +18,21 @@ class SimulatedPlace:
     kind: str
     place: str
     resident: str | None = None
+    profile: str = "native"
+    bridge: str | None = None
+    address: str | None = None
+    """``address#part``; of native gear the id in its topics, where that is not ``id``."""
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBridge:
+    """One way in of off-the-shelf gear."""
+
+    id: str
+    profile: str
+    base: str = ""
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,12 @@ class SimulatedCommunity:
     id: str
     timezone: str
     devices: tuple[SimulatedPlace, ...]
+    bridges: tuple[SimulatedBridge, ...] = ()
+
+    @property
+    def native(self) -> tuple[SimulatedPlace, ...]:
+        """The devices that speak our own protocol."""
+        return tuple(device for device in self.devices if device.profile == "native")
 
 
 def load_community(path: Path) -> SimulatedCommunity:
@@ -31,15 +53,22 @@ def load_community(path: Path) -> SimulatedCommunity:
 
     Raises FileError naming file, line and key.
     """
-    heads: list[tuple[str, str]] = []
-    devices: dict[str, SimulatedPlace] = {}
-    _read(path, heads, devices, [])
-    if not heads:
+    found = _Found()
+    _read(path, found, [])
+    if not found.heads:
         raise FileError(f"{path}:1: community.id: missing; expected the community's id")
-    return SimulatedCommunity(heads[0][0], heads[0][1], tuple(devices.values()))
+    name, zone = found.heads[0]
+    return SimulatedCommunity(name, zone, tuple(found.devices.values()), tuple(found.bridges.values()))
 
 
-def _read(path: Path, heads: list[tuple[str, str]], devices: dict[str, SimulatedPlace], trail: list[Path]) -> None:
+@dataclass(slots=True)
+class _Found:
+    heads: list[tuple[str, str]] = field(default_factory=list)
+    devices: dict[str, SimulatedPlace] = field(default_factory=dict)
+    bridges: dict[str, SimulatedBridge] = field(default_factory=dict)
+
+
+def _read(path: Path, found: _Found, trail: list[Path]) -> None:
     if path.resolve() in trail:
         raise FileError(f"{path}:1: include: the file includes itself, by way of {trail[-1]}")
     document, lines = read(read_text(path), str(path))
@@ -47,26 +76,44 @@ def _read(path: Path, heads: list[tuple[str, str]], devices: dict[str, Simulated
         raise FileError(f"{path}:1: document: expected a mapping with community and devices")
     head = document.get("community")
     if isinstance(head, dict) and isinstance(head.get("id"), str):
-        heads.append((head["id"], str(head.get("timezone", "Asia/Shanghai"))))
-    listed = document.get("devices") or []
-    if not isinstance(listed, list):
-        raise FileError(f"{path}:{line_of(('devices',), lines)}: devices: expected a list")
-    for index, entry in enumerate(listed):
+        found.heads.append((head["id"], str(head.get("timezone", "Asia/Shanghai"))))
+    for index, entry in _listed(document, "devices", path, lines):
         device = _device(entry, f"{path}", ("devices", index), lines)
-        if device.id in devices:
+        if device.id in found.devices:
             line = line_of(("devices", index), lines)
             raise FileError(f"{path}:{line}: devices[{index}].id: {device.id} is given twice")
-        devices[device.id] = device
-    included = document.get("include") or []
-    if not isinstance(included, list):
-        raise FileError(f"{path}:{line_of(('include',), lines)}: include: expected a list of files")
-    for index, pattern in enumerate(included):
+        found.devices[device.id] = device
+    for index, entry in _listed(document, "bridges", path, lines):
+        bridge = _bridge(entry, f"{path}", ("bridges", index), lines)
+        found.bridges[bridge.id] = bridge
+    for index, pattern in _listed(document, "include", path, lines):
         files = sorted(path.parent.glob(str(pattern)))
         if not files:
             line = line_of(("include", index), lines)
             raise FileError(f"{path}:{line}: include[{index}]: no file is called {pattern} beside {path.name}")
         for file in files:
-            _read(file, heads, devices, [*trail, path.resolve()])
+            _read(file, found, [*trail, path.resolve()])
+
+
+def _listed(
+    document: Mapping[str, object], section: str, path: Path, lines: dict[Loc, int]
+) -> Iterator[tuple[int, object]]:
+    listed = document.get(section) or []
+    if not isinstance(listed, list):
+        raise FileError(f"{path}:{line_of((section,), lines)}: {section}: expected a list")
+    yield from enumerate(listed)
+
+
+def _bridge(entry: object, file: str, loc: Loc, lines: dict[Loc, int]) -> SimulatedBridge:
+    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not isinstance(entry.get("profile"), str):
+        line = line_of(loc, lines)
+        raise FileError(f"{file}:{line}: {loc[0]}[{loc[1]}]: expected a mapping with id and profile")
+    return SimulatedBridge(entry["id"], entry["profile"], str(entry.get("base") or ""), _options(entry))
+
+
+def _options(entry: Mapping[str, object]) -> dict[str, str]:
+    options = entry.get("options")
+    return {str(key): str(value) for key, value in options.items()} if isinstance(options, dict) else {}
 
 
 def _device(entry: object, file: str, loc: Loc, lines: dict[Loc, int]) -> SimulatedPlace:
@@ -83,7 +130,21 @@ def _device(entry: object, file: str, loc: Loc, lines: dict[Loc, int]) -> Simula
     resident = entry.get("resident")
     if resident is not None and not isinstance(resident, str):
         raise fault("resident", "a resident's id, as text")
-    return SimulatedPlace(entry["id"], entry["kind"], entry["place"], resident)
+    return SimulatedPlace(
+        entry["id"],
+        entry["kind"],
+        entry["place"],
+        resident,
+        profile=str(entry.get("profile") or "native"),
+        bridge=_text(entry, "bridge"),
+        address=_text(entry, "address"),
+        options=_options(entry),
+    )
+
+
+def _text(entry: Mapping[str, object], key: str) -> str | None:
+    value = entry.get(key)
+    return None if value is None else str(value)
 
 
 def choose(devices: tuple[SimulatedPlace, ...], count: int | None) -> tuple[SimulatedPlace, ...]:

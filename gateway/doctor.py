@@ -22,7 +22,9 @@ import typer
 from rich.console import Console
 
 from gateway.clock import SystemClock
+from gateway.gear.bridges import speaks_on_a_line
 from gateway.registry import store as registry_store
+from gateway.registry.model import Community, way_in
 from gateway.registry.secrets import references
 from gateway.settings import Settings
 from gateway.state.db import open_database
@@ -180,6 +182,7 @@ def _community(settings: Settings) -> Iterator[Finding]:
     )
     for name in sorted({name for name, *_ in references(community)}):
         yield from _secret(settings, name)
+    yield from _bridges(settings, community)
     line = community.emergency_line
     yield Finding(
         "ok" if line is not None else "warning",
@@ -188,6 +191,22 @@ def _community(settings: Settings) -> Iterator[Finding]:
         if line is not None
         else "none configured",
     )
+
+
+def _bridges(settings: Settings, community: Community) -> Iterator[Finding]:
+    """Does every bridge of gear have its way in?"""
+    ports = {line.name: line.port for line in settings.serial}
+    for bridge in community.bridges:
+        what = f"bridge {bridge.id}"
+        devices = sum(way_in(device, community.bridges)[0] == bridge.id for device in community.devices)
+        said = f"{bridge.profile}, {devices} devices"
+        if not speaks_on_a_line(bridge):
+            yield Finding("ok", what, said)
+        elif bridge.id in ports:
+            yield Finding("ok", what, f"{said} on {ports[bridge.id]}")
+        else:
+            hint = f"{said}: add {{name: {bridge.id}, port: /dev/…}} under serial in the settings"
+            yield Finding("error", what, hint)
 
 
 def _running(settings: Settings) -> Iterator[Finding]:
