@@ -93,6 +93,7 @@ class Observed:
 def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, redelivered: bool) -> Observed:
     """The observations in ``said``; ``memory`` is brought up to date. Never raises for what was said."""
     kind = KINDS[said.device.kind]
+    retained = retained or said.kept
     out = Observed([], [], [])
     metrics = _metrics(said, kind, out)
     events: list[str] = []

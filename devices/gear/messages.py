@@ -79,6 +79,8 @@ class Said:
     """True: it says (or its bridge does) that it is there; False: that it is gone."""
     observed_at_ms: int | None = None
     """The source's own time; None where it has none."""
+    kept: bool = False
+    """A bridge repeats what it had kept, as after its own start: as good as `Incoming.retained`."""
     identity: str | None = None
     """The source's own name for this message: the same again is the same message, and is decided once. Without ``:``.
     Digits alone are an order (a counter that grows); anything else is only a name. None where the source has none."""

@@ -65,6 +65,13 @@ def test_a_kept_alarm_never_heard_before_is_a_measurement() -> None:
     assert events(hear(memory, SMOKE, {"alarm": 1}, at_ms=NOON + 1)) == [None], "said again at a reconnect"
 
 
+def test_what_a_bridge_had_kept_itself_is_as_good_as_kept_by_the_broker() -> None:
+    memory = Memory()
+    (kept,) = hear(memory, SMOKE, {"alarm": 1}, kept=True).observations
+    assert (kept.event, kept.data) == (None, {"retained": True})
+    assert events(hear(memory, SMOKE, {"alarm": 0}, kept=True)) == ["smoke_cleared"]
+
+
 def test_a_kept_state_that_differs_from_what_is_known_is_news() -> None:
     """It changed while the gateway's session was lost."""
     memory = Memory()
