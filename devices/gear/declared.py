@@ -10,24 +10,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from devices.expression.functions import number
 from devices.gear.declared_compile import Compiler, Sort
-from devices.gear.declared_entry import Copies, Entry, Fields
+from devices.gear.declared_entry import Entry, Fields
 from devices.gear.declared_orders import Orders
-from devices.gear.kindmap import build_maps
+from devices.gear.jsontext import MAX_BYTES, json_value, shown
+from devices.gear.kindmap import Options, build_maps
 from devices.gear.messages import AddressBook, GearDevice, Incoming, Order, Reading
 from devices.gear.pattern import Pattern, compile_pattern, needed_filters
 from devices.gear.profile import Carrier, Profile
 from devices.gear.profile_document import convert
+from devices.gear.same import Repeats
 from devices.gear.yamltext import read
 from devices.kinds import KINDS
 from devices.native import Command
 from devices.observation import Refusal
-
-MAX_PAYLOAD = 262_144
-"""Bytes. The longest message of a bridge that describes all its gear is far below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,8 @@ def load_profile(text: str, file: str) -> Profile:
     """The profile in ``text``; ``file`` is its name in errors. Raises ProfileError."""
     document = read(text, file)
     written = convert(document)
-    maps = build_maps(document, ("kinds",), ("any",), written.device_options)
+    options: Options = {"option": written.device_options, "bridge": written.options}
+    maps = build_maps(document, ("kinds",), ("any",), options)
     compiler = Compiler(document, written)
     declaration = Declaration(
         written.key, written.carrier, compiler.sorts(maps), compiler.orders(), bool(written.options)
@@ -76,7 +74,7 @@ class _Door:
 
 
 class DeclaredGear:
-    """One bridge of a declared profile. Remembers the last transmissions of radio gear, and nothing else."""
+    """One bridge of a declared profile. Remembers by what a repeat is known (`devices.gear.same`), and nothing else."""
 
     def __init__(self, declaration: Declaration, base: str, options: Mapping[str, str]) -> None:
         """Raises ValueError."""
@@ -85,7 +83,7 @@ class DeclaredGear:
         self._declaration = declaration
         self._base = base
         self._bridge: Fields = {"bridge": dict(options)} if declaration.has_options else {}
-        self._copies = Copies()
+        self._repeats = Repeats()
         self._doors = [
             _Door(tuple(compile_pattern(topic, base) for topic in sort.topics), sort.entry)
             for sort in declaration.sorts
@@ -102,11 +100,11 @@ class DeclaredGear:
 
     def receive(self, incoming: Incoming, book: AddressBook) -> Reading:
         """What ``incoming`` says. Raises Refusal where it says nothing that can be used."""
-        if len(incoming.payload) > MAX_PAYLOAD:
+        if len(incoming.payload) > MAX_BYTES:
             raise Refusal(
                 "oversize",
                 field="payload",
-                expected=f"at most {MAX_PAYLOAD} bytes",
+                expected=f"at most {MAX_BYTES} bytes",
                 hint=f"got {len(incoming.payload)} bytes; no gear of this profile says so much",
             )
         if not incoming.payload and self._declaration.carrier == "mqtt":
@@ -127,7 +125,7 @@ class DeclaredGear:
                 continue
             if entry.ignore:
                 return Reading()
-            return entry.read(fields, outside, incoming, book, self._copies)
+            return entry.read(fields, outside, incoming, book, self._repeats)
         raise self._unfit(incoming, fitting, decoded)
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
@@ -166,14 +164,17 @@ def _decode(form: str, payload: bytes) -> object:
     """What ``payload`` holds; a Refusal where it is not of this form."""
     try:
         if form == "json":
-            return msgspec.json.decode(payload)
+            return json_value(payload)
         text = payload.decode("utf-8").strip()
-    except (ValueError, RecursionError) as error:
-        expected = "JSON" if form == "json" else "UTF-8 text"
-        return Refusal("malformed", field="payload", expected=expected, hint=str(error)[:200] or "it cannot be read")
+    except Refusal as refusal:
+        return refusal
+    except UnicodeDecodeError as error:
+        return Refusal(
+            "malformed", field="payload", expected="UTF-8 text", hint=f"{error.reason}; got {shown(payload)}"
+        )
     if form == "text":
         return text
     value = number(text)
     if value is None:
-        return Refusal("malformed", field="payload", expected="a number", hint=f"got {text[:60]!r}")
+        return Refusal("malformed", field="payload", expected="a number", hint=f"got {shown(text)}")
     return value

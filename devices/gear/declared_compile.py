@@ -68,9 +68,10 @@ class Compiler:
                 parts=self._parts(path, entry),
                 address=self._address(path, entry, levels),
                 part=self._part(path, entry, levels),
-                time=self._time((*path, "time"), entry.time),
+                time=self._number((*path, "time"), entry.time, "millis(x) makes ms of a time"),
                 identity=self._template((*path, "identity"), entry.identity) if entry.identity else None,
                 copying=self._copying(path, entry),
+                counter=self._number((*path, "counter"), entry.counter, "number(x) makes one of a text"),
                 presence=_evaluated(self._condition((*path, "presence"), entry.presence)),
                 maps=maps,
                 stranger=stranger,
@@ -128,20 +129,19 @@ class Compiler:
         return tuple(patterns)
 
     def _copying(self, path: Path, entry: MessageEntry) -> Copying | None:
+        ways = [key for key in ("identity", "counter", "copies") if getattr(entry, key)]
+        if len(ways) > 1:
+            raise self._twice((*path, ways[1]), "identity")
         if entry.copies is None:
             return None
-        if entry.identity:
-            raise self._twice((*path, "copies"), "identity")
         return Copying(entry.copies.within_s * 1000, frozenset(entry.copies.apart_from))
 
-    def _time(self, path: Path, text: str) -> Value | None:
+    def _number(self, path: Path, text: str, hint: str) -> Value | None:
         if not text:
             return None
         expression = self._made(path, compile_field, text)
         if expression.yields not in ("number", "any"):
-            raise self._document.error(
-                path, f"{text} is no instant", expected="a number of ms since the epoch", hint="millis(x) makes one"
-            )
+            raise self._document.error(path, f"{text} is no number", expected="a number", hint=hint)
         return expression.evaluate
 
     def _stranger(self) -> Stranger:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-
-import msgspec
+from dataclasses import dataclass, field, replace
 
 from devices.gear.kindmap import KindMap
 from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
 from devices.gear.pattern import Pattern, Template
+from devices.gear.same import Repeats
 from devices.observation import Refusal
 
 MAX_REPORTS = 200
 """So many reports are taken from one message."""
-MAX_COPIES = 4096
-"""So many transmissions are remembered to know their copies by."""
 _MAX_ADDRESS = 200
 _MAX_PART = 60
 _MAX_IDENTITY = 100
@@ -54,36 +48,6 @@ class Copying:
     apart_from: frozenset[str]
 
 
-@dataclass(slots=True)
-class _Transmission:
-    last_ms: int
-    observed_at_ms: int | None
-    identity: str
-
-
-@dataclass(slots=True)
-class Copies:
-    """The transmissions of the last seconds, by sender and content."""
-
-    _seen: OrderedDict[bytes, _Transmission] = field(default_factory=OrderedDict)
-
-    def first(
-        self, rule: Copying, address: str, fields: Fields, incoming: Incoming, at_ms: int | None
-    ) -> _Transmission:
-        """The transmission of which ``fields`` are a copy, or the first of."""
-        now_ms = incoming.received_at_ms
-        content = {key: value for key, value in fields.items() if key not in rule.apart_from}
-        key = hashlib.blake2b(f"{address}\n".encode() + _bytes_of(content, incoming.payload), digest_size=12).digest()
-        known = self._seen.get(key)
-        if known is None or not 0 <= now_ms - known.last_ms <= rule.within_ms:
-            known = self._seen[key] = _Transmission(now_ms, at_ms, f"{now_ms}-{key.hex()}")
-        known.last_ms = now_ms
-        self._seen.move_to_end(key)
-        while len(self._seen) > MAX_COPIES:
-            self._seen.popitem(last=False)
-        return known
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One compiled entry. Without state: it belongs to all bridges of its profile."""
@@ -102,6 +66,7 @@ class Entry:
     time: Value | None
     identity: Template | None
     copying: Copying | None
+    counter: Value | None
     presence: Condition | None
     maps: Mapping[str, KindMap]
     stranger: Stranger
@@ -113,7 +78,9 @@ class Entry:
             return {self.called.fill(levels) or PAYLOAD: document}
         return document if isinstance(document, dict) else {PAYLOAD: document}
 
-    def read(self, payload: Fields, outside: Fields, incoming: Incoming, book: AddressBook, copies: Copies) -> Reading:
+    def read(
+        self, payload: Fields, outside: Fields, incoming: Incoming, book: AddressBook, repeats: Repeats
+    ) -> Reading:
         """What the message says. ``outside``: what is known apart from the payload (levels of the topic).
 
         Raises Refusal where the message does not hold what the entry promises.
@@ -123,7 +90,7 @@ class Entry:
             if not isinstance(below, dict):
                 raise _not_there(self.fields, "an object")
             payload = {**payload, **below}
-        out = _Out(incoming, book, copies)
+        out = _Out(incoming, book, repeats)
         for number, report in enumerate(self._reports(payload, outside)):
             if number == MAX_REPORTS:
                 out.faults.append(
@@ -173,7 +140,7 @@ class Entry:
             here = {**fields, **groups.get(self.default_part, {})}
             out.announce(self.stranger.announced(named, here, heard=True))
             return
-        observed_at_ms, identity = self._when_and_which(fields, address, out)
+        observed_at_ms, identity, over = self._when_and_which(fields, address, part or "", out)
         presence = None if self.presence is None else self.presence(fields)
         for device in concerned:
             kind_map = self.maps.get(device.kind)
@@ -184,7 +151,7 @@ class Entry:
             said, faults = kind_map.said(
                 device, here, observed_at_ms=observed_at_ms, identity=identity, presence=presence
             )
-            out.said.append(said)
+            out.said.append(replace(said, events=()) if over else said)
             out.faults.extend(faults)
 
     def _whose(self, fields: Fields, book: AddressBook) -> tuple[str, tuple[GearDevice, ...]]:
@@ -214,17 +181,27 @@ class Entry:
                     break
         return groups
 
-    def _when_and_which(self, fields: Fields, address: str, out: _Out) -> tuple[int | None, str | None]:
+    def _when_and_which(
+        self, fields: Fields, address: str, part: str, out: _Out
+    ) -> tuple[int | None, str | None, bool]:
+        """The source's own time, its name of the message, and whether what happened in it is over."""
         at = None if self.time is None else self.time(fields)
-        at_ms = None
-        if isinstance(at, float) and math.isfinite(at) and 0 <= at < _LATEST_MS:
-            at_ms = int(at)
+        at_ms = int(at) if isinstance(at, float) and 0 <= at < _LATEST_MS else None
+        now_ms = out.incoming.received_at_ms
         if self.copying is not None:
             # What differs between the copies must not make two messages of them: they are told alike.
-            first = out.copies.first(self.copying, address, fields, out.incoming, at_ms)
-            return first.observed_at_ms, first.identity
+            content = {key: value for key, value in fields.items() if key not in self.copying.apart_from}
+            first = out.repeats.transmission(
+                address, content, out.incoming.payload, self.copying.within_ms, at_ms, now_ms
+            )
+            return first.observed_at_ms, first.identity, False
+        if self.counter is not None:
+            count = self.counter(fields)
+            if isinstance(count, float) and 0 <= count < _LATEST_MS:
+                name, over = out.repeats.counted(address, part, count, retained=out.incoming.retained, now_ms=now_ms)
+                return at_ms, name, over and not out.incoming.retained
         identity = None if self.identity is None else self.identity.fill(fields)
-        return at_ms, identity.replace(":", ".")[:_MAX_IDENTITY] if identity else None
+        return at_ms, identity.replace(":", ".")[:_MAX_IDENTITY] if identity else None, False
 
     def _not_of_this_profile(self, device: GearDevice) -> Refusal:
         return Refusal(
@@ -242,7 +219,7 @@ class _Out:
 
     incoming: Incoming
     book: AddressBook
-    copies: Copies
+    repeats: Repeats
     said: list[Said] = field(default_factory=list)
     announced: dict[str, Announced] = field(default_factory=dict)
     faults: list[Refusal] = field(default_factory=list)
@@ -253,14 +230,6 @@ class _Out:
 
 def _fields_of(item: object) -> Mapping[str, object]:
     return item if isinstance(item, dict) else {"value": item}
-
-
-def _bytes_of(content: Fields, payload: bytes) -> bytes:
-    """The same bytes for the same content, whatever the order of its keys."""
-    try:
-        return msgspec.json.encode(content, order="deterministic")
-    except (ValueError, OverflowError, RecursionError):  # a number of thousands of digits
-        return payload
 
 
 def _dig(fields: Mapping[str, object], path: tuple[str, ...]) -> object:

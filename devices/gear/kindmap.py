@@ -42,6 +42,8 @@ _SHOWN = 60
 _Rows = Mapping[str, tuple[str, Path]]
 """Key → its expression, and where that stands."""
 _Made = TypeVar("_Made")
+Root = Literal["option", "bridge"]
+Options = Mapping[Root, Collection[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ class KindMap:
         metrics: _Rows,
         events: _Rows,
         data: _Rows,
-        options: Collection[str] | None = None,
+        options: Options | None = None,
     ) -> None:
-        """``options``: those that a device may have; None where all are taken. Raises ProfileError."""
+        """``options``: see `build_maps`. Raises ProfileError."""
         self.kind = kind.key
         measured = [_metric(kind, document, key, *row) for key, row in metrics.items()]
         conditions = {key: compiled(document, path, compile_condition, text) for key, (text, path) in events.items()}
@@ -79,9 +81,9 @@ class KindMap:
             *((data[key][1], value.names) for key, value in values.items()),
         ]
         self._reads_options = any(name.startswith("option.") for _, names in read for name in names)
-        if options is not None:
+        for root, known in (options or {}).items():
             for path, names in read:
-                check_options(document, path, names, "option", options)
+                check_options(document, path, names, root, known)
 
     def said(
         self,
@@ -131,11 +133,12 @@ def load_maps(text: str, name: str) -> Mapping[str, KindMap]:
 
 
 def build_maps(
-    document: Document, path: Path, shared: Path | None = None, options: Collection[str] | None = None
+    document: Document, path: Path, shared: Path | None = None, options: Options | None = None
 ) -> Mapping[str, KindMap]:
     """The maps below ``path`` of a document, by kind; what all share stands there as ``any``, or at ``shared``.
 
-    ``options``: those that a device may have; None where all are taken. Raises ProfileError.
+    ``options``: the options that may be given to a device (``option``) and to its bridge (``bridge``); None where any
+    is taken. Raises ProfileError.
     """
     table = _table(document, path, _at(document, path))
     shared = (*path, ANY) if shared is None else shared
@@ -168,12 +171,13 @@ def compiled(document: Document, path: Path, make: Callable[[str], _Made], text:
         return make(text)
     except ExpressionError as error:
         where = "" if error.position is None else f"column {error.position} of the expression: "
-        raise document.error(path, f"{where}{error.problem}", expected=error.expected, hint=error.hint) from None
+        hint = error.hint
+        if text.count("(") > text.count(")"):
+            hint = "between { and } a comma ends the expression: put it in single quotes, or on a line of its own"
+        raise document.error(path, f"{where}{error.problem}", expected=error.expected, hint=hint) from None
 
 
-def check_options(
-    document: Document, path: Path, names: Collection[str], root: Literal["option", "bridge"], known: Collection[str]
-) -> None:
+def check_options(document: Document, path: Path, names: Collection[str], root: Root, known: Collection[str]) -> None:
     """An expression reads no option that nobody can give. Raises ProfileError."""
     for name in sorted(names):
         option = name.removeprefix(f"{root}.")

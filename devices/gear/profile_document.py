@@ -52,6 +52,10 @@ class MessageEntry(msgspec.Struct, forbid_unknown_fields=True):
     part: Annotated[str, Meta(description="The part of the device that it is about: {id}.")] = ""
     time: Annotated[str, Meta(description="Expression: the source's own time, in ms since the epoch.")] = ""
     identity: Annotated[str, Meta(description="The source's own name of this message: {counter}.")] = ""
+    counter: Annotated[
+        str,
+        Meta(description="Expression: a count of presses that a repeat does not change, and a power cut sets to 0."),
+    ] = ""
     copies: Copies | None = None
     presence: Annotated[str, Meta(description="Condition: true says it is there, false that it is gone.")] = ""
 
