@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from devices.kinds import KINDS
 from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
 from gateway.cases import machine
@@ -22,8 +24,12 @@ from gateway.cases.commands import (
 )
 from gateway.cases.model import Case, EndMomentaryAlarms, Ladder, Stage, TimerName
 from gateway.cases.turn import Moved
-from gateway.decider import case_rows
+from gateway.decider import care_rows, case_rows
+from gateway.decider.care import TECHNICAL, hides
 from gateway.decider.view import View
+from gateway.registry.care import Care
+from gateway.rules.document import EventRule
+from gateway.state import tables as t
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +46,14 @@ class Decision:
     said: bool = False
     """Whether something was put into the outbox."""
 
-    def alarm(self, change: AlarmChange) -> None:
-        """A rule moved an alarm: open a case, or tell the one that is open."""
+    def alarm(self, change: AlarmChange, care: Care | None = None) -> None:
+        """A rule moved an alarm: open a case, or tell the one that is open.
+
+        ``care``: the device was being worked on when it happened, and some of its alarms are told to nobody.
+        """
+        if care is not None and hides(care.mode, change):
+            care_rows.hide(self.connection, care, change, self.now_ms)
+            return
         if change.move in (AlarmMove.RAISED, AlarmMove.REPEATED):
             self._raised(change)
             return
@@ -49,6 +61,34 @@ class Decision:
         case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
         if case_id is not None:
             self._step(case_id, AlarmHeard(change=change))
+
+    def settle(self, care: Care) -> None:
+        """The work on a device is over, or goes on in another mode: what still holds and nobody was told is told now.
+
+        A moment (a press) held then and holds no more. What a device says of itself in a moment may still be so: a
+        state of the device tells.
+        """
+        for held in self.view.rules.held_by(care.device, "", self.now_ms):
+            if case_rows.open_alarm_case(self.connection, held.rule, held.subject) is not None:
+                continue  # somebody was told
+            if care.running(self.now_ms) and hides(care.mode, held):
+                continue
+            if held.momentary and not self._still_on(held):
+                self.view.rules.end_momentary(held.rule, held.subject)
+                continue
+            hidden = care_rows.last_hidden(self.connection, care.device, held)
+            why = "still so when the work on the device ended"
+            more = {"explanation": f"{hidden.explanation}; {why}", "evidence": hidden.evidence} if hidden else {}
+            self.alarm(held.model_copy(update={"explanation": why} | more))
+        care_rows.settled(self.connection, care, self.now_ms)
+
+    def _still_on(self, held: AlarmChange) -> bool:
+        device, rule = self.view.directory.device(held.device or ""), self.view.rules.rule(held.rule)
+        if device is None or not isinstance(rule, EventRule) or held.type not in TECHNICAL:
+            return False
+        query = sa.select(t.device_states.c.states).where(t.device_states.c.device == device.id)
+        states = json.loads(self.connection.execute(query).scalar_one_or_none() or "{}")
+        return any(row.on in rule.events and states.get(row.key) == 1 for row in KINDS[device.kind].states.values())
 
     def undecidable(self, observation: Observation) -> None:
         """The rules' code fails on something urgent: people are told that something was said, and judge themselves.
@@ -105,6 +145,7 @@ class Decision:
         if case_id is not None:
             # Closed never reopens, and of what is done nobody is told any more: what comes again is a new episode.
             case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
+        change = change.model_copy(update={"move": AlarmMove.RAISED})  # for people it begins here
         ladder = self._ladder(change, case)
         joined = case_rows.joinable(self.connection, change, ladder.life_safety, self.now_ms)
         if joined is not None:

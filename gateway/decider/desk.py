@@ -17,13 +17,15 @@ import sqlalchemy as sa
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Refused
 from gateway.clock import Clock
-from gateway.decider import auditor, case_rows, device_rows
+from gateway.decider import auditor, care_rows, case_rows, device_rows
+from gateway.decider.care import belongs
 from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
 from gateway.decider.health import Changed, Health
 from gateway.decider.view import View
 from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
+from gateway.registry import care as cares
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
 
@@ -119,6 +121,7 @@ class Desk:
         def move(decision: Decision) -> set[str]:
             for case_id in case_rows.timed_cases(decision.connection):
                 self._apart(decision, f"clock step of {case_id}", partial(decision.clock_stepped, case_id, by_ms))
+            care_rows.move(decision.connection, by_ms)
             if by_ms > 0:
                 decision.view.rules.started(decision.now_ms)  # back, the rules notice by themselves
             return set()
@@ -208,21 +211,27 @@ class Desk:
 
     def _decide(self, decision: Decision, lane: Lane, entries: list[Entry]) -> set[str]:
         observed: list[Observation] = []
+        worked_on = cares.remembered(decision.connection, decision.now_ms)
         for entry in entries:
             if (lane, entry.position) in self._poisoned:
                 continue
             observation = entry.observation
+            care = worked_on.get(observation.device)
+            care = care if care is not None and belongs(care, observation) else None
             try:
                 if observation.event == "command_result":
                     self._command_result(decision, observation)
+                elif observation.event is not None and care is not None and care.mode == "test":
+                    care_rows.tried(decision.connection, care, observation, decision.now_ms)
                 for change in decision.view.rules.observe(observation, decision.now_ms):
-                    decision.alarm(change)
+                    decision.alarm(change, care)
             except Exception as error:
                 if case_rows.machines_trouble(error):
                     raise
                 raise _Undecidable(entry) from error
             observed.append(observation)
         devices = device_rows.note(decision.connection, observed, decision.now_ms)
+        devices |= worked_on.keys() & {observation.device for observation in observed}
         values = {"position": entries[-1].position}
         decision.connection.execute(
             insert(decision.connection, t.cursors)
@@ -264,9 +273,11 @@ class Desk:
         if lane is Lane.URGENT and observation.event not in HOUSEKEEPING:
 
             def tell(decision: Decision) -> set[str]:
-                self._apart(
-                    decision, f"to tell of {observation.message_id}", partial(decision.undecidable, observation)
-                )
+                care = cares.find(decision.connection, observation.device, decision.now_ms)
+                if care is None or care.mode != "test" or not belongs(care, observation):
+                    self._apart(
+                        decision, f"to tell of {observation.message_id}", partial(decision.undecidable, observation)
+                    )
                 return set()
 
             self.commit(tell)
@@ -315,10 +326,27 @@ class Desk:
 
         def tick(decision: Decision) -> set[str]:
             nonlocal told
+            worked_on = cares.running(decision.connection, decision.now_ms)
             for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms, limit=SILENCE_BATCH):
                 told += 1
-                self._apart(decision, f"{change.rule} about {change.subject}", partial(decision.alarm, change))
+                care = worked_on.get(change.device or "")
+                self._apart(decision, f"{change.rule} about {change.subject}", partial(decision.alarm, change, care))
             return set()
 
         self.commit(tick)
         return told >= SILENCE_BATCH
+
+    def settle_care(self) -> None:
+        """The work on a device is over: what still holds and was told to nobody is told now."""
+        read_until_ms = min(self._read_until_ms.values()) if len(self._read_until_ms) == len(Lane) else None
+        with reading(self._engine) as connection:
+            due = care_rows.due(connection, self._clock.now_ms(), read_until_ms)
+
+        def settle(decision: Decision) -> set[str]:
+            for care in due:
+                if not self._apart(decision, f"the care of {care.device}", partial(decision.settle, care)):
+                    care_rows.postpone(decision.connection, care, decision.now_ms + AGAIN_MS)
+            return {care.device for care in due}
+
+        if due:
+            self.commit(settle)

@@ -87,8 +87,12 @@ device_care = sa.Table(
     sa.Column("until_ms", _ms, nullable=False),
     sa.Column("actor", _text, nullable=False),
     sa.Column("reason", _text, nullable=False),
+    sa.Column("clock_offset_ms", _ms),
+    sa.Column("settle_ms", _ms),
 )
-"""Devices that are being worked on: ``maintenance`` or ``test``. Always with an end; past it the row means nothing."""
+"""Devices that are being worked on: ``maintenance`` or ``test``. Always with an end; past it the row only says which
+late messages belong to it. ``clock_offset_ms``: how far the device's clock was off before. ``settle_ms``: when the
+decider has to look which alarms that were told to nobody still hold; NULL when that is done."""
 
 device_history = sa.Table(
     "device_history",

@@ -21,6 +21,8 @@ def upgrade() -> None:
         sa.Column("until_ms", sa.BigInteger(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("clock_offset_ms", sa.BigInteger(), nullable=True),
+        sa.Column("settle_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("device"),
     )
     op.create_table(
