@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from devices.observation import Channel
 from firmware_sim.device import Action, Args, Setting, SimDevice
+from firmware_sim.signals.clicks import KioskUse
 from firmware_sim.signals.day import bump, local_hour
-from firmware_sim.signals.noise import Drift, poisson
+from firmware_sim.signals.noise import Drift
 
 
 class Kiosk(SimDevice):
@@ -17,15 +18,12 @@ class Kiosk(SimDevice):
 
     def __init__(self, device_id: str, setting: Setting) -> None:
         super().__init__(device_id, setting)
-        self._daily = self.rng.uniform(120.0, 320.0)
+        self._use = KioskUse(self.rng, setting.zone)
         self._inside = Drift(self.rng, sigma=0.8, tau_s=3600)
 
     def measure(self, now_ms: int) -> dict[str, float]:
         hour = local_hour(now_ms, self.setting.zone)
-        # bells of 6 hours' width in all, so that a day's clicks come to about ``_daily``
-        by_hour = (bump(hour, 9.5, 1.6) + 0.7 * bump(hour, 15.5, 1.8) + 0.4 * bump(hour, 19.0, 1.2)) / 8.4
-        clicks = poisson(self.rng, self._daily * by_hour * self.heartbeat_s / 3600)
-        searches = sum(self.rng.random() < 0.3 for _ in range(clicks))
+        clicks, searches = self._use.read(now_ms, self.heartbeat_s)
         warmth = 34.0 + 3.0 * bump(hour, 15.0, 4.0) + self._inside.at(now_ms)
         return {"clicks": clicks, "searches": searches, "temperature": round(warmth, 1)}
 

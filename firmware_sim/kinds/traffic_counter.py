@@ -1,9 +1,9 @@
-"""Traffic counter at a road station: flow, occupancy and speed by the minute."""
+"""Traffic counter at a road station: flow, occupancy and speed by the minute, of the road and of each lane; classes."""
 
 from __future__ import annotations
 
-from firmware_sim.device import Action, Args, Setting, SimDevice, number
-from firmware_sim.signals.traffic import Road
+from firmware_sim.device import Action, ActionError, Args, Setting, SimDevice, number
+from firmware_sim.signals.traffic import LaneReading, Road, RoadReading
 
 
 class TrafficCounter(SimDevice):
@@ -18,12 +18,29 @@ class TrafficCounter(SimDevice):
         self.road = Road(self.rng, self.setting.zone)
 
     def measure(self, now_ms: int) -> dict[str, float]:
-        return self.road.measure(now_ms, self.heartbeat_s)
+        reading = self.road.read(now_ms, self.heartbeat_s)
+        metrics = _metrics(reading, "")
+        for lane, its_reading in enumerate(reading.lanes, 1):
+            metrics |= _metrics(its_reading, f"_lane{lane}")
+        return metrics | {f"count_{kind}": count for kind, count in reading.counts.items()}
 
     def incident(self, now_ms: int, args: Args) -> None:
-        """Take away a part of the road (``severity`` 0 to 1; 0 clears it)."""
-        self.road.incident(number(args, "severity", 0.7))
+        """Take away a part of the road (``severity`` 0 to 1; 0 clears it), ``where``: ahead of it or behind."""
+        where = args.get("where", "ahead")
+        if where not in ("ahead", "behind"):
+            raise ActionError(f"where: expected ahead or behind, got {where!r}")
+        self.road.incident(number(args, "severity", 0.7), where="ahead" if where == "ahead" else "behind")
         self.report(now_ms)
 
+    def market(self, now_ms: int, args: Args) -> None:
+        """Hold a market at the road (``on`` 1), or end it (0)."""
+        self.road.market(number(args, "on", 1.0) > 0)
+
     def actions(self) -> dict[str, Action]:
-        return {**super().actions(), "incident": self.incident}
+        return {**super().actions(), "incident": self.incident, "market": self.market}
+
+
+def _metrics(reading: RoadReading | LaneReading, suffix: str) -> dict[str, float]:
+    """Speed is left out where nothing passed."""
+    metrics = {f"flow{suffix}": round(reading.flow), f"occupancy{suffix}": round(reading.occupancy, 1)}
+    return metrics if reading.speed is None else metrics | {f"speed{suffix}": round(reading.speed, 1)}

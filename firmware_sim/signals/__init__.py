@@ -26,15 +26,19 @@ modelled on.
                 day: ``at(now_ms)`` (room, doing, in bed, visitors), ``stays(from_ms, to_ms)``,
                 ``movements(room, from_ms, to_ms)`` for motion, ``present(room, now_ms)`` for presence,
                 ``openings(door, from_ms, to_ms)`` for contacts, ``in_bed(now_ms)`` and ``bed_changes(from_ms, to_ms)``,
-                ``doses(from_ms, to_ms)`` for a medication box; ``habits``; ``ROOMS``, ``DOORS``
-`traffic`       ``Road(rng, zone)``: ``read(now_ms, period_s)`` by lane and class, ``measure(…)`` in sum,
-                ``incident(severity, where=)``, ``market(on)``
-`bins`          ``Bin(rng, zone)``: ``read(now_ms)`` (fill, temperature), ``collect(now_ms)``, ``burn(now_ms)``
+                ``doses(from_ms, to_ms)`` for a medication box; ``next_opening(door, after_ms)``,
+                ``next_movement(room, after_ms)``, ``next_change(now_ms)``; ``habits``; ``ROOMS``, ``DOORS``
+`traffic`       ``Road(rng, zone)``: ``read(now_ms, period_s)`` (flow, occupancy, speed, counts by class; of the road
+                and of each lane), ``incident(severity, where=)``, ``market(on)``
+`bins`          ``Bin(rng, zone)``: ``read(now_ms)`` (fill, temperature, collected), ``collect(now_ms)``,
+                ``burn(now_ms)``, ``put_out()``
 `clicks`        ``KioskUse(rng, zone)``: ``read(now_ms, period_s)`` (clicks, searches); 8,000 a day over a district
-`weather`       ``Weather(seed, zone)``: ``read(now_ms)`` (temperature, humidity, pm25, pm10, pressure, illuminance)
+`weather`       ``Weather(seed, zone)``: ``read(now_ms)`` (temperature, humidity, pressure, pm25, pm10, illuminance,
+                wind_speed)
 `air`           ``Room(tau_s=)``, a well-mixed room for gas in %LEL or CO in ppm: ``feed(now_ms, steady)``,
                 ``air(now_ms, tau_s)``, ``at(now_ms)``
-`fire`          ``Fire(began_ms, growth=)``: ``obscuration(now_ms)`` in dB/m, ``warming(now_ms)`` in K
+`fire`          ``Fire(began_ms, growth=)``: ``obscuration(now_ms)`` in dB/m, ``warming(now_ms)`` in K,
+                ``put_out(now_ms)``
 `battery`       ``Cell(chemistry)``: ``volts(used, celsius=, load_ma=)``, ``percent(volts)`` as firmware shows it
 `radio`         ``Link(rng, technology)``: ``rssi(now_ms)``, ``lqi(rssi)``, ``snr(rssi)``, ``loss(rssi)``
 ==============  =======================================================================================================
