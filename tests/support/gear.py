@@ -77,6 +77,7 @@ class Bench:
         retained: bool = False,
         redelivered: bool = False,
         after_ms: int = 5000,
+        content_type: str = "",
     ) -> Heard:
         """A message, ``after_ms`` later than the one before. Bytes and texts go as they are, all else as JSON."""
         self.now_ms += after_ms
@@ -87,6 +88,7 @@ class Bench:
             received_at_ms=self.now_ms,
             retained=retained,
             redelivered=redelivered,
+            content_type=content_type,
         )
         reading = self.gear.receive(incoming, self.book)
         heard = Heard(
