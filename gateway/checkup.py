@@ -112,7 +112,7 @@ class Checkup:
             )
         for transport in self._organs.lines:
             line = transport.health()
-            yield _line_part(f"serial-{line.line}", line)
+            yield _line_part(line, name=f"serial-{line.line}")
         for bridge in self._organs.bridges.health():
             yield _bridge_part(bridge)
 
@@ -219,7 +219,7 @@ class Checkup:
         )
 
 
-def _line_part(name: str, line: PortHealth) -> Part:
+def _line_part(line: PortHealth, *, name: str) -> Part:
     up = line.state is LineState.UP
     zh, _, en = line.reason.partition(" / ")
     return Part(
@@ -233,24 +233,23 @@ def _line_part(name: str, line: PortHealth) -> Part:
 
 
 def _bridge_part(bridge: BridgeHealth) -> Part:
-    name = f"bridge-{bridge.bridge}"
     if bridge.port is not None:
-        return _line_part(name, bridge.port)
+        return _line_part(bridge.port, name=f"bridge-{bridge.bridge}")
     lane = bridge.lane
     if lane is None:
-        return Part(name=name, state="failed", critical=False, zh=bridge.trouble, en=bridge.trouble)
-    if not lane.connected:
+        zh = en = bridge.trouble
+    elif not lane.connected:
         zh, en = f"未连接：{lane.why}", f"not connected: {lane.why}"
     elif lane.last_message_ms is None:
         zh, en = f"已连接，{bridge.profile} 尚无消息", f"connected; nothing from {bridge.profile} yet"
     else:
         zh, en = f"已连接（{bridge.profile}）", f"connected ({bridge.profile})"
-    heard = lane.last_message_ms is not None
+    heard = lane is not None and lane.last_message_ms is not None
     return Part(
-        name=name,
-        state="failed" if not lane.connected else "ok" if heard else "degraded",
+        name=f"bridge-{bridge.bridge}",
+        state="failed" if lane is None or not lane.connected else "ok" if heard else "degraded",
         critical=False,
         zh=zh,
         en=en,
-        since_ms=lane.since_ms,
+        since_ms=lane.since_ms if lane is not None else None,
     )
