@@ -30,7 +30,7 @@ modelled on.
                 ``next_movement(room, after_ms)``, ``next_change(now_ms)``; ``habits``; ``ROOMS``, ``DOORS``
 `traffic`       ``Road(rng, zone)``: ``read(now_ms, period_s)`` (flow, occupancy, speed, counts by class; of the road
                 and of each lane), ``incident(severity, where=)``, ``market(on)``
-`bins`          ``Bin(rng, zone)``: ``read(now_ms)`` (fill, temperature, collected), ``collect(now_ms)``,
+`bins`          ``Bin(rng, weather)``: ``read(now_ms)`` (fill, temperature, collected), ``collect(now_ms)``,
                 ``burn(now_ms)``, ``put_out()``
 `clicks`        ``KioskUse(rng, zone)``: ``read(now_ms, period_s)`` (clicks, searches); 8,000 a day over a district
 `weather`       ``Weather(seed, zone)``: ``read(now_ms)`` (temperature, humidity, pressure, pm25, pm10, illuminance,

@@ -25,14 +25,14 @@ class BinReading:
 
 
 class Bin:
-    """One bin. ``daily`` is how much comes in a day in % of its volume; ``rounds`` the hours of collection."""
+    """One bin in that weather. ``daily`` is how much comes in a day in % of its volume; ``rounds`` the hours of collection."""
 
     def __init__(
-        self, rng: random.Random, zone: str, *, daily: float | None = None, rounds: tuple[float, ...] = (6.5,)
+        self, rng: random.Random, weather: Weather, *, daily: float | None = None, rounds: tuple[float, ...] = (6.5,)
     ) -> None:
         self._rng = rng
-        self._zone = zone
-        self._weather = Weather(f"bins/{zone}", zone)
+        self._weather = weather
+        self._zone = weather.zone
         self._daily = rng.uniform(35.0, 95.0) if daily is None else daily
         self._bag = rng.uniform(1.2, 3.0)
         self._rounds = rounds

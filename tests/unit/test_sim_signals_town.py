@@ -21,6 +21,7 @@ from firmware_sim.signals.traffic import CLASSES, JAM_DENSITY, LENGTH_KM, LaneRe
 from firmware_sim.signals.weather import Weather
 
 ZONE = "Asia/Shanghai"
+WEATHER = Weather("town", ZONE)
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 MONDAY = midnight_ms(date(2026, 9, 21), ZONE)
 
@@ -157,7 +158,7 @@ def test_free_traffic_comes_by_chance() -> None:
 def test_bins_fill_when_people_come_down_and_are_emptied_by_the_round() -> None:
     by_hour: dict[int, float] = {}
     for number in range(30):
-        one = Bin(random.Random(number), ZONE, daily=60)
+        one = Bin(random.Random(number), WEATHER, daily=60)
         readings = [(MONDAY + step * 15 * MINUTE, one.read(MONDAY + step * 15 * MINUTE)) for step in range(7 * 96)]
         emptied = [local_hour(at, ZONE) for at, reading in readings if reading.collected]
         assert len(emptied) in (6, 7)
@@ -174,7 +175,7 @@ def test_bins_fill_when_people_come_down_and_are_emptied_by_the_round() -> None:
 
 
 def test_a_bin_burns_and_is_put_out() -> None:
-    one = Bin(random.Random(1), ZONE)
+    one = Bin(random.Random(1), WEATHER)
     cold = one.read(MONDAY + 12 * HOUR).temperature
     one.burn(MONDAY + 12 * HOUR)
     assert one.read(MONDAY + 12 * HOUR + 7 * MINUTE).temperature > 150
