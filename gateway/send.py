@@ -21,7 +21,7 @@ from devices.native import Message, decode, encode, topic
 from devices.observation import Channel, Refusal
 from gateway.clock import SystemClock
 from gateway.registry import store
-from gateway.registry.model import Community, Device
+from gateway.registry.model import NATIVE, Community, Device
 from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, read_settings
 
 WITHIN_S = 10.0
@@ -52,12 +52,13 @@ def send(
     message = Message(v=1, boot=secrets.randbits(32), seq=1, t=now_ms, event=event, metrics=metrics)
     channel = Channel.TELEMETRY if event is None else Channel.EVENT
     payload = encode(message, "json")
-    _check(_registered(community, device), channel, payload, now_ms)
+    known = _registered(community, device)
+    _check(known, channel, payload, now_ms)
     try:
         password = loaded.secrets.get("MQTT_DEVICE_PASSWORD")
     except KeyError as error:
         fail("缺少密码 a password is missing", f"{error.args[0]}; the gateway's first start makes it")
-    where = topic(community.community.id, device, channel)
+    where = topic(community.community.id, known.address or known.id, channel)
     failed = _publish(host, port, loaded.broker.tls_ca, username, password, where, payload)
     if failed:
         fail("未送达 not sent", failed)
@@ -91,7 +92,15 @@ def _registered(community: Community, device: str) -> Device:
             f"名册中没有设备 there is no device {device!r} in the registry",
             f"did you mean {', '.join(near)}?" if near else "`anju devices list` shows all",
         )
-    return known[device]
+    found = known[device]
+    if found.profile != NATIVE:
+        fail(
+            f"{device} 不使用原生协议 does not speak the native protocol, but {found.profile}",
+            f"`anju devices try {found.profile} < payload` shows what a payload of it becomes",
+        )
+    if found.status == "retired":
+        fail(f"{device} 已停用 is retired: nobody would listen", "`anju devices list` shows the active ones")
+    return found
 
 
 def _check(device: Device, channel: Channel, payload: bytes, now_ms: int) -> None:

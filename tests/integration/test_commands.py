@@ -302,6 +302,22 @@ def test_send_says_what_the_gateway_would_not_take(home: Path) -> None:
         assert run("send", *wrong, "--data-dir", home).exit_code == 2
 
 
+def test_send_is_for_native_devices_that_are_heard(tmp_path: Path) -> None:
+    document = community(1)
+    document["bridges"] = [{"id": "lora", "profile": "chirpstack"}]
+    document["devices"] += [
+        {"id": "node-1", "kind": "leak", "profile": "chirpstack", "address": "24e124", "place": "door-1"},
+        {"id": "old-1", "kind": "sos_button", "status": "retired", "place": "door-1"},
+    ]
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    registry_store.apply(engine, load_community(write_community(tmp_path / "c.yaml", document)), "test", 1)
+    engine.dispose()
+    for device, said in (("node-1", "anju devices try chirpstack"), ("old-1", "is retired")):
+        result = run("send", device, "--data-dir", tmp_path, "-m", "battery=50")
+        assert result.exit_code == 1
+        assert said in result.stderr
+
+
 def test_send_to_the_broker_of_the_settings(home: Path, broker: Mosquitto) -> None:
     result = run("send", "vitals-1", "-m", "spo2=97", "--data-dir", home, env={"ANJU_BROKER__PORT": str(broker.port)})
     assert result.exit_code == 0, said(result)
@@ -351,6 +367,19 @@ def test_doctor_finds_what_is_missing(home: Path, tmp_path: Path, monkeypatch: p
         "clock": "error",
     }
     assert run("doctor", "--data-dir", home).exit_code == 1
+
+
+def test_doctor_looks_for_the_line_of_a_bridge(tmp_path: Path) -> None:
+    document = community(1)
+    document["bridges"] = [{"id": "lora", "profile": "chirpstack"}, {"id": "ward", "profile": "contec-cms50"}]
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    registry_store.apply(engine, load_community(write_community(tmp_path / "c.yaml", document)), "test", 1)
+    engine.dispose()
+    looked = found(fresh(tmp_path))
+    assert looked["bridge lora"] == ("ok", "chirpstack, 0 devices")
+    assert looked["bridge ward"][0] == "error" and "{name: ward, port: /dev/…}" in looked["bridge ward"][1]
+    looked = found(fresh(tmp_path, serial=[{"name": "ward", "port": "/dev/null"}]))
+    assert looked["bridge ward"] == ("ok", "contec-cms50, 0 devices on /dev/null")
 
 
 def test_doctor_looks_at_what_is_elsewhere(home: Path, broker: Mosquitto) -> None:
