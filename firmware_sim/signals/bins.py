@@ -25,7 +25,10 @@ class BinReading:
 
 
 class Bin:
-    """One bin in that weather. ``daily`` is how much comes in a day in % of its volume; ``rounds`` the hours of collection."""
+    """One bin in that weather.
+
+    ``daily`` is how much comes in a day, in % of its volume; ``rounds`` are the hours of collection.
+    """
 
     def __init__(
         self, rng: random.Random, weather: Weather, *, daily: float | None = None, rounds: tuple[float, ...] = (6.5,)

@@ -66,7 +66,8 @@ _SUGAR_MMOL_PER_G, _SUGAR_TAU_S = 0.17, 1800.0
 """15 g of sugar bring about 2.5 mmol/L within half an hour: what a hypoglycaemic is given."""
 _INSULIN_MMOL_PER_UNIT, _INSULIN_TAU_S = 1.0, 4500.0
 """Rapid-acting insulin begins after a quarter of an hour and works most after 75 minutes."""
-_MEAL_S = 18_000
+_MEAL_S = 30_000
+"""After which a meal is over, also for a diabetic."""
 _LOWEST_GLUCOSE = 1.8
 
 
