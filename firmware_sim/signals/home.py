@@ -51,14 +51,6 @@ class Moment:
     def in_bed(self) -> bool:
         return self.doing in ("sleeping", "napping")
 
-    @property
-    def asleep(self) -> bool:
-        return self.doing == "sleeping"
-
-    @property
-    def somebody_home(self) -> bool:
-        return self.room != "outside" or self.visitors > 0
-
 
 @dataclass(frozen=True, slots=True)
 class Home:

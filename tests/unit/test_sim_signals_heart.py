@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +17,7 @@ import pytest
 from devices.native import WireWaveform
 from firmware_sim.signals import ecg, pleth
 from firmware_sim.signals.rhythm import Heart, Pattern, episode, rate_of
-from firmware_sim.signals.shapes import Lead, shapes
+from firmware_sim.signals.shapes import Lead
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what its own imports deprecate is not ours
@@ -325,5 +327,14 @@ def test_a_heart_that_stops_and_starts_again() -> None:
     assert len(again) in (10, 11)
 
 
-def test_shapes_are_read_once() -> None:
-    assert shapes() is shapes()
+def test_the_simulator_runs_without_numpy_and_neurokit2() -> None:
+    """They belong to those who make the shapes and test them."""
+    code = """
+import pkgutil, sys, importlib, firmware_sim.signals as signals
+for module in pkgutil.iter_modules(signals.__path__):
+    if module.name != "make":
+        importlib.import_module(f"firmware_sim.signals.{module.name}")
+print(*sorted({"numpy", "scipy", "neurokit2", "pandas"} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == ""
