@@ -302,11 +302,21 @@ def test_a_wrong_offset_is_named() -> None:
 
 
 def test_an_unknown_type_is_kept_with_the_reason_and_the_camera_is_there() -> None:
-    heard = push(bench(), alert("IO"))
+    heard = push(bench(), alert("thermometry"))
     assert heard.events == ["online"]
     (fault,) = heard.faults
     assert (fault.reason, fault.field, fault.device) == ("unknown_event", "eventType", "cam")
-    assert "io" in fault.hint
+    assert "thermometry" in fault.hint
+
+
+def test_a_contact_on_an_alarm_input_is_a_device_of_its_own() -> None:
+    gear = Bench(HIKVISION, device(MAC, "camera", id="cam"), device(f"{MAC}#io1", "contact", id="door"))
+    io = alert("IO").replace(b"</eventType>", b"</eventType><inputIOPortID>1</inputIOPortID>")
+    opened = push(gear, io)
+    assert [(one.device, one.event) for one in opened.observations] == [("door", "online"), ("door", "opened")]
+    assert push(gear, HEARTBEAT, after_ms=31_000).events == ["online", "closed"]
+    (stranger,) = push(bench(), io).announced
+    assert (stranger.address, stranger.kind) == (f"{MAC}#io1", "contact")
 
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;&lol;&lol;">
