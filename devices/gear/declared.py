@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from devices.expression.functions import number
 from devices.gear.declared_compile import Compiler, Sort
-from devices.gear.declared_entry import Entry, Fields
+from devices.gear.declared_entry import UNKNOWN, Entry, Fields
 from devices.gear.declared_orders import Orders
 from devices.gear.jsontext import MAX_BYTES, json_value, shown
 from devices.gear.kindmap import Options, build_maps
@@ -119,7 +119,7 @@ class DeclaredGear:
             document = decoded[entry.format]
             if isinstance(document, Refusal):
                 continue
-            outside: Fields = {**levels, **self._bridge}
+            outside: Fields = {**levels, **self._bridge, "retained": incoming.retained, UNKNOWN: None}
             fields = entry.named(document, outside)
             if entry.when is not None and not entry.when({**fields, **outside}):
                 continue

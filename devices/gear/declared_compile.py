@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from devices.expression.payload import FieldCondition, FieldExpression, compile_condition, compile_field
-from devices.gear.declared_entry import PAYLOAD, Condition, Copying, Entry, Stranger, Value
+from devices.gear.declared_entry import PAYLOAD, UNKNOWN, Answering, Condition, Copying, Entry, Stranger, Value
 from devices.gear.declared_orders import Orders, OrderWords
 from devices.gear.kindmap import KindMap, check_options, compiled
 from devices.gear.pattern import Pattern, PatternError, Template, compile_pattern, compile_template
-from devices.gear.profile_document import CommandEntry, MessageEntry, ProfileDocument
+from devices.gear.profile_document import AnswerEntry, CommandEntry, MessageEntry, ProfileDocument
 from devices.gear.profile_error import ProfileError, nearest
 from devices.gear.yamltext import Document, Path
 from devices.kinds import KINDS
@@ -73,6 +73,7 @@ class Compiler:
                 copying=self._copying(path, entry),
                 counter=self._number((*path, "counter"), entry.counter, "number(x) makes one of a text"),
                 presence=_evaluated(self._condition((*path, "presence"), entry.presence)),
+                answering=self._answering((*path, "answer"), entry.answer),
                 maps=maps,
                 stranger=stranger,
                 default_part=self._written.default_part,
@@ -135,6 +136,15 @@ class Compiler:
         if entry.copies is None:
             return None
         return Copying(entry.copies.within_s * 1000, frozenset(entry.copies.apart_from))
+
+    def _answering(self, path: Path, answer: AnswerEntry | None) -> Answering | None:
+        if answer is None:
+            return None
+        return Answering(
+            self._template((*path, "id"), answer.id),
+            self._made((*path, "ok"), compile_condition, answer.ok).evaluate,
+            self._template((*path, "error"), answer.error),
+        )
 
     def _number(self, path: Path, text: str, hint: str) -> Value | None:
         if not text:
@@ -238,7 +248,7 @@ class Compiler:
             problem, expected, hint = error.args
             raise self._document.error(path, problem, expected=expected, hint=hint) from None
         for name in sorted(template.names):
-            if names is not None and name not in names and not name.startswith(("option.", "bridge.")):
+            if names is not None and name not in (*names, UNKNOWN) and not name.startswith(("option.", "bridge.")):
                 raise self._document.error(
                     path,
                     f"{name} is not known here",

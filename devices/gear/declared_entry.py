@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from devices.gear.kindmap import KindMap
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
+from devices.gear.messages import AddressBook, Announced, CommandAnswer, GearDevice, Incoming, Reading, Said
 from devices.gear.pattern import Pattern, Template
 from devices.gear.same import Repeats
 from devices.observation import Refusal
@@ -17,9 +17,13 @@ _MAX_ADDRESS = 200
 _MAX_PART = 60
 _MAX_IDENTITY = 100
 _MAX_WORDS = 100
+_MAX_COMMAND = 200
 _LATEST_MS = 2.0**53
 PAYLOAD = "payload"
 """What a payload without a name of its own is called in expressions."""
+
+UNKNOWN = "unknown"
+"""A field that no message has: ``when(condition, value, unknown)``."""
 
 Fields = dict[str, object]
 Condition = Callable[[Mapping[str, object]], bool | None]
@@ -48,6 +52,22 @@ class Copying:
     apart_from: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How a message answers a command that it names."""
+
+    id: Template
+    ok: Condition
+    error: Template
+
+    def answers(self, fields: Fields) -> tuple[CommandAnswer, ...]:
+        name = self.id.fill(fields)
+        if not name or len(name) > _MAX_COMMAND:
+            return ()
+        ok = self.ok(fields) is True
+        return (CommandAnswer(id=name, ok=ok, error="" if ok else (self.error.fill(fields) or "refused")[:_MAX_WORDS]),)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One compiled entry. Without state: it belongs to all bridges of its profile."""
@@ -68,6 +88,7 @@ class Entry:
     copying: Copying | None
     counter: Value | None
     presence: Condition | None
+    answering: Answering | None
     maps: Mapping[str, KindMap]
     stranger: Stranger
     default_part: str
@@ -134,14 +155,16 @@ class Entry:
                 raise _unnamed("part", self.part.text)
             part = part or self.default_part
         groups = self._groups(fields) if self.parts else {}
-        concerned = [device for device in devices if part is None or (device.part or self.default_part) == part]
+        concerned = [device for device in devices if part is None or self._concerns(device, part)]
         if not concerned:
-            named = address if part is None or part == self.default_part else f"{address}#{part}"
+            known = part is None or self.default_part in ("", part)
+            named = address if known and not devices else f"{address}#{part}"
             here = {**fields, **groups.get(self.default_part, {})}
             out.announce(self.stranger.announced(named, here, heard=True))
             return
         observed_at_ms, identity, over = self._when_and_which(fields, address, part or "", out)
         presence = None if self.presence is None else self.presence(fields)
+        answers = () if self.answering is None else self.answering.answers(fields)
         for device in concerned:
             kind_map = self.maps.get(device.kind)
             if kind_map is None:
@@ -151,8 +174,14 @@ class Entry:
             said, faults = kind_map.said(
                 device, here, observed_at_ms=observed_at_ms, identity=identity, presence=presence
             )
-            out.said.append(replace(said, events=()) if over else said)
+            if over or answers:
+                said = replace(said, kept=over, answers=answers)
+            out.said.append(said)
             out.faults.extend(faults)
+
+    def _concerns(self, device: GearDevice, part: str) -> bool:
+        """A device that names no part is the default part; where there is none, it is all of them."""
+        return (device.part or self.default_part or part) == part
 
     def _whose(self, fields: Fields, book: AddressBook) -> tuple[str, tuple[GearDevice, ...]]:
         """The first of the addresses that is registered; else the first that is known."""

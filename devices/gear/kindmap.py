@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from devices.expression.errors import ExpressionError
@@ -42,6 +43,9 @@ _SHOWN = 60
 _Rows = Mapping[str, tuple[str, Path]]
 """Key → its expression, and where that stands."""
 _Made = TypeVar("_Made")
+_field = lru_cache(1024)(compile_field)
+_condition = lru_cache(1024)(compile_condition)
+"""What all kinds of a profile share is compiled once."""
 Root = Literal["option", "bridge"]
 Options = Mapping[Root, Collection[str]]
 
@@ -70,8 +74,8 @@ class KindMap:
         """``options``: see `build_maps`. Raises ProfileError."""
         self.kind = kind.key
         measured = [_metric(kind, document, key, *row) for key, row in metrics.items()]
-        conditions = {key: compiled(document, path, compile_condition, text) for key, (text, path) in events.items()}
-        values = {key: compiled(document, path, compile_field, text) for key, (text, path) in data.items()}
+        conditions = {key: compiled(document, path, _condition, text) for key, (text, path) in events.items()}
+        values = {key: compiled(document, path, _field, text) for key, (text, path) in data.items()}
         self._metrics = tuple((row, row.expression.evaluate) for row in measured)
         self._events = tuple((key, condition.evaluate) for key, condition in conditions.items())
         self._data = tuple((key, value.evaluate) for key, value in values.items())
@@ -200,7 +204,7 @@ def _metric(kind: Kind, document: Document, key: str, text: str, path: Path) -> 
             if key in kind.events
             else nearest(key, kind.metrics, "correct it, or leave it out"),
         )
-    expression = compiled(document, path, compile_field, text)
+    expression = compiled(document, path, _field, text)
     is_state = key in kind.states
     if expression.yields == "text" or (expression.yields == "truth" and not is_state):
         raise document.error(

@@ -34,6 +34,14 @@ class Copies(msgspec.Struct, forbid_unknown_fields=True):
     apart_from: Annotated[list[Word], Meta(description="Fields that differ between copies: time, rssi.")] = []
 
 
+class AnswerEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """The message answers a command, and names it."""
+
+    id: Annotated[Word, Meta(description="The command's id, as it was sent: {id}.")]
+    ok: Annotated[Word, Meta(description="Condition: whether it was done.")]
+    error: Annotated[str, Meta(description="Why it was not: {error.message}.")] = ""
+
+
 class MessageEntry(msgspec.Struct, forbid_unknown_fields=True):
     """One sort of message. The first entry that fits is used."""
 
@@ -58,6 +66,7 @@ class MessageEntry(msgspec.Struct, forbid_unknown_fields=True):
     ] = ""
     copies: Copies | None = None
     presence: Annotated[str, Meta(description="Condition: true says it is there, false that it is gone.")] = ""
+    answer: AnswerEntry | None = None
 
 
 class Announce(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,7 +110,9 @@ class ProfileDocument(msgspec.Struct, forbid_unknown_fields=True):
     base: Annotated[str, Meta(description="What {base} is where the registry names nothing else.")] = ""
     options: Annotated[dict[str, Word], Meta(description="What a bridge may be told: bridge.x in expressions.")] = {}
     device_options: Annotated[dict[str, Word], Meta(description="What a device may be told: option.x.")] = {}
-    default_part: Annotated[str, Meta(description="Which part a device is that names none.")] = ""
+    default_part: Annotated[
+        str, Meta(description="Which part a device is that names none. Empty: it is all parts together.")
+    ] = ""
     announce: Announce = msgspec.field(default_factory=Announce)
     commands: Annotated[dict[str, dict[str, CommandEntry]], Meta(description="By kind and command.")] = {}
 
@@ -118,6 +129,7 @@ _TYPES = {
 _TABLES: dict[str, type[msgspec.Struct]] = {
     "messages": MessageEntry,
     "copies": Copies,
+    "answer": AnswerEntry,
     "announce": Announce,
     "commands": CommandEntry,
     "kinds": KindTable,

@@ -6,12 +6,16 @@ from types import MappingProxyType
 from devices.gear.profile import Profile
 from devices.profiles.chirpstack import CHIRPSTACK
 from devices.profiles.contec_cms50 import CONTEC_CMS50
+from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
 
+_DECLARED = ("esphome", "owntracks", "rtl-433", "shelly", "shelly-gen1", "tasmota", "tasmota-zigbee")
+"""Each in YAML, under its key."""
 _PROFILES: tuple[Profile, ...] = (
     CHIRPSTACK,
     FRIGATE,
     CONTEC_CMS50,
+    *(declared(key) for key in _DECLARED),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.key: profile for profile in _PROFILES})
