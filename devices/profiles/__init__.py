@@ -8,11 +8,13 @@ from devices.profiles.chirpstack import CHIRPSTACK
 from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
+from devices.profiles.zigbee2mqtt import ZIGBEE2MQTT
 
 _DECLARED = ("esphome", "owntracks", "rtl-433", "shelly", "shelly-gen1", "tasmota", "tasmota-zigbee")
 """Each in YAML, under its key."""
 _PROFILES: tuple[Profile, ...] = (
     CHIRPSTACK,
+    ZIGBEE2MQTT,
     FRIGATE,
     CONTEC_CMS50,
     *(declared(key) for key in _DECLARED),
