@@ -53,3 +53,10 @@ def read(connection: sa.Connection, device: str, limit: int) -> list[Line]:
         Line(device=row.device, at_ms=row.at_ms, actor=row.actor, what=row.what, detail=json.loads(row.detail))
         for row in connection.execute(query)
     ]
+
+
+def replaced_ms(connection: sa.Connection) -> dict[str, int]:
+    """When the hardware of each device was replaced last; devices whose hardware is the first are left out."""
+    h = t.device_history.c
+    query = sa.select(h.device, sa.func.max(h.at_ms).label("at_ms")).where(h.what == "replaced").group_by(h.device)
+    return {row.device: row.at_ms for row in connection.execute(query)}
