@@ -69,7 +69,7 @@ def test_of_a_key_fob_only_the_key_for_help_calls() -> None:
 
 def test_each_key_of_a_panel_is_a_device_of_its_own() -> None:
     bed = device("panel#1", "sos_button")
-    pipes = device("panel#2", "service_button", single="plumbing", double="drain")
+    pipes = device("panel#2", "service_button")
     z2m = bench(bed, pipes)
     assert [one.device for one in z2m.hear("zigbee2mqtt/panel", {"action": "1_single"}).observations] == [
         "sos_button-1"
@@ -78,13 +78,14 @@ def test_each_key_of_a_panel_is_a_device_of_its_own() -> None:
     assert z2m.hear("zigbee2mqtt/panel", {"action": "double_2"}).events == ["drain"]
 
 
-def test_a_service_key_without_a_service_is_explained() -> None:
-    z2m = bench(device("key", "service_button", single="plumbing"))
-    heard = z2m.hear("zigbee2mqtt/key", {"action": "double", "battery": 50})
-    (fault,) = heard.faults
-    assert (fault.reason, fault.field, fault.device) == ("unknown_event", "action", "service_button-1")
-    assert "{double: plumbing}" in fault.hint
-    assert heard.metrics == {"battery": 50.0}, "the rest is kept"
+def test_which_service_a_key_calls_can_be_chosen() -> None:
+    z2m = bench(device("key", "service_button", events='housekeeping: action == "triple"'))
+    assert z2m.hear("zigbee2mqtt/key", {"action": "triple"}).events == ["housekeeping"]
+    assert z2m.hear("zigbee2mqtt/key", {"action": "hold"}).events == ["housekeeping"]
+    wrong = bench(device("key", "service_button", events="gardening: true"))
+    heard = wrong.hear("zigbee2mqtt/key", {"action": "single", "battery": 50})
+    assert [(fault.reason, fault.device) for fault in heard.faults] == [("malformed", "service_button-1")]
+    assert heard.events == ["plumbing"], "the rest is kept"
 
 
 def test_a_state_that_stays_is_one_call() -> None:
@@ -96,7 +97,7 @@ def test_a_state_that_stays_is_one_call() -> None:
 
 
 def test_a_cord_that_never_says_its_end_can_be_heard_every_time() -> None:
-    z2m = bench(device("cord", "sos_button", press="every"))
+    z2m = bench(device("cord", "sos_button", events="press: sos"))
     for _ in range(3):
         assert z2m.hear("zigbee2mqtt/cord", {"sos": True}).events == ["press"]
         assert z2m.hear("zigbee2mqtt/cord", {"sos": True}, after_ms=400).events == [], "sent twice by the network"

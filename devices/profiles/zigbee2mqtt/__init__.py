@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from devices.gear.ownmap import OPTIONS
 from devices.gear.profile import MessageGear, Profile
 from devices.kinds import KINDS
 from devices.profiles.zigbee2mqtt.bridge import Zigbee2Mqtt
@@ -44,11 +45,6 @@ ZIGBEE2MQTT = Profile(
     ),
     source="https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html",
     base="zigbee2mqtt",
-    device_options={
-        "single": "service_button: the service that one press calls: plumbing, drain, housekeeping",
-        "double": "service_button: the service that two presses call",
-        "hold": "service_button: the service that a long press calls",
-        "press": "sos_button: every: each sos: true is a press, on models that never say sos: false",
-    },
+    device_options=OPTIONS,
     message=_bridge,
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from devices.gear.jsontext import shown
-from devices.gear.messages import GearDevice
-from devices.observation import Refusal
 from devices.profiles.zigbee2mqtt.described import Described
 from devices.profiles.zigbee2mqtt.guess import SOS_ACTIONS, is_sos_key
 
@@ -15,7 +12,6 @@ _LONG = ("hold", "long", "long_press", "long_click")
 _ARMING = ("disarm", "arm", "exit_delay", "entry_delay", "not_ready", "already_disarmed", "invalid_code", "identify")
 """What keypads and key fobs say besides: nobody calls for help by it."""
 _MAX_ACTION = 64
-SERVICE_WORDS = ("single", "double", "hold")
 
 
 def action_of(payload: object, part: str) -> str:
@@ -31,13 +27,9 @@ def action_of(payload: object, part: str) -> str:
     return action[: -len(key) - 1] if action.endswith(f"_{key}") else ""
 
 
-def pressed(device: GearDevice, about: Described | None, action: str) -> tuple[str, ...]:
-    """The events of an action. Raises Refusal for a key of which nobody said what it calls for."""
-    if not action or _is(action, _ENDS):
-        return ()
-    if device.kind == "service_button":
-        return _service(device, action)
-    if device.kind != "sos_button" or any(action.startswith(word) for word in _ARMING):
+def pressed(about: Described | None, action: str) -> tuple[str, ...]:
+    """The events of an action at what is registered as an emergency button."""
+    if not action or _is(action, _ENDS) or any(action.startswith(word) for word in _ARMING):
         return ()
     if action == "cancel":
         return ("cancel",)
@@ -49,17 +41,3 @@ def pressed(device: GearDevice, about: Described | None, action: str) -> tuple[s
 
 def _is(action: str, words: tuple[str, ...]) -> bool:
     return any(action == word or action.endswith(f"_{word}") for word in words)
-
-
-def _service(device: GearDevice, action: str) -> tuple[str, ...]:
-    word = next((word for word in SERVICE_WORDS if _is(action, (word,))), "")
-    event = device.options.get(word)
-    if event is None:
-        raise Refusal(
-            "unknown_event",
-            field="action",
-            expected=f"an action with an option: {', '.join(SERVICE_WORDS)}",
-            hint=f"got {shown(action)}; write options: {{{word or 'single'}: plumbing}} at the device in the registry",
-            device=device.id,
-        )
-    return (event,)

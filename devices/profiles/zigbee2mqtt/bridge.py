@@ -26,6 +26,7 @@ from devices.gear.messages import (
     Said,
     Scalar,
 )
+from devices.gear.ownmap import laid_over, own_map
 from devices.native import Command
 from devices.observation import Refusal
 from devices.profiles.zigbee2mqtt.actions import action_of, pressed
@@ -263,17 +264,21 @@ def _said(
     if kind_map is None:  # a concentrator is the bridge itself
         return Said(device=device), []
     fields, refused = fields_of(payload, about, device.part)
-    said, faults = kind_map.said(device, fields, observed_at_ms=seen_ms)
-    found = [*refused, *faults, *_unfit(device, fields)]
     action = action_of(payload.get("action"), device.part)
     if action:
-        try:
-            events = pressed(device, about, action)
-        except Refusal as fault:
-            found.append(fault)
-        else:
-            data = {**said.data, "action": action} if events else said.data
-            said = replace(said, events=tuple(dict.fromkeys((*events, *said.events))), data=data)
+        fields["action"] = action
+    said, faults = kind_map.said(device, fields, observed_at_ms=seen_ms)
+    found = [*refused, *faults, *_unfit(device, fields)]
+    if device.kind == "sos_button":
+        said = replace(said, events=tuple(dict.fromkeys((*pressed(about, action), *said.events))))
+    try:
+        own = own_map(device)
+    except Refusal as fault:
+        found.append(fault)
+    else:
+        if own is not None:
+            extra, faults = own.said(device, fields)
+            said, found = laid_over(said, extra), [*found, *faults]
     for refusal in found:
         refusal.device = device.id
     return said, found

@@ -55,6 +55,8 @@ def fields_of(
     found: dict[str, object] = {}
     faults: list[Refusal] = []
     for key, value in list(payload.items())[:MAX_FIELDS]:
+        if key == "action":  # `actions` reads it
+            continue
         name = _name(key, exposes.get(key), part)
         if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
             continue
