@@ -244,10 +244,9 @@ def _bridge_part(bridge: BridgeHealth) -> Part:
         zh, en = f"已连接，{bridge.profile} 尚无消息", f"connected; nothing from {bridge.profile} yet"
     else:
         zh, en = f"已连接（{bridge.profile}）", f"connected ({bridge.profile})"
-    heard = lane is not None and lane.last_message_ms is not None
     return Part(
         name=f"bridge-{bridge.bridge}",
-        state="failed" if lane is None or not lane.connected else "ok" if heard else "degraded",
+        state="ok" if lane is not None and lane.connected else "failed",
         critical=False,
         zh=zh,
         en=en,
