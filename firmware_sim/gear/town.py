@@ -44,7 +44,7 @@ class GearTown:
             if link is None:
                 self.left_out[bridge.id] = why
                 continue
-            parts = [_part(device) for device in devices]
+            parts = [_part(device, bridge) for device in devices]
             self.gear[bridge.id] = SIMULATED_GEAR[bridge.profile](link, parts, base=bridge.base, seed=seed, clock=clock)
             for device, part in zip(devices, parts, strict=True):
                 self.names[device.id] = bridge.id, part.name
@@ -110,6 +110,6 @@ def _link(bridge: SimulatedBridge, ways: Ways) -> tuple[Link | None, str]:
     return Door(f"{ways.push_url.rstrip('/')}/push/{bridge.id}", {"X-Anju-Key": key}), ""
 
 
-def _part(device: SimulatedPlace) -> GearPart:
+def _part(device: SimulatedPlace, bridge: SimulatedBridge) -> GearPart:
     address, _, part = (device.address or device.id).partition("#")
-    return GearPart(address=address, kind=device.kind, part=part, options=device.options)
+    return GearPart(address=address, kind=device.kind, part=part, options={**bridge.options, **device.options})
