@@ -1,0 +1,82 @@
+"""A thousand devices at once: a table becomes a change of the registry, all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gateway.registry import desk, store
+from gateway.registry.csvfile import Row, RowFault, TableRefused, device_of, read_table
+from gateway.registry.model import Device
+
+Progress = Callable[[Sequence[Row]], Iterable[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a table changes, or has changed."""
+
+    rows: int
+    added: tuple[Device, ...]
+    changed: tuple[store.Changed, ...]
+    done: desk.Done
+
+    @property
+    def unchanged(self) -> int:
+        return self.rows - len(self.added) - len(self.changed)
+
+
+def import_table(
+    engine: sa.Engine, data: bytes, actor: str, now_ms: int, *, dry_run: bool, progress: Progress = iter
+) -> Imported:
+    """Bring the devices of a table into the registry; devices that stand in no row stay as they are.
+
+    ``progress``: is given the rows, and hands them on. Raises TableRefused with every fault; desk.NoCommunity.
+    """
+    rows = read_table(data)
+    community = store.load(engine)
+    if community is None:
+        raise desk.NoCommunity
+    known = {device.id: device for device in community.devices}
+    devices: list[Device] = []
+    numbers: dict[str, int] = {}
+    faults: list[RowFault] = []
+    for row in progress(rows):
+        if row.id in numbers:
+            en = f"the id stands in row {numbers[row.id]} already; give each device one row"
+            faults.append(RowFault(row.number, "id", row.id, "编号重复", en))
+            continue
+        numbers[row.id] = row.number
+        try:
+            devices.append(device_of(row, known))
+        except TableRefused as refused:
+            faults.extend(refused.faults)
+    if faults:
+        raise TableRefused(faults)
+    try:
+        done = desk.carry_out(engine, desk.together(devices, by="import"), actor, now_ms, dry_run=dry_run)
+    except desk.NoCommunity:
+        raise
+    except desk.Refused as refused:
+        cells = {row.number: row.cells for row in rows}
+        raise TableRefused(
+            [
+                RowFault(
+                    number := numbers.get(fault.entry, 0),
+                    fault.field,
+                    cells.get(number, {}).get(fault.field, ""),
+                    fault.zh,
+                    fault.en if number else f"{fault.entry}: {fault.en}",
+                )
+                for fault in refused.faults
+            ]
+        ) from None
+    changed = tuple(
+        store.Changed("devices", device.id, store.fields_between("devices", known[device.id], device))
+        for device in done.devices
+        if device.id in known
+    )
+    added = tuple(device for device in done.devices if device.id not in known)
+    return Imported(len(rows), added, changed, done)
