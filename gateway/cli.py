@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import typer
 from rich.logging import RichHandler
 
+from gateway import gear_try
 from gateway.api import device_cli
 from gateway.api.cli import cases_app, token_app
 from gateway.demo.cli import demo
@@ -94,6 +95,8 @@ app.command()(doctor)
 devices_app.command("command")(device_cli.command)
 devices_app.command("key")(device_cli.key)
 app.add_typer(config_app, name="config")
+devices_app.command("try")(gear_try.try_profile)
+devices_app.command("profiles")(gear_try.list_profiles)
 app.add_typer(devices_app, name="devices")
 app.add_typer(cases_app, name="cases")
 app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")
