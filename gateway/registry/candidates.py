@@ -5,6 +5,7 @@ Whoever can publish can make strangers up, so the table is bounded, and so is wh
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -159,7 +160,7 @@ def plain(text: str) -> str:
 def readable(payload: bytes) -> str:
     """The beginning of a payload for people: as text where it is text, else in hexadecimal."""
     try:
-        text = payload.decode("utf-8")
+        text = codecs.getincrementaldecoder("utf-8")().decode(payload)  # it may have been cut in the middle of a letter
     except UnicodeDecodeError:
         text = "\0"
     if all(one.isprintable() or one in "\t\r\n" for one in text):

@@ -81,6 +81,7 @@ def test_bytes_of_any_kind_are_kept_readable(database: sa.Engine) -> None:
         "binary": (b"\x00\xff\x10", "hex 00ff10"),
         "nul": (b"a\x00b", "hex 610062"),
         "nothing": (b"", ""),
+        "cut": ("门门门".encode()[:-1], "门门"),
         "long": (b"x" * 9000, "x" * candidates.PAYLOAD_CHARS),
         "long-binary": (b"\xff" * 9000, "hex " + "ff" * (candidates.PAYLOAD_CHARS // 2 - 2)),
     }
