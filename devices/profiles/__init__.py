@@ -8,6 +8,8 @@ from devices.profiles.chirpstack import CHIRPSTACK
 from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
+from devices.profiles.hikvision import HIKVISION
+from devices.profiles.onvif import ONVIF
 from devices.profiles.zigbee2mqtt import ZIGBEE2MQTT
 
 _DECLARED = ("esphome", "owntracks", "rtl-433", "shelly", "shelly-gen1", "tasmota", "tasmota-zigbee")
@@ -16,6 +18,8 @@ _PROFILES: tuple[Profile, ...] = (
     CHIRPSTACK,
     ZIGBEE2MQTT,
     FRIGATE,
+    HIKVISION,
+    ONVIF,
     CONTEC_CMS50,
     *(declared(key) for key in _DECLARED),
 )

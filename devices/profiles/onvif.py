@@ -297,7 +297,8 @@ def _registered(
 
 
 def _stranger(notification: _Notification, path: str, *, is_input: bool) -> Announced:
-    token = next(iter(notification.source.values()), "")
+    """A camera that has a path of its own is offered by that; an input, and a channel without one, by its token."""
+    token = next(iter(notification.source.values()), "") if is_input or not path.strip("/") else ""
     address = path.strip("/")[:128] or "camera"
     return Announced(
         address=f"{address}#{token}" if token else address,

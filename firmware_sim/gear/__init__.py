@@ -7,10 +7,14 @@ from firmware_sim.gear.base import SimGear
 from firmware_sim.gear.chirpstack import SimChirpStack
 from firmware_sim.gear.contec_cms50 import SimCms50
 from firmware_sim.gear.frigate import SimFrigate
+from firmware_sim.gear.hikvision import SimHikvision
+from firmware_sim.gear.onvif import SimOnvif
 
 _GEAR: tuple[type[SimGear], ...] = (
     SimChirpStack,
     SimFrigate,
+    SimHikvision,
+    SimOnvif,
     SimCms50,
 )
 
