@@ -9,9 +9,11 @@ from firmware_sim.gear.contec_cms50 import SimCms50
 from firmware_sim.gear.frigate import SimFrigate
 from firmware_sim.gear.hikvision import SimHikvision
 from firmware_sim.gear.onvif import SimOnvif
+from firmware_sim.gear.zigbee2mqtt import SimZigbee2Mqtt
 
 _GEAR: tuple[type[SimGear], ...] = (
     SimChirpStack,
+    SimZigbee2Mqtt,
     SimFrigate,
     SimHikvision,
     SimOnvif,

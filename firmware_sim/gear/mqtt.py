@@ -53,6 +53,7 @@ class MqttGear(SimGear):
         self.broker = link
         self.online = False
         self._out: deque[Say] = deque()
+        self._speaking = False
         self._wake = asyncio.Event()
         self._client: aiomqtt.Client | None = None
         self._running = asyncio.Event()
@@ -86,6 +87,11 @@ class MqttGear(SimGear):
         self._out.append(Say(topic, raw, retain, qos))
         self._wake.set()
 
+    @property
+    def quiet(self) -> bool:
+        """All that was said is on its way."""
+        return not self._out and not self._speaking
+
     # --- the hand of the simulation -----------------------------------------------------------------------------
 
     def drop(self) -> None:
@@ -115,7 +121,7 @@ class MqttGear(SimGear):
             except* aiomqtt.MqttError as group:
                 log.debug("%s: connection lost: %s", self.profile, group.exceptions[0])
             finally:
-                self.online, self._client = False, None
+                self.online, self._client, self._speaking = False, None, False
                 self._out.clear()
             await asyncio.sleep(BACK_OFF_S)
 
@@ -146,8 +152,10 @@ class MqttGear(SimGear):
     async def _speak(self, client: aiomqtt.Client) -> None:
         while True:
             while self._out:
+                self._speaking = True
                 said = self._out.popleft()
                 await client.publish(said.topic, said.payload, qos=said.qos, retain=said.retain)
+            self._speaking = False
             self._wake.clear()
             await self._wake.wait()
 

@@ -141,7 +141,7 @@ class GearSite:
         try:
             await eventually_async(lambda: self.events_of(device) == list(expected), 10)
         except AssertionError:
-            assert self.events_of(device) == list(expected), device
+            raise AssertionError(f"{device}: said {self.events_of(device)}, expected {list(expected)}") from None
 
     async def quiet(self) -> None:
         """All that was handed in has been answered, and something was."""

@@ -232,6 +232,11 @@ def test_a_command_that_failed_is_told_by_the_bridges_log() -> None:
     (answer,) = heard.observations
     assert (answer.event, answer.data["ok"], answer.data["id"]) == ("command_result", False, "c-close")
     assert "Timeout" in str(answer.data["error"])
+    z2m.order("valve-1", "close")
+    assert "command_result" in z2m.hear("zigbee2mqtt/valve", {"state": "OFF"}).events
+    assert z2m.hear("zigbee2mqtt/bridge/logging", {"level": "error", "message": message}).observations == [], (
+        "done is done"
+    )
     assert z2m.hear("zigbee2mqtt/bridge/logging", {"level": "error", "message": message}).observations == []
 
 

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from devices.expression.functions import millis
 from devices.gear.jsontext import items, json_table, json_value, shown, table, word
@@ -49,6 +49,17 @@ _TO_DEVICES = re.compile(r"(?:^|/)(?:set|get)(?:/|$)")
 _FAILED = re.compile(r"Publish 'set' '[^']*' to '(?P<name>[^\n]+?)' failed: '?(?P<error>.*)", re.DOTALL)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A command that was sent."""
+
+    device: str
+    name: str
+    """What its bridge calls the device."""
+    confirm: Mapping[str, float]
+    until_ms: int
+
+
 class Zigbee2Mqtt:
     """One bridge."""
 
@@ -62,8 +73,8 @@ class Zigbee2Mqtt:
         self._starting_ms: int | None = None
         self._first: dict[str, int] = {}
         """Device → its first message since the bridge's start."""
-        self._orders: OrderedDict[str, tuple[str, str, int]] = OrderedDict()
-        """Command → device, and the topic's name, and until when a failure would be its answer."""
+        self._orders: OrderedDict[str, _Pending] = OrderedDict()
+        """Command → what a failure in the log would be the answer to."""
 
     def filters(self) -> tuple[str, ...]:
         about = ("state", "info", "devices", "groups", "event", "logging")
@@ -92,7 +103,7 @@ class Zigbee2Mqtt:
         about = self._known.find(device.address)
         name = about.name if about is not None else device.address
         made = order(self._base, name, device, about, command)
-        self._orders[command.id] = device.id, name, now_ms + ORDER_KEPT_MS
+        self._orders[command.id] = _Pending(device.id, name, made.confirm or {}, now_ms + ORDER_KEPT_MS)
         if len(self._orders) > MAX_ORDERS:
             self._orders.popitem(last=False)
         return made
@@ -176,17 +187,12 @@ class Zigbee2Mqtt:
         if failed is None or incoming.retained:
             return Reading()
         devices = {one.id: one for one in book.all()}
-        said: list[Said] = []
-        for command_id, (device_id, name, until_ms) in list(self._orders.items()):
-            if until_ms < incoming.received_at_ms:
+        for command_id, sent in reversed(self._orders.items()):
+            if sent.name == failed["name"] and sent.until_ms >= incoming.received_at_ms and sent.device in devices:
                 del self._orders[command_id]
-            elif name == failed["name"] and device_id in devices:
-                del self._orders[command_id]
-                error = failed["error"].rstrip("'")[:200]
-                said.append(
-                    Said(device=devices[device_id], answers=(CommandAnswer(id=command_id, ok=False, error=error),))
-                )
-        return Reading(said=tuple(said))
+                answer = CommandAnswer(id=command_id, ok=False, error=failed["error"].rstrip("'")[:200])
+                return Reading(said=(Said(device=devices[sent.device], answers=(answer,)),))
+        return Reading()
 
     # --- devices --------------------------------------------------------------------------------------------------
 
@@ -233,7 +239,15 @@ class Zigbee2Mqtt:
             one, refused = _said(device, about, payload, seen_ms)
             said.append(replace(one, kept=kept))
             faults += refused
+            self._confirmed(one)
         return Reading(said=tuple(said), faults=tuple(faults))
+
+    def _confirmed(self, said: Said) -> None:
+        """What has been done can fail no more."""
+        for command_id, sent in list(self._orders.items()):
+            done = bool(sent.confirm) and all(said.metrics.get(key) == value for key, value in sent.confirm.items())
+            if sent.device == said.device.id and done:
+                del self._orders[command_id]
 
     def _stranger(self, name: str, incoming: Incoming) -> Reading:
         payload = json_value(incoming.payload)
