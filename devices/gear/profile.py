@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from devices.gear.messages import AddressBook, GearDevice, Incoming, Order, Reading
 from devices.native import Command
 
 Carrier = Literal["mqtt", "http", "serial", "modbus"]
+Parity = Literal["N", "E", "O"]
+PARITIES: Mapping[str, Parity] = MappingProxyType({"N": "N", "E": "E", "O": "O"})
+"""None, even, odd: as it is written in settings → the same, known to be one of them."""
 
 
 class MessageGear(Protocol):
@@ -82,7 +86,7 @@ class SerialSetting:
 
     baud: int
     bytesize: int = 8
-    parity: Literal["N", "E", "O"] = "N"
+    parity: Parity = "N"
     stopbits: int = 1
 
 

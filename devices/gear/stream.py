@@ -9,7 +9,7 @@ from devices.observation import Refusal
 
 FAULT_EVERY_MS = 60_000
 """A bad contact makes thousands of damaged frames a minute. One of them, with their number, tells it all."""
-MAX_FAULT_REASONS = 16
+MAX_FAULT_REASONS = 64
 
 
 def number_option(options: Mapping[str, str], key: str, default: float, *, low: float, high: float) -> float:
@@ -62,7 +62,8 @@ class Behind:
 class Faults:
     """What is wrong with what comes in: the first of a reason at once, then one a minute with their number."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_ms: int = FAULT_EVERY_MS) -> None:
+        self._every_ms = every_ms
         self._waiting: dict[str, tuple[Refusal, int]] = {}
         self._told_ms: dict[str, int] = {}
 
@@ -77,7 +78,7 @@ class Faults:
         """What is to be told now."""
         told = []
         for name, (fault, count) in list(self._waiting.items()):
-            if name in self._told_ms and now_ms - self._told_ms[name] < FAULT_EVERY_MS:
+            if name in self._told_ms and now_ms - self._told_ms[name] < self._every_ms:
                 continue
             del self._waiting[name]
             if len(self._told_ms) >= MAX_FAULT_REASONS:

@@ -9,6 +9,7 @@ from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
 from devices.profiles.hikvision import HIKVISION
+from devices.profiles.modbus import MODBUS
 from devices.profiles.onvif import ONVIF
 from devices.profiles.zigbee2mqtt import ZIGBEE2MQTT
 
@@ -21,6 +22,7 @@ _PROFILES: tuple[Profile, ...] = (
     HIKVISION,
     ONVIF,
     CONTEC_CMS50,
+    MODBUS,
     *(declared(key) for key in _DECLARED),
 )
 

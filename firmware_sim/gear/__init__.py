@@ -8,6 +8,7 @@ from firmware_sim.gear.chirpstack import SimChirpStack
 from firmware_sim.gear.contec_cms50 import SimCms50
 from firmware_sim.gear.frigate import SimFrigate
 from firmware_sim.gear.hikvision import SimHikvision
+from firmware_sim.gear.modbus import SimModbus
 from firmware_sim.gear.onvif import SimOnvif
 from firmware_sim.gear.zigbee2mqtt import SimZigbee2Mqtt
 
@@ -18,6 +19,7 @@ _GEAR: tuple[type[SimGear], ...] = (
     SimHikvision,
     SimOnvif,
     SimCms50,
+    SimModbus,
 )
 
 SIMULATED_GEAR: Mapping[str, type[SimGear]] = MappingProxyType({gear.profile: gear for gear in _GEAR})

@@ -58,6 +58,27 @@ class LineHealth(PortHealth):
     """Messages on their way to the disk now."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaveHealth:
+    """One slave of a Modbus line. Counts are since the line was started."""
+
+    answers: int
+    failures: Mapping[str, int]
+    """By `devices.profiles.modbus.query.Failure`."""
+    exceptions: Mapping[int, int]
+    """By the standard's code."""
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusHealth(PortHealth):
+    """A Modbus line. ``frames_bad`` counts also ``stray_bytes``: what came without having been asked for."""
+
+    echoes: bool
+    """The adapter hears itself."""
+    slaves: Mapping[int, SlaveHealth]
+
+
 class CommandOutcome(StrEnum):
     HANDED_OVER = "handed_over"
     """The device has it. What it did follows as its event ``command_result``."""
@@ -87,6 +108,11 @@ GEAR_NOTHING_YET = "串口已打开，尚未收到设备数据 / port open, noth
 GEAR_SILENT = "设备无数据，请检查设备电源和接线 / the device is silent; check its power and the wiring"
 GEAR_WRONG_BAUD = (
     "只收到乱码，请检查波特率、接线和设备型号 / only damaged frames; check the baud rate, wiring and model"
+)
+MODBUS_NOBODY = "总线上没有登记设备 / no device is registered on this line"
+MODBUS_SILENT = (
+    "总线上无设备应答，请检查供电、A/B 接线、终端电阻和波特率 / "
+    "nobody on the line answers; check power, A and B, the terminating resistors and the baud rate"
 )
 GONE = "适配器已拔出或断开，插回后自动恢复 / the adapter is gone; it is used again once it is plugged in"
 FAULT = "网关程序错误，正在重试，详见日志 / a fault in the gateway itself, see the log; trying again"
