@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import machine, path, short, throughput
+from bench import decode, machine, path, short, throughput
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.report import Figures, print_figures, write_markdown
@@ -26,6 +26,7 @@ class What(StrEnum):
     JOURNAL = "journal"
     RULES = "rules"
     STORE = "store"
+    DECODE = "decode"
     ALL = "all"
 
 
@@ -68,6 +69,7 @@ def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], li
         What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),
         What.RULES: lambda say: short.rule_figures(0.3 if quick else 2.0, say),
+        What.DECODE: lambda say: decode.figures(0.05 if quick else 0.5, say),
         What.STORE: lambda say: short.store_figures(20_000 if quick else 100_000, say),
     }
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import decode
+from devices.profiles import PROFILES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,3 +45,8 @@ def test_an_unknown_part_is_explained() -> None:
     )
     assert done.returncode == 2
     assert "path" in done.stderr and "throughput" in done.stderr
+
+
+def test_decoding_is_measured_for_every_profile_with_messages_or_a_line() -> None:
+    measured = {row[0] for table in decode.figures(0.005, lambda text: None) for row in table.rows}
+    assert measured == {"native (JSON)", *(key for key, one in PROFILES.items() if one.carrier != "modbus")}
