@@ -14,10 +14,12 @@ import json
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from devices.expression.functions import millis
 from devices.gear.jsontext import json_table, shown, table, word
+from devices.gear.late import Late
 from devices.gear.messages import (
     AddressBook,
     Announced,
@@ -32,7 +34,6 @@ from devices.gear.messages import (
 )
 from devices.gear.ownmap import OPTIONS, laid_over, named_map, own_map
 from devices.gear.profile import Profile
-from devices.kinds import KINDS
 from devices.native import Command, credible_time
 from devices.observation import Refusal
 from devices.profiles.lorawan import CODECS, MAPS, server
@@ -55,8 +56,7 @@ class ChirpStack:
         self._depth = self._base.count("/") + 1
         self._applications: dict[str, str] = {}
         """Device → the topic of its application, as heard."""
-        self._heard_ms: dict[str, int] = {}
-        """Device → the time of its last uplink: what it had kept from before is no news."""
+        self._late = Late()
         self._commands: OrderedDict[str, str] = OrderedDict()
         """Queue item → our command."""
 
@@ -155,8 +155,6 @@ class ChirpStack:
                 refusal.device = device.id
                 faults.append(refusal)
                 said.append(frame.said(device))
-            if frame.at_ms is not None:
-                self._heard_ms[device.id] = max(frame.at_ms, self._heard_ms.get(device.id, 0))
         return Reading(said=tuple(said), faults=tuple(faults))
 
     def _node(
@@ -182,7 +180,7 @@ class ChirpStack:
             faults.append(_unread(device, codec, data, text))
         maps = MAPS[codec.maps][device.kind] if codec is not None else named_map(device.kind)
         for nth, kept in enumerate(decoded.history):
-            entry = self._kept(device, frame, maps.said(device, _parted(kept, device.part))[0], kept, nth)
+            entry = self._kept(frame, maps.said(device, _parted(kept, device.part))[0], kept, nth)
             if entry is not None:
                 said.append(entry)
         fields = _parted({**served, **decoded.fields}, device.part)
@@ -192,28 +190,18 @@ class ChirpStack:
             extra, unusable = own.said(device, fields)
             faults.extend(unusable)
             found = laid_over(found, extra)
-        said.append(frame.said(device, found.metrics, found.data, found.events))
+        said.append(self._late.live(frame.said(device, found.metrics, found.data, found.events), frame.at_ms))
 
-    def _kept(self, device: GearDevice, frame: server.Frame, found: Said, kept: Fields, nth: int) -> Said | None:
-        """What a node had kept while nobody heard it; None where nothing of it is left to say.
-
-        It is news like any other, late, unless it was heard at the time: said so by the node, or older than its last
-        uplink that was. Then its states and events are over and known; its measurements fill the gap.
-        """
+    def _kept(self, frame: server.Frame, found: Said, kept: Fields, nth: int) -> Said | None:
+        """What a node had kept while nobody heard it; None where nothing of it is left to say."""
         at_ms, suspect = frame.at_ms, True
         if (kept_ms := millis(kept.get("timestamp"))) is not None:
             at_ms, suspect = credible_time(int(kept_ms), frame.at_ms or int(kept_ms))
-        known = kept.get("delivered") is True
-        # Nodes keep whole seconds: what may have come after the last uplink is news.
-        known |= not suspect and at_ms is not None and at_ms // 1000 < self._heard_ms.get(device.id, 0) // 1000
-        metrics, events = dict(found.metrics), found.events
-        if known:
-            metrics, events = {k: v for k, v in metrics.items() if k not in KINDS[device.kind].states}, ()
-        if not metrics and not events:
+        told = self._late.record(found, None if suspect else at_ms, delivered=kept.get("delivered") is True)
+        if told is None:
             return None
         identity = f"{frame.identity}-{nth}" if frame.identity is not None else None
-        data = {**found.data, "kept": True}
-        return Said(device=device, metrics=metrics, events=events, data=data, observed_at_ms=at_ms, identity=identity)
+        return replace(told, identity=identity, observed_at_ms=at_ms)
 
     # --- what became of a command ---------------------------------------------------------------------------------
 

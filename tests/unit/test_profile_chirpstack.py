@@ -362,12 +362,29 @@ def test_a_leak_that_nobody_heard_is_told_late_and_its_end_follows() -> None:
     assert heard.observations[0].data["kept"] is True
 
 
-def test_what_is_older_than_the_last_uplink_that_was_heard_is_no_news_but_fills_the_gap() -> None:
+def test_a_record_that_comes_after_the_node_was_heard_again_is_told_too() -> None:
     gear = bench("leak", "EM300-SLD")
     up(gear, "050000", time="2026-09-21T14:13:25Z")
-    heard = up(gear, kept(START_MS - 7_200_000, True), time="2026-09-21T14:14:00Z")
-    assert heard.events == []
-    assert heard.metrics["temperature"] == 27.2
+    assert up(gear, kept(START_MS - 7_200_000, True), time="2026-09-21T14:13:30Z").events == ["leak"]
+    ended = up(gear, kept(START_MS - 3_600_000, False), time="2026-09-21T14:13:35Z")
+    assert ended.events == ["leak_cleared"] and ended.metrics["temperature"] == 27.2
+
+
+def test_a_leak_whose_end_was_never_recorded_ends_with_the_next_live_word() -> None:
+    gear = bench("leak", "EM300-SLD")
+    up(gear, "050000", time="2026-09-21T14:13:25Z")
+    assert up(gear, kept(START_MS - 7_200_000, True), time="2026-09-21T14:13:30Z").events == ["leak"]
+    assert up(gear, "050000", time="2026-09-21T14:23:30Z").events == ["leak_cleared"]
+    assert up(gear, "050000", time="2026-09-21T14:33:30Z").events == []
+
+
+def test_what_was_heard_at_the_time_is_no_news_though_the_node_heard_no_answer() -> None:
+    gear = bench("leak", "EM300-SLD")
+    assert "leak" in up(gear, "050001", time="2026-09-21T14:13:25Z").events
+    up(gear, "050000", time="2026-09-21T14:15:25Z")
+    heard = up(gear, kept(START_MS + 5000, True), time="2026-09-21T14:16:00Z")
+    assert heard.events == [] and heard.metrics["temperature"] == 27.2
+    assert up(gear, "050000", time="2026-09-21T14:26:00Z").events == []
 
 
 def test_a_node_without_a_clock_does_not_lose_its_leak() -> None:
