@@ -29,7 +29,8 @@ async def test_a_press_a_door_and_a_leak_are_told_once_each(tmp_path: Path) -> N
     )
     async with gear_gateway(tmp_path, CHIRPSTACK, *nodes) as site:
         await site.connected()
-        async with site.simulating(SimChirpStack(site.link, seed=3, clock=system_ms)) as server:
+        ahead_ms = 0
+        async with site.simulating(SimChirpStack(site.link, seed=3, clock=lambda: system_ms() + ahead_ms)) as server:
             server.act(BUTTON, "press")
             server.act(BUTTON, "duplicate")
             await site.events("sos", "online", "press")
@@ -43,6 +44,7 @@ async def test_a_press_a_door_and_a_leak_are_told_once_each(tmp_path: Path) -> N
             server.act(LEAK, "report")
             await site.events("leak", "online")
             server.act(LEAK, "shade")
+            ahead_ms = 60_000
             server.act(LEAK, "leak")
             server.act(LEAK, "leak_cleared")
             server.act(LEAK, "light")
