@@ -6,10 +6,17 @@ from types import MappingProxyType
 from firmware_sim.gear.base import SimGear
 from firmware_sim.gear.chirpstack import SimChirpStack
 from firmware_sim.gear.contec_cms50 import SimCms50
+from firmware_sim.gear.esphome import SimEsphome
 from firmware_sim.gear.frigate import SimFrigate
 from firmware_sim.gear.hikvision import SimHikvision
 from firmware_sim.gear.modbus import SimModbus
 from firmware_sim.gear.onvif import SimOnvif
+from firmware_sim.gear.owntracks import SimOwnTracks
+from firmware_sim.gear.rtl_433 import SimRtl433
+from firmware_sim.gear.shelly import SimShelly
+from firmware_sim.gear.shelly_gen1 import SimShellyGen1
+from firmware_sim.gear.tasmota import SimTasmota
+from firmware_sim.gear.tasmota_zigbee import SimTasmotaZigbee
 from firmware_sim.gear.zigbee2mqtt import SimZigbee2Mqtt
 
 _GEAR: tuple[type[SimGear], ...] = (
@@ -20,6 +27,13 @@ _GEAR: tuple[type[SimGear], ...] = (
     SimOnvif,
     SimCms50,
     SimModbus,
+    SimEsphome,
+    SimOwnTracks,
+    SimRtl433,
+    SimShelly,
+    SimShellyGen1,
+    SimTasmota,
+    SimTasmotaZigbee,
 )
 
 SIMULATED_GEAR: Mapping[str, type[SimGear]] = MappingProxyType({gear.profile: gear for gear in _GEAR})

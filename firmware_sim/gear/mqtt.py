@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 BACK_OFF_S = 0.2
 KEEPALIVE_S = 30
-IDLE_S = 3600.0
+LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +166,5 @@ class MqttGear(SimGear):
             if due_ms is not None and due_ms <= now_ms:
                 self.tick(now_ms)
                 continue
-            await asyncio.sleep(IDLE_S if due_ms is None else (due_ms - now_ms) / 1000)
+            # what is done to it meanwhile may be due sooner
+            await asyncio.sleep(LOOK_AGAIN_S if due_ms is None else min(LOOK_AGAIN_S, (due_ms - now_ms) / 1000))
