@@ -12,12 +12,13 @@ import typer
 from rich.logging import RichHandler
 
 from gateway import gear_try
-from gateway.api import device_cli
+from gateway.api import battery_cli, device_cli
 from gateway.api.cli import cases_app, token_app
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
 from gateway.journal.cli import journal_app
-from gateway.registry.cli import apply, config_app, devices_app
+from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
+from gateway.registry.cli import apply, config_app
 from gateway.send import send
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
 
@@ -34,6 +35,11 @@ app = typer.Typer(
 
     [bold]For a real community[/]: [cyan]anju config check FILE[/], [cyan]anju apply FILE[/], [cyan]anju serve[/].
     """,
+)
+
+devices_app = typer.Typer(
+    no_args_is_help=True,
+    help="设备 · Devices: list, adopt, change, replace, test, retire; batteries and firmware; tables of them.",
 )
 
 
@@ -92,6 +98,8 @@ app.command()(demo)
 app.command()(apply)
 app.command()(send)
 app.command()(doctor)
+for _room in (devices_list_cli, devices_edit_cli, devices_care_cli, devices_bulk_cli, battery_cli):
+    _room.add_to(devices_app)
 devices_app.command("command")(device_cli.command)
 devices_app.command("key")(device_cli.key)
 app.add_typer(config_app, name="config")

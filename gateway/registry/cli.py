@@ -1,36 +1,28 @@
-"""`anju config`, `anju apply`, `anju devices`: the community on the command line."""
+"""`anju config`, `anju apply`: the community's files on the command line."""
 
 from __future__ import annotations
 
 import getpass
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import sqlalchemy as sa
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 from yaml import YAMLError
 
 from gateway.clock import SystemClock
 from gateway.registry import store
-from gateway.registry.directory import CommunityDirectory
 from gateway.registry.load import Reading, read_community
 from gateway.registry.problem import Problem
 from gateway.registry.schema import json_schema
 from gateway.registry.secrets import references
 from gateway.settings import Settings, load_settings
-from gateway.state.db import open_database, reading
-from gateway.state.tables import device_states
+from gateway.state.db import open_database
 
 config_app = typer.Typer(no_args_is_help=True, help="社区配置 · A community's YAML: check it, and its JSON Schema.")
-devices_app = typer.Typer(
-    no_args_is_help=True, help="设备名册 · The registered devices, and when they were last heard."
-)
 
 _out = Console(highlight=False)
 _SHOWN = 200
@@ -119,10 +111,15 @@ def schema() -> None:
 def apply(
     file: FileArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    take_file: Annotated[
+        bool, typer.Option("--take-file", help="Also where devices were added or changed at the running gateway.")
+    ] = False,
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """应用社区配置 · Show what FILE changes, and bring the registry to it, all or nothing.
+
+    Devices that were added or changed at the running gateway stay as they are, unless --take-file.
 
     Exit codes: 0 applied or nothing to do, 1 errors in FILE or the registry moved meanwhile, 3 declined.
     """
@@ -130,24 +127,61 @@ def apply(
     assert result.community is not None
     engine = _database(_settings(settings, data_dir))
     try:
-        changes = store.plan(engine, result.community)
-        if not changes:
-            _out.print(f"没有变化 nothing to change, revision {changes.revision}")
+        changes = store.plan(engine, result.community, take_file=take_file)
+        _show_kept(changes)
+        if changes:
+            _show(changes)
+            if not yes and not typer.confirm("应用这些变化? Apply these changes?"):
+                raise typer.Exit(3)
+        done = store.apply(
+            engine,
+            result.community,
+            f"operator:{getpass.getuser()}",
+            SystemClock().now_ms(),
+            expect_revision=changes.revision,
+            take_file=take_file,
+        )
+        if not done:
+            _out.print(f"没有变化 nothing to change, revision {done.revision}")
             return
-        _show(changes)
-        if not yes and not typer.confirm("应用这些变化? Apply these changes?"):
-            raise typer.Exit(3)
-        actor = f"operator:{getpass.getuser()}"
-        try:
-            done = store.apply(
-                engine, result.community, actor, SystemClock().now_ms(), expect_revision=changes.revision
-            )
-        except store.RegistryMoved as error:
-            _out.print(f"[red]✗[/] {error}")
-            raise typer.Exit(1) from None
         _out.print(f"[green]✓[/] 已应用 applied, revision {done.revision}: {done.summary}", soft_wrap=True)
+    except store.RegistryMoved as error:
+        _out.print(f"[red]✗[/] {error}")
+        raise typer.Exit(1) from None
+    except store.KeptDoNotFit as error:
+        for message in error.messages:
+            _out.print(f"错误 error {message}", style="red", markup=False, soft_wrap=True)
+        _out.print(
+            "先修改或停用这些设备 change or retire these devices first (anju devices change, retire), "
+            "或以文件为准 or take the files' word: --take-file",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1) from None
     finally:
         engine.dispose()
+
+
+def _show_kept(changes: store.Changes) -> None:
+    """What the files do not reach."""
+    for kept in changes.kept[:_SHOWN]:
+        how = "不同 differs" if kept.in_file else "不在文件中 in no file"
+        _out.print(
+            f"= devices {kept.id}: 在网关上修改过，保留 made at the gateway, kept ({how})", style="cyan", markup=False
+        )
+        for field in kept.fields:
+            told = f"文件 file {_value(field.before)}, 保留 kept {_value(field.after)}"
+            _out.print(f"    {field.field}: {told}", style="cyan", markup=False, soft_wrap=True)
+    if len(changes.kept) > _SHOWN:
+        _out.print(f"… 还有 {len(changes.kept) - _SHOWN} 台保留 more are kept")
+    if changes.kept:
+        _out.print(
+            "写入文件 into the files: anju devices export --yaml --made-here; "
+            "以文件为准 take the files' word: --take-file",
+            soft_wrap=True,
+        )
+    if changes.written_down:
+        said = "文件已写明，此后以文件为准 the files say the same now, and are obeyed again"
+        _out.print(f"{len(changes.written_down)} 台 devices: {said}", soft_wrap=True)
 
 
 def _show(changes: store.Changes) -> None:
@@ -171,105 +205,3 @@ def _show(changes: store.Changes) -> None:
 
 def _value(value: object) -> str:
     return "—" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _registered(settings: Settings) -> tuple[CommunityDirectory, dict[str, Any]]:
-    engine = _database(settings)
-    try:
-        community = store.load(engine)
-        if community is None:
-            _out.print("还没有社区 no community yet; run: anju apply FILE")
-            raise typer.Exit(1)
-        with reading(engine) as connection:
-            rows = connection.execute(sa.select(device_states)).mappings().all()
-    finally:
-        engine.dispose()
-    return CommunityDirectory(community), {row["device"]: row for row in rows}
-
-
-@devices_app.command("list")
-def list_devices(
-    kind: Annotated[str | None, typer.Option(help="Only this kind, such as sos_button.")] = None,
-    place: Annotated[str | None, typer.Option(help="Only in this place and below it.")] = None,
-    silent: Annotated[bool, typer.Option("--silent", help="Only those never heard, offline or overdue.")] = False,
-    settings: SettingsOption = None,
-    data_dir: DataDirOption = None,
-) -> None:
-    """列出设备 · List devices with where they are, whom they serve and when they were last heard."""
-    directory, states = _registered(_settings(settings, data_dir))
-    now_ms = SystemClock().now_ms()
-    zone = ZoneInfo(directory.community.community.timezone)
-    table = Table("设备 id", "类型 kind", "地点 place", "居民 resident", "最后消息 last heard", "状态 state")
-    for device in directory.community.devices:
-        condition = _condition(states.get(device.id), directory.supervision_s(device.id), now_ms)
-        if (kind is not None and device.kind != kind) or (silent and condition == "online"):
-            continue
-        if place is not None and not directory.lies_in(device.place, place):
-            continue
-        table.add_row(
-            device.id,
-            device.kind,
-            directory.place_path(device.place, "zh"),
-            directory.resident_name(device.resident),
-            _instant(states.get(device.id), zone),
-            condition,
-        )
-    _out.print(table)
-    _out.print(f"{table.row_count} 台 devices")
-
-
-@devices_app.command("show")
-def show_device(
-    device: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
-    settings: SettingsOption = None,
-    data_dir: DataDirOption = None,
-) -> None:
-    """查看一台设备 · Show one device: what is registered, and what it last said."""
-    directory, states = _registered(_settings(settings, data_dir))
-    known = directory.device(device)
-    if known is None:
-        _out.print(f"没有这台设备 there is no device {device}; see: anju devices list", markup=False)
-        raise typer.Exit(1)
-    zone = ZoneInfo(directory.community.community.timezone)
-    state = states.get(device)
-    table = Table(show_header=False)
-    rows = {
-        "编号 id": known.id,
-        "名称 name": directory.device_name(device, "zh"),
-        "类型 kind": known.kind,
-        "协议 profile": known.profile,
-        "地点 place": f"{directory.place_path(known.place, 'zh')} ({known.place})",
-        "居民 resident": f"{directory.resident_name(known.resident)} ({known.resident})" if known.resident else "—",
-        "监督间隔 supervision": f"{directory.supervision_s(device)} s",
-        "状态 state": _condition(state, directory.supervision_s(device), SystemClock().now_ms()),
-        "最后消息 last heard": _instant(state, zone),
-        "电量 battery": _of(state, "battery", " %"),
-        "信号 rssi": _of(state, "rssi", " dBm"),
-        "固件 firmware": _of(state, "firmware", ""),
-        "时钟偏差 clock offset": _of(state, "clock_offset_ms", " ms"),
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    _out.print(table)
-
-
-def _condition(state: Any, supervision_s: int, now_ms: int) -> str:
-    if state is None:
-        return "never seen"
-    if not state["online"]:
-        return "offline"
-    return "silent" if now_ms - state["last_seen_ms"] > supervision_s * 1000 else "online"
-
-
-def _instant(state: Any, zone: ZoneInfo) -> str:
-    if state is None:
-        return "—"
-    return (
-        datetime.fromtimestamp(state["last_seen_ms"] / 1000, UTC)
-        .astimezone(zone)
-        .isoformat(sep=" ", timespec="seconds")
-    )
-
-
-def _of(state: Any, column: str, unit: str) -> str:
-    return "—" if state is None or state[column] is None else f"{state[column]}{unit}"

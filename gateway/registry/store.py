@@ -137,7 +137,7 @@ def apply(
                 f"the registry is at revision {changes.revision}, the changes were shown for {expect_revision}; "
                 "look at them again"
             )
-        _by_file(connection, changes.written_down if not take_file else _made_at_desk(connection))
+        _by_file(connection, changes.written_down)
         if not changes:
             return changes
         gone = [*changes.removed, *((c.section, c.id) for c in changes.changed)]
@@ -248,11 +248,11 @@ def _difference(connection: sa.Connection, community: Community, take_file: bool
     before: dict[Key, str] = {(row.section, row.id): row.body for row in rows}
     kept: list[Kept] = []
     written_down: list[str] = []
-    for key in sorted((row.section, row.id) for row in rows if row.origin == DESK and not take_file):
+    for key in sorted((row.section, row.id) for row in rows if row.origin == DESK):
         fields = _fields(key[0], after[key], before[key]) if key in after else ()
         if key in after and not fields:
             written_down.append(key[1])
-        else:
+        elif not take_file:
             kept.append(Kept(key[1], key in after, fields))
             after[key] = before[key]
     if kept:
@@ -289,7 +289,8 @@ def _check_kept(community: Community, kept: Sequence[Kept], before: Mapping[Key,
         raise KeptDoNotFit(messages)
 
 
-def _made_at_desk(connection: sa.Connection) -> list[str]:
+def made_at_desk(connection: sa.Connection) -> list[str]:
+    """The devices that were added or changed at the running gateway, and stand in no file so."""
     return list(connection.execute(sa.select(registry.c.id).where(registry.c.origin == DESK)).scalars())
 
 

@@ -9,23 +9,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 import sqlalchemy as sa
-import typer
 import yaml
 from typer.testing import CliRunner, Result
 
+from gateway.cli import app
 from gateway.clock import SystemClock
 from gateway.registry import store
-from gateway.registry.cli import apply, config_app, devices_app
 from gateway.registry.reference import PAGE, page
 from gateway.registry.schema import json_schema
 from gateway.state.db import open_database
 from gateway.state.tables import device_states
 from tests.support.registry import MORE, SMALL, small
-
-app = typer.Typer()
-app.add_typer(config_app, name="config")
-app.add_typer(devices_app, name="devices")
-app.command()(apply)
 
 
 def run(*args: object, answer: str | None = None) -> Result:
