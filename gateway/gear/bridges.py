@@ -13,9 +13,11 @@ from typing import Protocol
 from devices.gear.messages import AddressBook, Incoming, Reading
 from devices.gear.profile import Profile
 from devices.native import Command
+from devices.observation import Refusal
 from devices.profiles import PROFILES
+from devices.profiles.modbus.bus import ModbusBus
 from gateway.clock import Clock, Millis
-from gateway.gear.command import CommandResult
+from gateway.gear.command import CommandResult, expired
 from gateway.gear.intake import GearIntake
 from gateway.gear.mqtt_bridge import MqttBridge
 from gateway.journal.entry import Outcome
@@ -23,11 +25,15 @@ from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Bridge
 from gateway.settings import SerialLine
 from gateway.transports.gear_line import GearLine
+from gateway.transports.modbus_line import ModbusLine
 from gateway.transports.mqtt_connection import Address
 from gateway.transports.mqtt_lane import LaneHealth
 from gateway.transports.serial_health import PortHealth
 
 log = logging.getLogger(__name__)
+
+SEND_WITHIN_S = 10.0
+"""A slave that is asked at once answers in half a second; the rest is for a line that is busy, or just coming back."""
 
 
 def speaks_on_a_line(bridge: Bridge) -> bool:
@@ -153,9 +159,11 @@ class Bridges:
         return self._open_line(bridge, profile, line)
 
     def _open_line(self, bridge: Bridge, profile: Profile, line: SerialLine) -> _Way:
-        assert profile.stream is not None
-        gear = profile.stream(bridge.options)
-        return _OnLine(bridge, GearLine(line, gear, self._taken(bridge), self._book_of(bridge), self._clock))
+        take, book = self._taken(bridge), self._book_of(bridge)
+        if profile.stream is not None:
+            return _OnLine(bridge, GearLine(line, profile.stream(bridge.options), take, book, self._clock))
+        bus = ModbusLine(line, ModbusBus(bridge.options), take, book, self._clock)
+        return _OnModbus(bridge, bus, self._intake, book, self._clock)
 
     def _book_of(self, bridge: Bridge) -> Callable[[], AddressBook]:
         def book() -> AddressBook:
@@ -210,6 +218,39 @@ class _OnLine:
 
     async def send(self, device: str, command: Command, expiry_s: int) -> CommandResult:
         return CommandResult("refused", f"gear of profile {self._bridge.profile} takes no commands")
+
+
+class _OnModbus:
+    def __init__(
+        self, bridge: Bridge, line: ModbusLine, intake: GearIntake, book: Callable[[], AddressBook], clock: Clock
+    ) -> None:
+        self._bridge = bridge
+        self._line = line
+        self._intake = intake
+        self._book = book
+        self._clock = clock
+        line.start()
+
+    def stop(self, *, forget: bool) -> None:
+        self._line.stop()
+
+    def health(self) -> BridgeHealth:
+        bridge = self._bridge
+        return BridgeHealth(bridge=bridge.id, profile=bridge.profile, trouble="", port=self._line.health())
+
+    async def send(self, device: str, command: Command, expiry_s: int) -> CommandResult:
+        now_ms = self._clock.now_ms()
+        found = next((one for one in self._book().all() if one.id == device), None)
+        if found is None or expired(command, now_ms):
+            return CommandResult("refused", f"{device} is not on line {self._bridge.id}, or it is too late")
+        try:
+            order = self._line.order(found, command, now_ms)
+        except Refusal as refusal:
+            return CommandResult("refused", str(refusal))
+        if order.confirm is not None:
+            self._intake.expect(device, command.id, order.confirm, now_ms)
+        report = await self._line.send(order, min(SEND_WITHIN_S, expiry_s))
+        return CommandResult(report.outcome.value, report.detail)
 
 
 class _Broken:

@@ -48,7 +48,8 @@ def gear_community(profiles: Iterable[str], **homes: Any) -> dict[str, Any]:
             }
             of_the_device = PROFILES[profile].device_options
             entry["options"] = {key: value for key, value in part.options.items() if key in of_the_device}
-            bridge["options"] |= {key: value for key, value in part.options.items() if key not in of_the_device}
+            of_the_bridge = PROFILES[profile].options
+            bridge["options"] |= {key: value for key, value in part.options.items() if key in of_the_bridge}
             document["devices"].append(entry)
     return document
 
