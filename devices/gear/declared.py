@@ -124,6 +124,8 @@ class DeclaredGear:
             if entry.when is not None and not entry.when({**fields, **outside}):
                 continue
             if entry.ignore:
+                if any(isinstance(each, Refusal) for each in decoded.values()):
+                    break  # meant for an entry above, and damaged on the way
                 return Reading()
             return entry.read(fields, outside, incoming, book, self._repeats)
         raise self._unfit(incoming, fitting, decoded)
@@ -150,7 +152,7 @@ class DeclaredGear:
                 hint=f"got {incoming.source[:200]!r}; correct the gear's topic, or the base of the bridge",
             )
         broken = next((each for each in decoded.values() if isinstance(each, Refusal)), None)
-        if broken is not None and all(isinstance(each, Refusal) for each in decoded.values()):
+        if broken is not None:
             return broken
         return Refusal(
             "malformed",
