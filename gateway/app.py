@@ -243,6 +243,7 @@ class Gateway:
                 directory=lambda: views.directory,
                 health=checkup.parts,
                 metrics=metrics_registry(organs, checkup),
+                quarantined=journal.quarantined,
                 said=outbox.wake,
                 push=PushDoor(engine, lambda: views.directory, intake, gear, self.clock),
                 stopping=self._stopping,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from gateway.api import cases, commands, devices, health, push, records, stream
+from gateway.api import adoption, caring, cases, commands, devices, health, outlooks, push, records, registering, stream
 from gateway.api.auth import cookie_scheme
 from gateway.api.context import Context
 from gateway.api.door import Door
@@ -26,8 +26,9 @@ def create_api(context: Context) -> FastAPI:
     app = FastAPI(title="Anju 安居", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.context = context
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=described(401, 403, 422, 503))
-    for router in (cases.router, devices.router, commands.router, records.router, stream.router, health.router):
-        api.include_router(router)
+    app.state.batteries = outlooks.BatteryBook()
+    for room in (cases, devices, registering, adoption, caring, outlooks, commands, records, stream, health):
+        api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)
     app.include_router(push.router)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from gateway.decider.decider import Decider
 from gateway.feed import Feed
 from gateway.gear.push import PushDoor
 from gateway.health import Part
+from gateway.journal.entry import Quarantined
 from gateway.registry.directory import CommunityDirectory
 from gateway.store.protocol import Store
 
@@ -34,6 +35,8 @@ class Context:
     health: Callable[[], list[Part]]
     metrics: CollectorRegistry
     push: PushDoor
+    quarantined: Callable[[int, str], Sequence[Quarantined]]
+    """The newest messages of a device, or of a stranger (``bridge/address``), that were not understood."""
     said: Callable[[], None]
     """Something was put into the outbox: have it sent now."""
     stopping: asyncio.Event

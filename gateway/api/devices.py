@@ -34,6 +34,7 @@ def list_devices(
     place: Annotated[str | None, Query(pattern=ID, description="only devices at this place or inside it")] = None,
     resident: Word = None,
     silent: Annotated[bool | None, Query(description="only (not) silent devices")] = None,
+    retired: Annotated[bool, Query(description="those that are retired instead")] = False,
     limit: Annotated[int, Query(ge=1, le=20_000)] = 500,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> list[DeviceSummary]:
@@ -43,8 +44,9 @@ def list_devices(
         return []
     found = [
         device
-        for device in directory.devices.values()
-        if (kind is None or device.kind == kind)
+        for device in directory.community.devices
+        if (device.status == "retired") is retired
+        and (kind is None or device.kind == kind)
         and (resident is None or device.resident == resident)
         and (place is None or directory.lies_in(device.place, place))
     ]

@@ -6,15 +6,24 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.problem import ApiProblem, explain
+from gateway.registry.csvfile import BYTES_MOST
 
 MAX_BODY_BYTES = 65_536
 """The longest decision with its reason has a fraction of it."""
 MAX_PUSH_BYTES = 1_048_576
 """Cameras push a picture with their alarm."""
+TABLES = ("/api/v1/devices/import", "/devices/import")
+"""Where tables of devices are read, up to `csvfile.BYTES_MOST`, by somebody who was asked for a token first."""
 
 
 def _too_large(limit: int) -> ApiProblem:
     return ApiProblem(413, "too_large", "请求过大", f"a request here has at most {limit} bytes")
+
+
+def _limit(path: str) -> int:
+    if path in TABLES:
+        return BYTES_MOST
+    return MAX_PUSH_BYTES if path.startswith("/push/") else MAX_BODY_BYTES
 
 
 class Door:
@@ -28,7 +37,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = left = MAX_PUSH_BYTES if scope["path"].startswith("/push/") else MAX_BODY_BYTES
+        limit = left = _limit(scope["path"])
 
         async def counted() -> Message:
             nonlocal left

@@ -115,6 +115,12 @@ class DeviceSummary(_Shape):
     place: str
     place_zh: str
     resident: str | None
+    profile: str
+    bridge: str | None
+    address: str
+    """What the hardware calls itself."""
+    serial: str
+    status: Literal["active", "retired"]
     supervision_s: int
     state: DeviceState | None
     """None for a device that was never heard."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,17 +28,26 @@ _WORDS = {
 class ApiProblem(HTTPException):
     """Raised where a request cannot be carried out; answered as a `Problem`."""
 
-    def __init__(self, status: int, code: str, zh: str, en: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        zh: str,
+        en: str,
+        headers: Mapping[str, str] | None = None,
+        fields: Sequence[FieldFault] = (),
+    ) -> None:
         super().__init__(status, f"{zh} · {en}", headers)
         self.code = code
         self.zh = zh
         self.en = en
+        self.fields = list(fields)
 
 
 def explain(error: HTTPException) -> JSONResponse:
     """Any HTTPException as a `Problem`."""
     if isinstance(error, ApiProblem):
-        problem = Problem(code=error.code, zh=error.zh, en=error.en)
+        problem = Problem(code=error.code, zh=error.zh, en=error.en, fields=error.fields)
     elif error.status_code in _WORDS:
         code, zh, en = _WORDS[error.status_code]
         problem = Problem(code=code, zh=zh, en=en)

@@ -80,6 +80,7 @@ class DeviceState(Frozen):
     battery: float | None
     rssi: float | None
     firmware: str | None
+    model: str | None
     clock_offset_ms: int | None
 
 
@@ -273,6 +274,7 @@ def device_states(engine: sa.Engine, devices: Sequence[str] | None = None) -> di
                 battery=row.battery,
                 rssi=row.rssi,
                 firmware=row.firmware,
+                model=row.model,
                 clock_offset_ms=row.clock_offset_ms,
             )
             for query in queries

@@ -8,7 +8,7 @@ from gateway.api.context import Context
 from gateway.api.models import CaseDetail, CaseSummary, DeviceSummary, ReadingOut
 from gateway.api.reads import DeviceState, alarms, outbox, timeline
 from gateway.cases.model import Case
-from gateway.registry.model import Device
+from gateway.registry.model import NATIVE, Device
 from gateway.store.protocol import Reading
 
 
@@ -51,9 +51,14 @@ def device_summary(context: Context, device: Device, state: DeviceState | None) 
         place=device.place,
         place_zh=directory.place_path(device.place, "zh") if directory else "",
         resident=device.resident,
+        profile=device.profile,
+        bridge=directory.bridge_of(device.id) if directory and device.profile != NATIVE else None,
+        address=device.address or device.id,
+        serial=device.serial,
+        status=device.status,
         supervision_s=_supervision_s(device),
         state=state,
-        silent=is_silent(device, state, context.clock.now_ms()),
+        silent=device.status == "active" and is_silent(device, state, context.clock.now_ms()),
     )
 
 

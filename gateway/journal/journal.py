@@ -181,9 +181,9 @@ class Journal:
         """The highest position ever given in ``lane``; 0 when there was none. Raises JournalError."""
         return self._view.last_position(lane)
 
-    def quarantined(self, limit: int) -> list[Quarantined]:
-        """The newest records first. Raises JournalError."""
-        return self._view.quarantined(limit)
+    def quarantined(self, limit: int, device: str | None = None) -> list[Quarantined]:
+        """The newest records first, of all or of one device. Raises JournalError."""
+        return self._view.quarantined(limit, device)
 
     def subscribe(self, wake: Callable[[Lane], None]) -> None:
         """Call ``wake`` from the lane's thread after each commit that added entries."""

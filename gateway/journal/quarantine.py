@@ -59,9 +59,10 @@ def _text(value: str) -> str:
     return value[:TEXT_CHARS].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def load_records(connection: sqlite3.Connection, limit: int) -> list[Quarantined]:
-    """The newest first."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM records ORDER BY id DESC LIMIT ?", (limit,))
+def load_records(connection: sqlite3.Connection, limit: int, device: str | None = None) -> list[Quarantined]:
+    """The newest first; ``device``: only what was heard from it."""
+    where, values = ("", ()) if device is None else ("WHERE device = ?", (device,))
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM records {where} ORDER BY id DESC LIMIT ?", (*values, limit))
     names = _COLUMNS.split(", ")
     return [Quarantined(**dict(zip(names, row, strict=True))) for row in rows]
 

@@ -91,10 +91,10 @@ class JournalView:
                 bytes_on_disk=bytes_on_disk(file_of(self.directory, lane)),
             )
 
-    def quarantined(self, limit: int) -> list[Quarantined]:
-        """The newest records first."""
+    def quarantined(self, limit: int, device: str | None = None) -> list[Quarantined]:
+        """The newest records first; ``device``: only what was heard from it (``bridge/address`` of a stranger)."""
         with self._connection(QUARANTINE) as connection:
-            return load_records(connection, limit)
+            return load_records(connection, limit, device)
 
     def quarantine_counts(self) -> dict[str, int]:
         """How many messages were ever quarantined, by reason."""

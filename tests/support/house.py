@@ -135,6 +135,7 @@ class House:
             directory=lambda: self.views.directory,
             health=lambda: self.parts(),
             metrics=metrics_registry(self.organs, self.checkup),
+            quarantined=self.journal.quarantined,
             said=lambda: None,
             push=PushDoor(self.engine, lambda: self.views.directory, self.intake, self.gear, self.clock),
             stopping=self.stopping,
