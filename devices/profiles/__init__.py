@@ -9,8 +9,14 @@ from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
 from devices.profiles.hikvision import HIKVISION
+from devices.profiles.ld2450 import LD2450
 from devices.profiles.modbus import MODBUS
+from devices.profiles.nmea import NMEA
+from devices.profiles.onetouch_ultraeasy import ONETOUCH_ULTRAEASY
 from devices.profiles.onvif import ONVIF
+from devices.profiles.ops243 import OPS243
+from devices.profiles.sparkplug_b import SPARKPLUG_B
+from devices.profiles.taidoc_td42xx import TAIDOC_TD42XX
 from devices.profiles.zigbee2mqtt import ZIGBEE2MQTT
 
 _DECLARED = ("esphome", "owntracks", "rtl-433", "shelly", "shelly-gen1", "tasmota", "tasmota-zigbee")
@@ -21,8 +27,14 @@ _PROFILES: tuple[Profile, ...] = (
     FRIGATE,
     HIKVISION,
     ONVIF,
+    SPARKPLUG_B,
     CONTEC_CMS50,
     MODBUS,
+    TAIDOC_TD42XX,
+    OPS243,
+    ONETOUCH_ULTRAEASY,
+    NMEA,
+    LD2450,
     *(declared(key) for key in _DECLARED),
 )
 
