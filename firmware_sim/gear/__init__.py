@@ -11,6 +11,7 @@ from firmware_sim.gear.frigate import SimFrigate
 from firmware_sim.gear.hikvision import SimHikvision
 from firmware_sim.gear.modbus import SimModbus
 from firmware_sim.gear.onvif import SimOnvif
+from firmware_sim.gear.sparkplug_b import SimSparkplugB
 from firmware_sim.gear.owntracks import SimOwnTracks
 from firmware_sim.gear.rtl_433 import SimRtl433
 from firmware_sim.gear.shelly import SimShelly
@@ -25,6 +26,7 @@ _GEAR: tuple[type[SimGear], ...] = (
     SimFrigate,
     SimHikvision,
     SimOnvif,
+    SimSparkplugB,
     SimCms50,
     SimModbus,
     SimEsphome,
