@@ -20,7 +20,7 @@ from devices.gear.messages import AddressBook, GearDevice, Incoming, Order, Read
 from devices.gear.pattern import Pattern, compile_pattern, needed_filters
 from devices.gear.profile import Carrier, Profile
 from devices.gear.profile_document import convert
-from devices.gear.same import Repeats
+from devices.gear.remembered import Remembered
 from devices.gear.yamltext import read
 from devices.kinds import KINDS
 from devices.native import Command
@@ -74,7 +74,7 @@ class _Door:
 
 
 class DeclaredGear:
-    """One bridge of a declared profile. Remembers by what a repeat is known (`devices.gear.same`), and nothing else."""
+    """One bridge of a declared profile. What it remembers stands in `devices.gear.remembered`."""
 
     def __init__(self, declaration: Declaration, base: str, options: Mapping[str, str]) -> None:
         """Raises ValueError."""
@@ -83,7 +83,7 @@ class DeclaredGear:
         self._declaration = declaration
         self._base = base
         self._bridge: Fields = {"bridge": dict(options)} if declaration.has_options else {}
-        self._repeats = Repeats()
+        self._remembered = Remembered()
         self._doors = [
             _Door(tuple(compile_pattern(topic, base) for topic in sort.topics), sort.entry)
             for sort in declaration.sorts
@@ -127,12 +127,14 @@ class DeclaredGear:
                 if any(isinstance(each, Refusal) for each in decoded.values()):
                     break  # meant for an entry above, and damaged on the way
                 return Reading()
-            return entry.read(fields, outside, incoming, book, self._repeats)
+            return entry.read(fields, outside, incoming, book, self._remembered)
         raise self._unfit(incoming, fitting, decoded)
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
         """``command`` in the gear's own words. Raises Refusal where this device cannot do it."""
-        return self._declaration.orders.order(device, command, self._base, self._bridge)
+        order = self._declaration.orders.order(device, command, self._base, self._bridge)
+        self._remembered.ask(command.id, device.id)
+        return order
 
     def _fitting(self, source: str) -> Iterator[tuple[_Door, dict[str, str]]]:
         for door in self._doors:

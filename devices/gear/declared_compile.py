@@ -209,9 +209,7 @@ class Compiler:
                     expected=f"one of {', '.join(sorted(KINDS[kind].metrics))}, and a number",
                     hint=nearest(metric, KINDS[kind].metrics, "correct it"),
                 )
-        return OrderWords(
-            topic=topic, payload=payload, args=entry.args, confirm=entry.confirm or None, retain=entry.retain
-        )
+        return OrderWords(topic=topic, payload=payload, args=entry.args, confirm=entry.confirm, retain=entry.retain)
 
     def _check_argument(
         self, path: Path, name: str, table: Mapping[str, str], known: Mapping[str, tuple[str, ...]]

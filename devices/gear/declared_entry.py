@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from devices.gear.kindmap import KindMap
 from devices.gear.messages import AddressBook, Announced, CommandAnswer, GearDevice, Incoming, Reading, Said
 from devices.gear.pattern import Pattern, Template
-from devices.gear.same import Repeats
+from devices.gear.remembered import Remembered
 from devices.observation import Refusal
 
 MAX_REPORTS = 200
@@ -100,7 +100,7 @@ class Entry:
         return document if isinstance(document, dict) else {PAYLOAD: document}
 
     def read(
-        self, payload: Fields, outside: Fields, incoming: Incoming, book: AddressBook, repeats: Repeats
+        self, payload: Fields, outside: Fields, incoming: Incoming, book: AddressBook, remembered: Remembered
     ) -> Reading:
         """What the message says. ``outside``: what is known apart from the payload (levels of the topic).
 
@@ -111,7 +111,7 @@ class Entry:
             if not isinstance(below, dict):
                 raise _not_there(self.fields, "an object")
             payload = {**payload, **below}
-        out = _Out(incoming, book, repeats)
+        out = _Out(incoming, book, remembered)
         for number, report in enumerate(self._reports(payload, outside)):
             if number == MAX_REPORTS:
                 out.faults.append(
@@ -174,8 +174,9 @@ class Entry:
             said, faults = kind_map.said(
                 device, here, observed_at_ms=observed_at_ms, identity=identity, presence=presence
             )
-            if over or answers:
-                said = replace(said, kept=over, answers=answers)
+            mine = tuple(one for one in answers if out.remembered.asked(one.id) == device.id)
+            if over or mine:
+                said = replace(said, kept=over, answers=mine)
             out.said.append(said)
             out.faults.extend(faults)
 
@@ -220,14 +221,16 @@ class Entry:
         if self.copying is not None:
             # What differs between the copies must not make two messages of them: they are told alike.
             content = {key: value for key, value in fields.items() if key not in self.copying.apart_from}
-            first = out.repeats.transmission(
-                address, content, out.incoming.payload, self.copying.within_ms, at_ms, now_ms
+            first = out.remembered.transmission(
+                (address, part), content, out.incoming.payload, self.copying.within_ms, at_ms, now_ms
             )
             return first.observed_at_ms, first.identity, False
         if self.counter is not None:
             count = self.counter(fields)
             if isinstance(count, float) and 0 <= count < _LATEST_MS:
-                name, over = out.repeats.counted(address, part, count, retained=out.incoming.retained, now_ms=now_ms)
+                name, over = out.remembered.counted(
+                    (address, part), count, retained=out.incoming.retained, now_ms=now_ms
+                )
                 return at_ms, name, over and not out.incoming.retained
         identity = None if self.identity is None else self.identity.fill(fields)
         return at_ms, identity.replace(":", ".")[:_MAX_IDENTITY] if identity else None, False
@@ -248,7 +251,7 @@ class _Out:
 
     incoming: Incoming
     book: AddressBook
-    repeats: Repeats
+    remembered: Remembered
     said: list[Said] = field(default_factory=list)
     announced: dict[str, Announced] = field(default_factory=dict)
     faults: list[Refusal] = field(default_factory=list)

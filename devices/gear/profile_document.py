@@ -89,7 +89,10 @@ class CommandEntry(msgspec.Struct, forbid_unknown_fields=True):
         Meta(description="Argument: value, and what is sent for it. The first row is for an argument not given."),
     ] = {}
     confirm: Annotated[
-        dict[str, float] | None, Meta(description="The metrics that a report must show for it to be done.")
+        dict[str, float] | None,
+        Meta(
+            description="The metrics that a report must show for it to be done; {} where an answer names the command."
+        ),
     ] = None
     retain: bool = False
 

@@ -13,7 +13,7 @@ from devices.gear.declared import load_profile
 from devices.gear.jsontext import MAX_BYTES
 from devices.gear.messages import Announced
 from devices.gear.profile_error import ProfileError
-from devices.gear.same import MAX_REMEMBERED, Repeats
+from devices.gear.remembered import MAX_REMEMBERED, Remembered
 from devices.observation import Refusal
 from tests.support.gear import START_MS, Bench, device
 
@@ -301,11 +301,11 @@ def test_a_press_that_the_broker_kept_stays_over_when_it_is_said_again() -> None
 
 
 def test_what_is_remembered_of_repeats_is_bounded() -> None:
-    repeats = Repeats()
+    remembered = Remembered()
     for n in range(MAX_REMEMBERED + 50):
-        repeats.counted(f"a{n}", "", 1, retained=False, now_ms=n)
-        repeats.transmission(f"a{n}", {}, b"", 2000, None, n)
-    assert len(repeats._counts) == len(repeats._transmissions) == MAX_REMEMBERED
+        remembered.counted((f"a{n}", ""), 1, retained=False, now_ms=n)
+        remembered.transmission((f"a{n}", ""), {}, b"", 2000, None, n)
+    assert len(remembered._counts) == len(remembered._transmissions) == MAX_REMEMBERED
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -502,8 +502,14 @@ def test_no_bytes_make_it_raise_anything_but_a_refusal(topic: str, payload: byte
         assert len(heard.observations) <= 20
 
 
+def test_what_is_said_again_after_something_else_is_no_copy() -> None:
+    side = bench(device("r", "contact", reverse="no"))
+    said = [side.hear("acme/radio/r", {"door": door}, after_ms=300).events for door in (True, True, False, True, False)]
+    assert said == [["opened"], [], ["closed"], ["opened"], ["closed"]]
+
+
 def test_a_bridge_holds_no_more_than_it_says() -> None:
-    side = bench(device("r", "sos_button"))
+    side = bench(*(device(f"r{n}", "sos_button", id=f"d{n}") for n in range(MAX_REMEMBERED + 20)))
     for n in range(MAX_REMEMBERED + 20):
-        side.hear("acme/radio/r", {"x": n}, after_ms=1)
-    assert len(side.gear._repeats._transmissions) == MAX_REMEMBERED  # type: ignore[attr-defined]  # what it may hold
+        side.hear(f"acme/radio/r{n}", {"x": n}, after_ms=1)
+    assert len(side.gear._remembered._transmissions) == MAX_REMEMBERED  # type: ignore[attr-defined]  # what it may hold

@@ -35,7 +35,7 @@ def test_a_position_with_its_own_time() -> None:
         "latitude": 39.9335, "longitude": 116.4615, "altitude": 46.0, "speed": 12.0, "course": 270.0, "battery": 81.0,
         "fix": 1.0,
     }  # fmt: skip
-    assert fix.observed_at_ms == START_MS and fix.message_id == f"tracker-1:location-{TST}"
+    assert fix.observed_at_ms == START_MS and fix.message_id == f"tracker-1:location-{TST}-p"
 
 
 def test_what_is_zero_is_left_out_and_what_is_unknown_is_below_zero() -> None:

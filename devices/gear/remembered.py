@@ -1,25 +1,30 @@
-"""By what a message that gear says again is known as the same one, where the format does not number its messages well.
+"""What a bridge of declared gear remembers: by what a message said again is known, and whom a command was for.
 
-* Radio gear sends one transmission several times: the same content again within a moment is a copy.
+* Radio gear sends one transmission several times: the same content again within a moment is a copy, unless the sender
+  has said something else in between.
 * Some gear says its last press again and again, with a counter of presses that starts over at every power cut. The
   counter alone is no name: after a power cut it would make a new press look like an old one. It is one together with
   the moment at which it was first heard to start.
 
-Neither outlives a restart of the gateway; both hold a bounded number of senders.
+* An answer that names the command alone belongs to the device that was asked.
+
+None outlives a restart of the gateway; all are bounded.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
 MAX_REMEMBERED = 4096
-_Key = TypeVar("_Key", bound=Hashable)
+Sender = tuple[str, str]
+"""Address and part."""
+_Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
@@ -27,6 +32,8 @@ _Value = TypeVar("_Value")
 class Transmission:
     """One radio transmission, of which several copies may come."""
 
+    content: bytes
+    """A digest of what it says."""
     last_ms: int
     observed_at_ms: int | None
     identity: str
@@ -42,15 +49,18 @@ class _Count:
 
 
 @dataclass(slots=True)
-class Repeats:
-    """What one bridge remembers of its senders."""
+class Remembered:
+    """What one bridge remembers."""
 
-    _transmissions: OrderedDict[bytes, Transmission] = field(default_factory=OrderedDict)
-    _counts: OrderedDict[tuple[str, str], _Count] = field(default_factory=OrderedDict)
+    _transmissions: OrderedDict[Sender, Transmission] = field(default_factory=OrderedDict)
+    """Sender → its latest."""
+    _counts: OrderedDict[Sender, _Count] = field(default_factory=OrderedDict)
+    _asked: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    """Command → device."""
 
     def transmission(
         self,
-        address: str,
+        sender: Sender,
         content: Mapping[str, object],
         payload: bytes,
         within_ms: float,
@@ -58,23 +68,31 @@ class Repeats:
         now_ms: int,
     ) -> Transmission:
         """The transmission of which ``content`` is a copy, or the first of. ``at_ms`` is the source's own time."""
-        key = hashlib.blake2b(f"{address}\n".encode() + _bytes_of(content, payload), digest_size=12).digest()
-        known = self._transmissions.get(key)
-        if known is None or not 0 <= now_ms - known.last_ms <= within_ms:
-            known = Transmission(now_ms, at_ms, f"{now_ms}-{key.hex()}")
+        digest = hashlib.blake2b(_bytes_of(content, payload), digest_size=12).digest()
+        known = self._transmissions.get(sender)
+        if known is None or known.content != digest or not 0 <= now_ms - known.last_ms <= within_ms:
+            known = Transmission(digest, now_ms, at_ms, f"{now_ms}-{digest.hex()}")
         known.last_ms = now_ms
-        _keep(self._transmissions, key, known)
+        _keep(self._transmissions, sender, known)
         return known
 
-    def counted(self, address: str, part: str, value: float, *, retained: bool, now_ms: int) -> tuple[str, bool]:
+    def counted(self, sender: Sender, value: float, *, retained: bool, now_ms: int) -> tuple[str, bool]:
         """The name of the press with this count, and whether it is long over."""
-        known = self._counts.get((address, part))
+        known = self._counts.get(sender)
         if known is None or value < known.value:
             known = _Count(value, now_ms, retained)
         elif value > known.value:
             known.value, known.kept = value, retained
-        _keep(self._counts, (address, part), known)
+        _keep(self._counts, sender, known)
         return f"{known.since_ms}-{value:.0f}", known.kept
+
+    def ask(self, command_id: str, device_id: str) -> None:
+        """A command goes out to a device."""
+        _keep(self._asked, command_id, device_id)
+
+    def asked(self, command_id: str) -> str | None:
+        """The device that a command was for; None where nobody knows."""
+        return self._asked.get(command_id)
 
 
 def _keep(table: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
