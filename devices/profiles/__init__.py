@@ -9,6 +9,7 @@ from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
 from devices.profiles.hikvision import HIKVISION
+from devices.profiles.homeassistant import HOMEASSISTANT
 from devices.profiles.ld2450 import LD2450
 from devices.profiles.modbus import MODBUS
 from devices.profiles.nmea import NMEA
@@ -24,6 +25,7 @@ _DECLARED = ("esphome", "owntracks", "rtl-433", "shelly", "shelly-gen1", "tasmot
 _PROFILES: tuple[Profile, ...] = (
     CHIRPSTACK,
     ZIGBEE2MQTT,
+    HOMEASSISTANT,
     FRIGATE,
     HIKVISION,
     ONVIF,

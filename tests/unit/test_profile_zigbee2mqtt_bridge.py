@@ -308,6 +308,10 @@ def test_what_cannot_be_read_is_refused_with_a_reason(topic: str, payload: bytes
     assert refused.value.hint
 
 
+TOPICS = (
+    *(f"bridge/{about}" for about in ("devices", "info", "state", "event", "groups", "logging")),
+    *("door", "door/availability", "door/action", "door/x/y", "door/set", "other", "/", "门"),
+)
 WORDS = st.sampled_from(
     "ieee_address friendly_name definition exposes features property name type binary value_on value_off values unit "
     f"endpoint action contact smoke gas state voltage battery last_seen ON OFF door {IEEE} m³ emergency level error "
@@ -328,24 +332,7 @@ VALUES = st.recursive(
 @given(
     messages=st.lists(
         st.tuples(
-            st.sampled_from(
-                [
-                    "bridge/devices",
-                    "bridge/info",
-                    "bridge/state",
-                    "bridge/event",
-                    "bridge/groups",
-                    "bridge/logging",
-                    "door",
-                    "door/availability",
-                    "door/action",
-                    "door/x/y",
-                    "door/set",
-                    "other",
-                    "/",
-                    "门",
-                ]
-            ),
+            st.sampled_from(TOPICS),
             st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()),
             st.booleans(),
         ),
