@@ -9,13 +9,19 @@ from firmware_sim.gear.contec_cms50 import SimCms50
 from firmware_sim.gear.esphome import SimEsphome
 from firmware_sim.gear.frigate import SimFrigate
 from firmware_sim.gear.hikvision import SimHikvision
+from firmware_sim.gear.homeassistant import SimHomeAssistant
+from firmware_sim.gear.ld2450 import SimLd2450
 from firmware_sim.gear.modbus import SimModbus
+from firmware_sim.gear.nmea import SimNmea
+from firmware_sim.gear.onetouch_ultraeasy import SimUltraEasy
 from firmware_sim.gear.onvif import SimOnvif
-from firmware_sim.gear.sparkplug_b import SimSparkplugB
+from firmware_sim.gear.ops243 import SimOps243
 from firmware_sim.gear.owntracks import SimOwnTracks
 from firmware_sim.gear.rtl_433 import SimRtl433
 from firmware_sim.gear.shelly import SimShelly
 from firmware_sim.gear.shelly_gen1 import SimShellyGen1
+from firmware_sim.gear.sparkplug_b import SimSparkplugB
+from firmware_sim.gear.taidoc_td42xx import SimTaidoc
 from firmware_sim.gear.tasmota import SimTasmota
 from firmware_sim.gear.tasmota_zigbee import SimTasmotaZigbee
 from firmware_sim.gear.zigbee2mqtt import SimZigbee2Mqtt
@@ -23,12 +29,18 @@ from firmware_sim.gear.zigbee2mqtt import SimZigbee2Mqtt
 _GEAR: tuple[type[SimGear], ...] = (
     SimChirpStack,
     SimZigbee2Mqtt,
+    SimHomeAssistant,
     SimFrigate,
     SimHikvision,
     SimOnvif,
     SimSparkplugB,
     SimCms50,
     SimModbus,
+    SimTaidoc,
+    SimOps243,
+    SimUltraEasy,
+    SimNmea,
+    SimLd2450,
     SimEsphome,
     SimOwnTracks,
     SimRtl433,
