@@ -112,6 +112,7 @@ async def test_an_alarm_kept_by_the_broker_is_old_and_strangers_are_offered(tmp_
         gear = SimHomeAssistant(site.link, [smoke, plug], clock=system_ms)
         async with site.simulating(gear):
             gear.act(smoke.name, "smoke")
+            gear.act(smoke.name, "plug")  # with QoS 1, after all that: the broker has it when this is answered
             await eventually_async(lambda: gear.quiet, 10)
             site.start()
             await eventually_async(lambda: any(one.metrics.get("alarm") == 1 for one in site.observations("smoke")), 10)
@@ -120,7 +121,6 @@ async def test_an_alarm_kept_by_the_broker_is_old_and_strangers_are_offered(tmp_
             assert "smoke" not in site.events_of("smoke")
             await eventually_async(lambda: site.strangers.noted[plug.address].kind == "plug", 10)
             gear.act(smoke.name, "forget")
-            await eventually_async(lambda: gear.quiet, 10)
             gear.act(smoke.name, "smoke")
             await site.quiet()
         assert "smoke" not in site.events_of("smoke")
