@@ -12,7 +12,7 @@ MAX_BODY_BYTES = 65_536
 """The longest decision with its reason has a fraction of it."""
 MAX_PUSH_BYTES = 1_048_576
 """Cameras push a picture with their alarm."""
-TABLES = ("/api/v1/devices/import", "/devices/import")
+IMPORT = "/api/v1/devices/import"
 """Where tables of devices are read, up to `csvfile.BYTES_MOST`, by somebody who was asked for a token first."""
 
 
@@ -21,7 +21,7 @@ def _too_large(limit: int) -> ApiProblem:
 
 
 def _limit(path: str) -> int:
-    if path in TABLES:
+    if path == IMPORT:
         return BYTES_MOST
     return MAX_PUSH_BYTES if path.startswith("/push/") else MAX_BODY_BYTES
 

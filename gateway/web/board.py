@@ -11,8 +11,11 @@ from fastapi.responses import HTMLResponse
 
 from gateway.api import reads
 from gateway.api.context import Context, Gateway
+from gateway.cases.wording import Words
 from gateway.health import Part
+from gateway.registry.care import Care
 from gateway.web.cards import Card, card, rank
+from gateway.web.device_life import care_lines
 from gateway.web.fleet import fleet
 from gateway.web.render import Show, page
 from gateway.web.session import Seen, may_act
@@ -34,6 +37,8 @@ class Board:
     """Newest vitals by resident, of those with an open case."""
     broken: list[Part]
     """Parts without which alarms may not get through: all is not well then, however quiet it is."""
+    worked_on: list[tuple[Care, Words]]
+    """Devices of whose alarms nobody is told just now, or not of all."""
 
     @property
     def burning(self) -> list[Card]:
@@ -72,15 +77,16 @@ async def side(request: Request, context: Gateway, _: Seen) -> HTMLResponse:
 
 
 async def _board(context: Context) -> Board:
-    def read() -> tuple[list[Card], int, list[Part]]:
+    def read() -> tuple[list[Card], int, list[Part], list[tuple[Care, Words]]]:
         cases, total = reads.open_cases(context.engine, READ)
         broken = [part for part in context.health() if part.critical and part.state == "failed"]
-        return sorted((card(context, case) for case in cases), key=rank), total, broken
+        cards = sorted((card(context, case) for case in cases), key=rank)
+        return cards, total, broken, care_lines(context)
 
-    cards, total, broken = await asyncio.to_thread(read)
+    cards, total, broken, worked_on = await asyncio.to_thread(read)
     residents = dict.fromkeys(one.case.resident for one in cards[:SHOWN] if one.case.resident is not None)
     found = await asyncio.gather(*(vitals_of(context, resident) for resident in residents))
-    return Board(cards, total, {one.resident: one for one in found if one is not None}, broken)
+    return Board(cards, total, {one.resident: one for one in found if one is not None}, broken, worked_on)
 
 
 def _side(context: Context) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.auth import COOKIE, find_caller
-from gateway.web import acting, board, case_page, device_pages, session
+from gateway.web import acting, adopting, board, case_page, device_life, device_pages, fleet_pages, session
 from gateway.web.render import STATIC, page
 
 HEADERS = {
@@ -105,8 +105,9 @@ async def _answer(handler: Callable[[Request, Any], Any], request: Request, erro
 def add_console(app: FastAPI) -> None:
     """Put the console's pages, files and headers on the API's application."""
     app.state.login_failures = session.Failures()
-    for router in (session.router, board.router, acting.router, case_page.router, device_pages.router):
-        app.include_router(router)
+    # What stands under /devices by a name of its own comes before the devices, which stand there by their ids.
+    for room in (session, board, acting, case_page, adopting, fleet_pages, device_life, device_pages):
+        app.include_router(room.router)
     app.mount("/static", Files(directory=STATIC), name="static")
     _explain_pages(app)
     app.add_middleware(Headers)

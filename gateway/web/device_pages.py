@@ -13,13 +13,16 @@ from devices.kind import Metric
 from devices.kinds import KINDS
 from devices.observation import Waveform
 from gateway.api import reads
+from gateway.api.adoption import strangers
+from gateway.api.caring import running
 from gateway.api.context import Context, Gateway
 from gateway.registry.model import Device
 from gateway.store.protocol import Reading, StoreUnavailable
 from gateway.web.charts import Line, Strip, ecg, line
+from gateway.web.device_life import MODES, SPANS, life_of, spare_parts
 from gateway.web.fleet import fleet, health_of, is_low, seat
 from gateway.web.render import page
-from gateway.web.session import Seen
+from gateway.web.session import Seen, may_act
 from gateway.web.vitals import monitors, vitals_of
 
 router = APIRouter(include_in_schema=False)
@@ -60,14 +63,17 @@ def devices(
     state: str = "",
     number: PageNumber = 1,
 ) -> HTMLResponse:
-    """``state``: ``away`` for devices that are not heard, ``low`` for low batteries."""
+    """``state``: ``away`` for devices that are not heard, ``low`` for low batteries, ``retired``, ``worked_on``."""
     directory = context.directory()
     states = reads.device_states(context.engine)
     now_ms = context.clock.now_ms()
+    working = running(context)
 
     def wanted(device: Device) -> bool:
-        if kind and device.kind != kind:
+        if (kind and device.kind != kind) or (device.status == "retired") is not (state == "retired"):
             return False
+        if state in ("retired", "worked_on"):
+            return state == "retired" or device.id in working
         if state == "low":
             return is_low(states.get(device.id))
         return state != "away" or health_of(device, states.get(device.id), now_ms) != "online"
@@ -87,6 +93,9 @@ def devices(
         found=len(found),
         number=number,
         pages=pages,
+        working=working,
+        modes=MODES,
+        strangers=len(strangers(context)),
     )
 
 
@@ -113,6 +122,11 @@ async def device(
         hours=hours,
         choices=HOURS,
         events=KINDS[found.kind].events,
+        acts=may_act(caller),
+        retired=found.status == "retired",
+        spans=SPANS,
+        spares=await asyncio.to_thread(spare_parts, context, found) if may_act(caller) else [],
+        **await asyncio.to_thread(life_of, context, device_id),
     )
 
 

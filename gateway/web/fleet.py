@@ -26,7 +26,8 @@ class Seat:
     where: Words
     resident: str
     health: str
-    """``online``, ``offline`` (said so itself, or its broker did), ``silent`` (not heard for too long), ``never``."""
+    """``online``, ``offline`` (said so itself, or its broker did), ``silent`` (not heard for too long), ``never``,
+    ``retired``."""
     low: bool
     state: DeviceState | None
 
@@ -69,6 +70,8 @@ class Fleet:
 
 def health_of(device: Device, state: DeviceState | None, now_ms: int) -> str:
     """How a device is, in one word of `words.DEVICE_STATES`."""
+    if device.status == "retired":
+        return "retired"
     if state is None:
         return "never"
     supervision_s = device.supervision_s or KINDS[device.kind].supervision_s

@@ -58,6 +58,9 @@ class Show:
         """With the date, always."""
         return self._local(at_ms).strftime("%Y-%m-%d %H:%M:%S")
 
+    def day(self, at_ms: int) -> str:
+        return self._local(at_ms).strftime("%Y-%m-%d")
+
     def since(self, at_ms: int) -> str:
         return span(self.now_ms - at_ms)
 

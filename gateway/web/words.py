@@ -89,6 +89,7 @@ DEVICE_STATES: dict[str, Words] = {
     "offline": Words("离线", "offline"),
     "silent": Words("失联", "silent"),
     "never": Words("从未上线", "never heard"),
+    "retired": Words("已停用", "retired"),
 }
 
 _ACCEPTED = re.compile(r"^(\w+) 已接收 accepted by \1$")
