@@ -24,6 +24,7 @@ _c = t.device_care.c
 def tried(connection: sa.Connection, care: Care, observation: Observation, now_ms: int) -> None:
     """Write down what a device said during a test."""
     detail: dict[str, object] = {
+        "kind": observation.kind,
         "event": observation.event,
         "metrics": observation.metrics,
         "message_id": observation.message_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from devices.kinds import KINDS
+from gateway.alarms import ALARM_TYPES
 from gateway.cases.wording import Words
 from gateway.registry.history import Line
 
@@ -60,12 +62,19 @@ def _details(detail: Mapping[str, Any], instant: Callable[[int | None], str]) ->
     if "until_ms" in detail:
         zh.append(f"至 {instant(detail['until_ms'])}")
         en.append(f"until {instant(detail['until_ms'])}")
-    for name in ("reason", "why", "event"):
+    for name in ("reason", "why"):
         if detail.get(name):
             both.append(str(detail[name]))
+    if "event" in detail:
+        kind = KINDS.get(str(detail.get("kind", "")))
+        event = kind.events.get(str(detail["event"])) if kind is not None else None
+        zh.append(event.zh if event is not None else str(detail["event"]))
+        en.append(event.en if event is not None else str(detail["event"]))
     if "change" in detail:
         change = detail["change"]
-        both.append(f"{change['type']} ({change['rule']}: {change['explanation']})")
+        type_ = ALARM_TYPES.get(change["type"])
+        zh.append(f"{type_.zh if type_ is not None else change['type']}（{change['explanation']}）")
+        en.append(f"{type_.en if type_ is not None else change['type']} ({change['rule']})")
     return ", ".join(filter(None, [*zh, *both])), ", ".join(filter(None, [*en, *both]))
 
 

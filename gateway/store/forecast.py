@@ -28,6 +28,8 @@ DAYS_LEAST = 14
 RECENT_DAYS = 28
 FAR_DAYS = 3 * 365
 """A date further ahead is not said: what has been seen in weeks does not tell years."""
+LEAST_RANGE = 0.1
+"""A range is never narrower than this part of the time to go: no battery falls in a straight line to its end."""
 _Z80 = 1.2816
 _CHARGES = 3
 """So many rises mean a battery that is charged, and has no date of change."""
@@ -106,7 +108,14 @@ def forecast(days: Sequence[Day], *, empty: float = EMPTY_PERCENT, jump: float =
     if at is None:
         return replace(known, verdict="stable")
     earliest, latest = (_reached(last, level, end, empty) for end in (slope.low, slope.high))
-    return replace(known, verdict="falling", at_ms=at, earliest_ms=earliest or at, latest_ms=latest)
+    margin = round((at - last * DAY_MS) * LEAST_RANGE)
+    return replace(
+        known,
+        verdict="falling",
+        at_ms=at,
+        earliest_ms=min(earliest or at, at - margin),
+        latest_ms=None if latest is None else max(latest, at + margin),
+    )
 
 
 def _rises(days: Sequence[Day], jump: float) -> list[int]:

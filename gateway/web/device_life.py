@@ -22,7 +22,7 @@ from gateway.registry.life import told
 from gateway.registry.model import Device
 from gateway.state.db import reading
 from gateway.web.render import Show, page
-from gateway.web.session import Acting, Seen
+from gateway.web.session import Acting, Seen, may_act
 
 router = APIRouter(prefix="/devices/{device_id}", include_in_schema=False)
 
@@ -55,7 +55,7 @@ def life_of(context: Context, device_id: str) -> dict[str, Any]:
         lines = history.read(connection, device_id, LINES)
 
     def instant(at_ms: int | None) -> str:
-        return "—" if at_ms is None else show.full(at_ms)
+        return "—" if at_ms is None else show.time(at_ms)
 
     told_lines = [LifeLine(line.at_ms, line.actor, line.what, told(line, instant)) for line in lines]
     return {"care": now, "life": told_lines, "modes": MODES}
@@ -89,9 +89,9 @@ def spare_parts(context: Context, device: Device) -> list[tuple[str, str]]:
 
 
 @router.get("/life")
-def life(request: Request, context: Gateway, _: Seen, device_id: DeviceId) -> HTMLResponse:
+def life(request: Request, context: Gateway, caller: Seen, device_id: DeviceId) -> HTMLResponse:
     """The part of the page that renews itself while a device is being worked on."""
-    return page(request, "life.html", **life_of(context, device_id))
+    return page(request, "life.html", acts=may_act(caller), **life_of(context, device_id))
 
 
 @router.post("/care")

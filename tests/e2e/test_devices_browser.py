@@ -158,8 +158,8 @@ def test_a_walk_test_is_seen_everywhere_tells_nobody_and_ends(
         page.get_by_role("button", name="开始测试").click()
         expect(page.locator(".care.test").first).to_contain_text("测试中")
         radio.say("sos-4", "press")
-        expect(page.locator("#life")).to_contain_text("测试中收到：press")
-        expect(page.locator("#life")).to_contain_text("未报警：personal_emergency")
+        expect(page.locator("#life")).to_contain_text("测试中收到：按下")
+        expect(page.locator("#life")).to_contain_text("未报警：紧急呼救")
         with guard(browser, gateway, make_token(gateway, "watcher", "reader")) as desk:
             expect(desk.locator("#board .care")).to_contain_text("试验院3号楼504室")
             expect(desk.locator("#board .care a")).to_have_attribute("href", "/devices/sos-4")
