@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devices.kinds import KINDS
+from firmware_sim.setting import Position
 from firmware_sim.yamlfile import FileError, Loc, line_of, read, read_text
 
 
@@ -23,6 +24,8 @@ class SimulatedPlace:
     address: str | None = None
     """``address#part``; of native gear the id in its topics, where that is not ``id``."""
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    name: str = ""
+    """In all its languages: it says where the device hangs (`firmware_sim.spot`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,23 @@ class SimulatedCommunity:
     timezone: str
     devices: tuple[SimulatedPlace, ...]
     bridges: tuple[SimulatedBridge, ...] = ()
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """Of the places."""
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    """Of the places that have one."""
+
+    def around(self, place: str) -> Iterator[str]:
+        """The place, and what it lies in, from the nearest outwards."""
+        at: str | None = place
+        seen: set[str] = set()
+        while at is not None and at not in seen:
+            seen.add(at)
+            yield at
+            at = self.parents.get(at)
+
+    def position(self, place: str) -> Position | None:
+        """Of the place, else of the nearest around it that has one."""
+        return next((self.positions[at] for at in self.around(place) if at in self.positions), None)
 
     @property
     def native(self) -> tuple[SimulatedPlace, ...]:
@@ -58,7 +78,9 @@ def load_community(path: Path) -> SimulatedCommunity:
     if not found.heads:
         raise FileError(f"{path}:1: community.id: missing; expected the community's id")
     name, zone = found.heads[0]
-    return SimulatedCommunity(name, zone, tuple(found.devices.values()), tuple(found.bridges.values()))
+    return SimulatedCommunity(
+        name, zone, tuple(found.devices.values()), tuple(found.bridges.values()), found.parents, found.positions
+    )
 
 
 @dataclass(slots=True)
@@ -66,6 +88,8 @@ class _Found:
     heads: list[tuple[str, str]] = field(default_factory=list)
     devices: dict[str, SimulatedPlace] = field(default_factory=dict)
     bridges: dict[str, SimulatedBridge] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
 
 
 def _read(path: Path, found: _Found, trail: list[Path]) -> None:
@@ -86,6 +110,8 @@ def _read(path: Path, found: _Found, trail: list[Path]) -> None:
     for index, entry in _listed(document, "bridges", path, lines):
         bridge = _bridge(entry, f"{path}", ("bridges", index), lines)
         found.bridges[bridge.id] = bridge
+    for _, entry in _listed(document, "places", path, lines):
+        _note_place(entry, found)
     for index, pattern in _listed(document, "include", path, lines):
         files = sorted(path.parent.glob(str(pattern)))
         if not files:
@@ -102,6 +128,21 @@ def _listed(
     if not isinstance(listed, list):
         raise FileError(f"{path}:{line_of((section,), lines)}: {section}: expected a list")
     yield from enumerate(listed)
+
+
+def _note_place(entry: object, found: _Found) -> None:
+    """Where a place lies; what is wrong with it the gateway says."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        return
+    if isinstance(entry.get("parent"), str):
+        found.parents[entry["id"]] = entry["parent"]
+    where = entry.get("position")
+    if (
+        isinstance(where, dict)
+        and isinstance(where.get("lat"), int | float)
+        and isinstance(where.get("lon"), int | float)
+    ):
+        found.positions[entry["id"]] = (float(where["lat"]), float(where["lon"]))
 
 
 def _bridge(entry: object, file: str, loc: Loc, lines: dict[Loc, int]) -> SimulatedBridge:
@@ -139,7 +180,12 @@ def _device(entry: object, file: str, loc: Loc, lines: dict[Loc, int]) -> Simula
         bridge=_text(entry, "bridge"),
         address=_text(entry, "address"),
         options=_options(entry),
+        name=_wording(entry.get("name")),
     )
+
+
+def _wording(value: object) -> str:
+    return " ".join(map(str, value.values())) if isinstance(value, dict) else str(value or "")
 
 
 def _text(entry: Mapping[str, object], key: str) -> str | None:

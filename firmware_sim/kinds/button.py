@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devices.observation import Channel
-from firmware_sim.device import Action, Outcome, Outgoing, Setting, SimDevice
+from firmware_sim.device import Action, Outgoing, SimDevice
+from firmware_sim.orders import Outcome
+from firmware_sim.setting import Setting
 
 SAID_AGAIN_S = 15.0
 SAID_AGAIN_MAX_S = 300.0
@@ -48,7 +50,7 @@ class Button(SimDevice):
             self._out.extend(out for key, out in self.unheard.items() if key not in self.waiting)
             self._again_later(at_ms, min(2 * after_s, SAID_AGAIN_MAX_S))
 
-        self.once("again", after_s * self.setting.rate, again, since_ms=now_ms)
+        self.soon("again", after_s, again, now_ms)
 
     def cancel(self, now_ms: int) -> Outgoing:
         """It was a mistake. The lamp stays as it is until the gateway says what became of it."""
@@ -63,7 +65,7 @@ class Button(SimDevice):
             if durable and not self.waiting and self.lamp == "amber":
                 self.lamp = "green"
 
-    def obey(self, command: str, args: Mapping[str, str], now_ms: int) -> Outcome:
+    def obey(self, command: str, args: Mapping[str, str], now_ms: int) -> Outcome | None:
         self.unheard.clear()
         self.stop("again")
         self.lamp = args.get("lamp", self.lamp)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from devices.observation import Channel
-from firmware_sim.device import Action, Setting, SimDevice
-from firmware_sim.signals.home import Home
+from firmware_sim.device import Action
+from firmware_sim.kinds.indoors import Indoors
+from firmware_sim.setting import Setting
+
+LOOK_AGAIN_MS = 60_000
+"""Of life, where the home's day stands still."""
 
 
-class Contact(SimDevice):
+class Contact(Indoors):
     kind_key = "contact"
     model = "DC-2"
     firmware = "1.1.7"
@@ -16,35 +19,39 @@ class Contact(SimDevice):
 
     def __init__(self, device_id: str, setting: Setting) -> None:
         super().__init__(device_id, setting)
-        self.home = Home(f"{setting.seed}/{setting.resident or device_id}", setting.zone)
-        self.is_open = False
+        self.door = setting.spot.door or "entrance"
+
+    @property
+    def is_open(self) -> bool:
+        return "open" in self.standing
+
+    def measure(self, now_ms: int) -> dict[str, float]:
+        return {"temperature": round(self.warmth(now_ms), 1)}
 
     def started(self, now_ms: int) -> None:
-        self._await_somebody(now_ms, now_ms)
+        self._await_somebody(now_ms, self.life_ms(now_ms))
 
     def opened(self, now_ms: int) -> None:
-        if not self.is_open:
-            self.is_open = True
-            self.emit(Channel.EVENT, now_ms, event="opened")
+        self.enter("open", now_ms)
 
     def closed(self, now_ms: int) -> None:
-        if self.is_open:
-            self.is_open = False
-            self.emit(Channel.EVENT, now_ms, event="closed")
+        self.leave("open", now_ms)
 
     def _await_somebody(self, now_ms: int, life_ms: int) -> None:
-        """Wait for the next who opens the door. ``life_ms`` is the time of the home, which may run faster."""
-        opening = self.home.next_opening("entrance", life_ms)
+        """Wait for the next who opens the door after ``life_ms``."""
+        opening = self.household.next_opening(self.door, life_ms)
         if opening is None:
-            self.once("wait on", 86_400.0, lambda at: self._await_somebody(at, life_ms + 86_400_000), since_ms=now_ms)
+            again_ms = self.life_ms(now_ms) + LOOK_AGAIN_MS
+            self.at_life("somebody", again_ms, lambda at_ms: self._await_somebody(at_ms, again_ms), now_ms)
             return
 
         def somebody(at_ms: int) -> None:
-            self.opened(at_ms)
-            self.once("shut", (opening.to_ms - opening.from_ms) / 1000, self.closed, since_ms=at_ms)
+            if not self.household.held:
+                self.opened(at_ms)
+                self.once("shut", (opening.to_ms - opening.from_ms) / 1000, self.closed, since_ms=at_ms)
             self._await_somebody(at_ms, opening.from_ms)
 
-        self.once("somebody", (opening.from_ms - life_ms) / 1000, somebody, since_ms=now_ms)
+        self.at_life("somebody", opening.from_ms, somebody, now_ms)
 
     def actions(self) -> dict[str, Action]:
         return {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from devices.observation import Channel
-from firmware_sim.device import Action, Args, Setting, SimDevice
+from firmware_sim.device import Action, Args, SimDevice
+from firmware_sim.setting import Setting
 from firmware_sim.signals.clicks import KioskUse
 from firmware_sim.signals.day import bump, local_hour
 from firmware_sim.signals.noise import Drift
@@ -14,7 +15,7 @@ class Kiosk(SimDevice):
     model = "KS-32"
     firmware = "5.1.0"
     heartbeat_s = 60.0
-    signal = False
+    radio = None
 
     def __init__(self, device_id: str, setting: Setting) -> None:
         super().__init__(device_id, setting)
@@ -22,9 +23,9 @@ class Kiosk(SimDevice):
         self._inside = Drift(self.rng, sigma=0.8, tau_s=3600)
 
     def measure(self, now_ms: int) -> dict[str, float]:
-        hour = local_hour(now_ms, self.setting.zone)
-        clicks, searches = self._use.read(now_ms, self.heartbeat_s)
-        warmth = 34.0 + 3.0 * bump(hour, 15.0, 4.0) + self._inside.at(now_ms)
+        life_ms = self.life_ms(now_ms)
+        clicks, searches = self._use.read(life_ms, self.heartbeat_s)
+        warmth = 34.0 + 3.0 * bump(local_hour(life_ms, self.setting.zone), 15.0, 4.0) + self._inside.at(life_ms)
         return {"clicks": clicks, "searches": searches, "temperature": round(warmth, 1)}
 
     def problem_report(self, now_ms: int, args: Args) -> None:
@@ -33,8 +34,4 @@ class Kiosk(SimDevice):
         self.emit(Channel.EVENT, now_ms, event="problem_report", data={"text": text})
 
     def actions(self) -> dict[str, Action]:
-        return {
-            **super().actions(),
-            "call_staff": self.plain_event("call_staff"),
-            "problem_report": self.problem_report,
-        }
+        return {**super().actions(), "problem_report": self.problem_report}

@@ -18,8 +18,16 @@ class SosButton(Button):
         return self.call("long_press", now_ms)
 
     def fall(self, now_ms: int) -> Outgoing:
-        """The pendant's own fall detection."""
+        """The pendant's own fall detection: who wears it lies where they were, until somebody comes."""
+        self.household.hold(self.household.at(self.life_ms(now_ms)).room, "sitting")
         return self.call("fall", now_ms)
+
+    def cancel(self, now_ms: int) -> Outgoing:
+        self.household.release()
+        return super().cancel(now_ms)
+
+    def birth(self) -> dict[str, str | bool | float]:
+        return {"variant": self.setting.spot.variant or "bed"}
 
     def actions(self) -> dict[str, Action]:
         return {**super().actions(), **{name: self.calling(name) for name in ("press", "long_press", "fall")}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from firmware_sim.device import Action, ActionError, Args, Setting, SimDevice, number
+from firmware_sim.device import Action, ActionError, Args, SimDevice, number
+from firmware_sim.setting import Setting
 from firmware_sim.signals.traffic import LaneReading, Road, RoadReading
 
 
@@ -11,14 +12,14 @@ class TrafficCounter(SimDevice):
     model = "TC-4"
     firmware = "2.0.5"
     heartbeat_s = 60.0
-    signal = False
+    radio = None
 
     def __init__(self, device_id: str, setting: Setting) -> None:
         super().__init__(device_id, setting)
         self.road = Road(self.rng, self.setting.zone)
 
     def measure(self, now_ms: int) -> dict[str, float]:
-        reading = self.road.read(now_ms, self.heartbeat_s)
+        reading = self.road.read(self.life_ms(now_ms), self.heartbeat_s)
         metrics = _metrics(reading, "")
         for lane, its_reading in enumerate(reading.lanes, 1):
             metrics |= _metrics(its_reading, f"_lane{lane}")

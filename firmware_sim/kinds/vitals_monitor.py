@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 from devices.observation import Channel
-from firmware_sim.device import Action, ActionError, Args, Setting, SimDevice, number
+from firmware_sim.device import Action, ActionError, Args, SimDevice, number
+from firmware_sim.setting import Setting
 from firmware_sim.signals import ecg, pleth
 from firmware_sim.signals.day import seconds_until
 from firmware_sim.signals.physiology import VITALS, Body
@@ -15,6 +16,8 @@ from firmware_sim.signals.shapes import Lead
 MEASURING_HOURS = (7.2, 20.5)
 """When a resident sits down to measure: before breakfast and in the evening."""
 
+CLOSE_WATCH_S = 2.0
+"""Between two reports while something is wrong, by the clock."""
 ONE_LEAD: tuple[Lead, ...] = ("I",)
 """From hand to hand, as home monitors take it."""
 
@@ -25,15 +28,13 @@ class VitalsMonitor(SimDevice):
     firmware = "4.2.0"
     heartbeat_s = 60.0
     battery_days = 9.0
-    _close_watch_s = 2.0
-    """Between two reports while something is wrong."""
+    radio = "wifi"
 
     def __init__(self, device_id: str, setting: Setting) -> None:
         super().__init__(device_id, setting)
         seed = f"{self.setting.seed}/{self.setting.resident or self.id}"
         self.body = Body(seed, self.rng, self.setting.zone)
         self.pattern: Pattern = "normal"
-        self.probe_off = False
 
     def started(self, now_ms: int) -> None:
         for hour in MEASURING_HOURS:
@@ -43,7 +44,6 @@ class VitalsMonitor(SimDevice):
     def _charge(self, now_ms: int) -> None:
         if self.battery < 40.0:  # somebody in the house puts it on its charger overnight
             self.battery = 100.0
-            self._low_told = False
 
     def _sit_down(self, hour: float, now_ms: int) -> None:
         def sit(at_ms: int) -> None:
@@ -51,32 +51,35 @@ class VitalsMonitor(SimDevice):
             self.strip(at_ms)
             self._sit_down(hour, at_ms)
 
-        after = seconds_until(hour, now_ms, self.setting.zone) + self.rng.uniform(60.0, 2400.0)
+        after = seconds_until(hour, self.life_ms(now_ms), self.setting.zone) + self.rng.uniform(60.0, 2400.0)
         self.once(f"sit down at {hour}", after, sit, since_ms=now_ms)
 
     def measure(self, now_ms: int) -> dict[str, float]:
-        if self.probe_off:  # a bedside monitor shows zeros then: not a dying patient
-            return {"pulse": 0.0, "spo2": 0.0, "probe_off": 1.0}
-        vitals = {key: self.body.read(key, now_ms) for key in ("spo2", "perfusion", "respiration", "temperature")}
-        return {"pulse": self.pulse(now_ms), **vitals, "probe_off": 0.0}
+        if "probe_off" in self.standing:  # a bedside monitor shows zeros then: not a dying patient
+            return {"pulse": 0.0, "spo2": 0.0}
+        vitals = {key: self._read(key, now_ms) for key in ("spo2", "perfusion", "respiration", "temperature")}
+        return {"pulse": self.pulse(now_ms), **vitals}
+
+    def _read(self, key: str, now_ms: int) -> float:
+        return self.body.read(key, self.life_ms(now_ms))
 
     def pulse(self, now_ms: int) -> float:
         """The body's, as far as its heart's rhythm lets it."""
-        return rate_of(self.pattern, self.body.read("pulse", now_ms))
+        return rate_of(self.pattern, self._read("pulse", now_ms))
 
     def spot_measurement(self, now_ms: int, *, scale: bool = False) -> None:
         """Blood pressure and glucose, measured once; weight, where somebody steps on the scale."""
         keys = ("systolic", "diastolic", "glucose", *(("weight",) if scale else ()))
-        metrics = {key: self.body.read(key, now_ms) for key in keys}
+        metrics = {key: self._read(key, now_ms) for key in keys}
         self.emit(Channel.EVENT, now_ms, event="measurement", metrics={**metrics, "pulse": self.pulse(now_ms)})
 
     def strip(self, now_ms: int) -> None:
         """Ten seconds of ECG, and of the pulse at the finger in the same beats."""
-        pulse, perfusion = self.pulse(now_ms), self.body.read("perfusion", now_ms)
+        pulse, perfusion = self.pulse(now_ms), self._read("perfusion", now_ms)
         beats = episode(self.rng, pulse, self.pattern)
         wave = ecg.strips(self.rng, beats, pattern=self.pattern, leads=ONE_LEAD)["I"]
         self.emit(Channel.TELEMETRY, now_ms, metrics={"pulse": pulse, "heart_rate": pulse}, wave=wave)
-        finger = pleth.strip(self.rng, beats, perfusion=perfusion, probe_off=self.probe_off)
+        finger = pleth.strip(self.rng, beats, perfusion=perfusion, probe_off="probe_off" in self.standing)
         self.emit(Channel.TELEMETRY, now_ms, metrics={"perfusion": perfusion}, wave=finger)
 
     def cardiac_pattern(self, now_ms: int, args: Args) -> None:
@@ -96,34 +99,35 @@ class VitalsMonitor(SimDevice):
         if not isinstance(vitals, dict) or not vitals or not set(vitals) <= set(VITALS):
             raise ActionError(f"vitals: expected a mapping of {', '.join(VITALS)}, got {vitals!r}")
         goals = {str(key): number(vitals, str(key), 0.0) for key in vitals}
-        self.body.set(goals, now_ms, number(args, "over_s", 0.0))
-        self.once("close watch", self._close_watch_s, self._watch, since_ms=now_ms)
+        over_s = number(args, "over_s", 0.0)
+        self.body.set(goals, self.life_ms(now_ms), over_s * self.setting.rate)
+        self.soon("close watch", CLOSE_WATCH_S, self._watch, now_ms)
 
     def recover(self, now_ms: int) -> None:
         self.body.recover()
         self.pattern = "normal"
-        self.probe_off = False
+        self.leave("probe_off", now_ms)
         self.report(now_ms)
 
     def set_probe_off(self, now_ms: int) -> None:
-        self.probe_off = True
+        self.enter("probe_off", now_ms)
         self.report(now_ms)
 
     def _watch(self, now_ms: int) -> None:
         self.report(now_ms)
         if self.body.disturbed:
-            self.once("close watch", self._close_watch_s, self._watch, since_ms=now_ms)
+            self.soon("close watch", CLOSE_WATCH_S, self._watch, now_ms)
 
     def actions(self) -> dict[str, Action]:
         return {
             **super().actions(),
             "set": self.set_vitals,
             "recover": lambda now_ms, args: self.recover(now_ms),
-            "eat": lambda now_ms, args: self.body.eat(now_ms, number(args, "grams", 15.0)),
-            "insulin": lambda now_ms, args: self.body.inject(now_ms, number(args, "units", 4.0)),
+            "eat": lambda now_ms, args: self.body.eat(self.life_ms(now_ms), number(args, "grams", 15.0)),
+            "insulin": lambda now_ms, args: self.body.inject(self.life_ms(now_ms), number(args, "units", 4.0)),
             "measure": lambda now_ms, args: self.spot_measurement(now_ms),
+            "measurement": lambda now_ms, args: self.spot_measurement(now_ms),
             "strip": lambda now_ms, args: self.strip(now_ms),
             "cardiac_pattern": self.cardiac_pattern,
             "probe_off": lambda now_ms, args: self.set_probe_off(now_ms),
-            "probe_fault": self.plain_event("probe_fault"),
         }

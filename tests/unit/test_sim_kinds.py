@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import mean
 
 import pytest
@@ -10,46 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.kinds import KINDS
-from devices.native import Command, Decoded, decode, encode
+from devices.native import Command, encode
 from devices.observation import Channel
-from firmware_sim.device import ActionError, Outgoing, Setting, SimDevice
+from firmware_sim.device import ActionError
 from firmware_sim.kinds import SIMULATED
 from firmware_sim.kinds.sos_button import SosButton
 from firmware_sim.kinds.vitals_monitor import VitalsMonitor
-
-DAWN = 1_790_000_000_000
-HOUR = 3_600_000
-
-
-@dataclass(frozen=True)
-class Ref:
-    id: str
-    kind: str
-
-
-def make(kind: str, seed: int = 1, **setting: object) -> SimDevice:
-    device = SIMULATED[kind](f"{kind}-1", Setting(seed=seed, **setting))  # type: ignore[arg-type]  # test helper
-    device.power_on(DAWN)
-    return device
-
-
-def live(device: SimDevice, from_ms: int, until_ms: int) -> list[tuple[int, Outgoing]]:
-    """Everything the device says in that time."""
-    said = [(from_ms, out) for out in device.take()]
-    now = from_ms
-    while device.next_due_ms <= until_ms:
-        now = max(now, device.next_due_ms)
-        device.tick(now)
-        said += [(now, out) for out in device.take()]
-    return said
-
-
-def heard(device: SimDevice, out: Outgoing, at_ms: int) -> Decoded:
-    ref = Ref(device.id, device.kind_key)
-    found = decode(ref, out.channel, encode(out.message, "json"), received_at_ms=at_ms)
-    packed = decode(ref, out.channel, encode(out.message, "msgpack"), received_at_ms=at_ms, encoding="msgpack")
-    assert packed.observation == found.observation
-    return found
+from firmware_sim.setting import Setting
+from tests.support.sim import DAWN, HOUR, heard, live, make
 
 
 def test_every_kind_of_the_catalogue_has_firmware() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.observation import Channel
-from firmware_sim.device import Setting
 from firmware_sim.kinds.contact import Contact
+from firmware_sim.setting import Setting
 from firmware_sim.signals.day import local_hour, midnight_ms
 from firmware_sim.signals.home import DOORS, ROOMS, Home
 from firmware_sim.signals.homeday import LONGEST_NIGHT_H, SHORTEST_NIGHT_H, home_day
