@@ -1,7 +1,7 @@
-"""What goes wrong between a device and its gateway, on purpose, seeded, and counted.
+"""What goes wrong on purpose, seeded, and counted: on the way to the gateway here, in the device in `afflictions`.
 
-A fault never makes a device forget: what is lost or garbled on the way is sent again, because the device has no
-acknowledgement for it. So with any mixture of these, everything a device said must still arrive.
+A fault of the way never makes a device forget: what is lost or garbled is sent again, because the device has no
+acknowledgement for it. So with any mixture of those, everything a device said must still arrive.
 """
 
 from __future__ import annotations
@@ -11,14 +11,30 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from devices.observation import Channel
 from firmware_sim.yamlfile import FileError, Strict, check, read_text
 
-What = Literal["loss", "duplicate", "late", "reordered", "corrupt", "flapping", "clock_skew"]
+OnTheWay = Literal["loss", "duplicate", "late", "reordered", "corrupt", "flapping"]
+InTheDevice = Literal[
+    "clock_skew",
+    "clock_wrong",
+    "battery_sag",
+    "brown_out",
+    "stuck_sensor",
+    "drift",
+    "lost_flash",
+    "replay",
+    "babble",
+    "duplicate_client",
+    "duplicate_id",
+]
+What = Literal[OnTheWay, InTheDevice]
+ON_THE_WAY: tuple[str, ...] = get_args(OnTheWay)
+IN_THE_DEVICE: tuple[str, ...] = get_args(InTheDevice)
 _SECONDS: dict[str, float] = {
     # what the number of seconds means, where it is not given
     "loss": 2.0,  # the device sends again after so long
@@ -26,6 +42,14 @@ _SECONDS: dict[str, float] = {
     "reordered": 1.0,  # others overtake it for at most so long
     "flapping": 30.0,  # between two breaks of the line
     "clock_skew": 120.0,  # the device's clock is so far ahead (negative: behind)
+    "clock_wrong": 315_576_000.0,  # it is wrong by as much as this (ten years), either way
+    "battery_sag": 600.0,  # until the nearly empty battery is dead
+    "brown_out": 4.0,  # between two starts
+    "stuck_sensor": 0.0,  # after the start it measures rightly for so long
+    "drift": 3600.0,  # until the measurements are wrong by a tenth of their range
+    "lost_flash": 60.0,  # between two starts
+    "replay": 259_200.0,  # three days later it says it again
+    "babble": 0.005,  # between two messages
 }
 
 
@@ -34,9 +58,11 @@ class Fault(Strict):
 
     what: What
     probability: float = Field(default=1.0, ge=0, le=1)
-    """Of each message (not used by flapping and clock_skew)."""
-    seconds: float | None = Field(default=None, ge=-31_536_000, le=31_536_000)
+    """Of each message (what happens on the way, and replay)."""
+    seconds: float | None = Field(default=None, ge=-2_000_000_000, le=2_000_000_000)
     """Meaning and default depend on ``what``: see the table above."""
+    every_s: float = Field(default=300.0, gt=0, le=31_536_000)
+    """How often the clock steps (clock_wrong only)."""
     down_s: float = Field(default=2.0, ge=0, le=86_400)
     """How long the line stays down (flapping only)."""
     fraction: float = Field(default=1.0, ge=0, le=1)
@@ -89,16 +115,17 @@ class DeviceFaults:
 
     def __init__(self, device: str, kind: str, faults: Sequence[Fault], seed: int) -> None:
         self._rng = random.Random(f"faults/{seed}/{device}")
-        self._faults = [fault for fault in faults if self._concerns(fault, device, kind)]
+        self.concerning = [fault for fault in faults if self._concerns(fault, device, kind)]
+        """All that this device has."""
+        self._faults = [fault for fault in self.concerning if fault.what in ON_THE_WAY]
         self.tally: Counter[str] = Counter()
 
     def _concerns(self, fault: Fault, device: str, kind: str) -> bool:
         chosen = self._rng.random() < fault.fraction
         return chosen and (not fault.devices or device in fault.devices) and (not fault.kinds or kind in fault.kinds)
 
-    @property
-    def clock_skew_ms(self) -> int:
-        return round(1000 * sum(fault.value for fault in self._faults if fault.what == "clock_skew"))
+    def has(self, what: InTheDevice) -> bool:
+        return any(fault.what == what for fault in self.concerning)
 
     @property
     def flapping(self) -> tuple[float, float] | None:
@@ -112,7 +139,7 @@ class DeviceFaults:
         """Throw the dice for one attempt to send ``payload``."""
         copies, delay, lost = [], 0.0, None
         for fault in self._faults:
-            if fault.what in ("flapping", "clock_skew") or (fault.channels and channel not in fault.channels):
+            if fault.what == "flapping" or (fault.channels and channel not in fault.channels):
                 continue
             if self._rng.random() >= fault.probability:
                 continue

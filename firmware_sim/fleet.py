@@ -9,21 +9,31 @@ import logging
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from firmware_sim.community import SimulatedCommunity
-from firmware_sim.device import ActionError, Args, Setting, SimDevice
-from firmware_sim.faults import DeviceFaults, Fault, concerning
+from firmware_sim.afflictions import afflict
+from firmware_sim.community import SimulatedCommunity, SimulatedPlace
+from firmware_sim.device import ActionError, Args, SimDevice
+from firmware_sim.faults import DeviceFaults, Fault, InTheDevice, concerning
+from firmware_sim.figures import Figures, total
+from firmware_sim.housing import HOME_RADIO, housed
 from firmware_sim.kinds import SIMULATED
-from firmware_sim.mqtt_device import Broker, Figures, MqttDevice
+from firmware_sim.mains import lose_mains, regain_mains
+from firmware_sim.mqtt_device import Broker, MqttDevice
 from firmware_sim.serial_link import SerialLink
+from firmware_sim.setting import Setting
+from firmware_sim.timers import NEVER_MS
 
 log = logging.getLogger(__name__)
 
 CONNECTING_AT_ONCE = 16
-HOME_RADIO = ("sos_button", "service_button", "contact", "smoke")
-"""Kinds that sit behind a field bus in a building; the others have a network of their own."""
 LINK_ACTIONS = ("unplug", "plug", "drop")
+PLACE_ACTIONS = ("power_cut", "power_back")
+TWINS: Mapping[InTheDevice, str] = {"duplicate_client": "", "duplicate_id": "-twin"}
+"""A second device of an id, and what stands behind its client id: nothing, so that the two put each other out."""
+TWIN_SEED = 1_000_003
+"""Added to the seed of a second device of the same id: it leads another life."""
 
 
 def system_ms() -> int:
@@ -35,13 +45,23 @@ def behind_serial(community: SimulatedCommunity, share: float) -> frozenset[str]
     """A stable share of the home radio devices: always the same for the same ids."""
     return frozenset(
         device.id
-        for device in community.devices
+        for device in community.native
         if device.kind in HOME_RADIO and zlib.crc32(device.id.encode()) % 10_000 < share * 10_000
     )
 
 
+@dataclass(eq=False, slots=True)
+class _Member:
+    """One device of the schedule; two of them may have one id."""
+
+    device: SimDevice
+    link: MqttDevice | None = None
+    """None behind the concentrator."""
+    due_ms: int = NEVER_MS
+
+
 class Fleet:
-    """All simulated devices of one community. `run` until cancelled."""
+    """All native devices of one community. `run` until cancelled."""
 
     def __init__(
         self,
@@ -57,97 +77,127 @@ class Fleet:
     ) -> None:
         """``rate`` speeds up telemetry and daily life, not the clock. Raises FileError for faults that name devices
         or kinds which are not there, and ValueError where a device has no link."""
-        concerning(faults, [(device.id, device.kind) for device in community.devices])
-        strangers = set(serial_devices) - {device.id for device in community.devices}
+        concerning(faults, [(device.id, device.kind) for device in community.native])
+        strangers = set(serial_devices) - {device.id for device in community.native}
         if strangers:
             raise ValueError(f"--serial-device: not in this fleet: {', '.join(sorted(strangers))}")
         if serial_devices and serial_port is None:
             raise ValueError("devices behind a concentrator need a serial port: --serial PATH")
         self.community = community
-        self.figures = Figures()
-        self.events: Counter[str] = Counter()
+        self.by_kind: dict[str, Figures] = {}
+        self.actions: Counter[str] = Counter()
         self.devices: dict[str, SimDevice] = {}
         self.mqtt: dict[str, MqttDevice] = {}
+        self.twins: list[MqttDevice] = []
+        """Second devices of an id: a fault."""
         self.serial: SerialLink | None = None
-        self.tallies: list[Counter[str]] = []
+        self._broker = broker
+        self._seed = seed
+        self._faults = faults
         self._clock = clock
-        self._due: list[tuple[int, str]] = []
-        self._scheduled: dict[str, int] = {}
+        self._tallies: list[Counter[str]] = []
+        self._members: dict[str, _Member] = {}
+        self._places: dict[str, str] = {}
+        self._due: list[tuple[int, int, _Member]] = []
+        self._pushed = 0
         self._wake = asyncio.Event()
-        connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        self._connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
         now_ms = clock()
-        for place in community.devices:
-            setting = Setting(seed=seed, zone=community.timezone, rate=rate, resident=place.resident)
-            device = SIMULATED[place.kind](place.id, setting)
-            trouble = DeviceFaults(place.id, place.kind, faults, seed)
-            device.clock_skew_ms = trouble.clock_skew_ms
-            device.power_on(now_ms)
-            self.devices[place.id] = device
-            if place.id in serial_devices:
-                continue
-            if broker is None:
-                raise ValueError(f"{place.id} has no way to the gateway: give --broker, or put it behind --serial")
-            self.tallies.append(trouble.tally)
-            self.mqtt[place.id] = MqttDevice(
-                device,
-                community=community.id,
-                broker=broker,
-                clock=clock,
-                faults=trouble,
-                figures=self.figures,
-                connecting=connecting,
-                seed=seed,
-            )
+        for place, setting in housed(community, seed=seed, rate=rate):
+            self._settle(place, setting, now_ms, on_line=place.id in serial_devices)
         if serial_port is not None and serial_devices:
             self.serial = SerialLink(
                 serial_port,
                 [self.devices[device_id] for device_id in sorted(serial_devices)],
                 clock=clock,
+                changed=lambda device: self._reschedule(self._members[device.id]),
                 seed=seed,
                 faults=faults,
-                figures=self.figures,
+                figures=self.by_kind.setdefault("", Figures()),
             )
+
+    def _settle(self, place: SimulatedPlace, setting: Setting, now_ms: int, *, on_line: bool) -> None:
+        """Make a device, with what is wrong with it and its link."""
+        trouble = DeviceFaults(place.id, place.kind, self._faults, self._seed)
+        self._tallies.append(trouble.tally)
+        device = _started(place, setting, trouble, now_ms)
+        self.devices[place.id] = device
+        self._places[place.id] = place.place
+        member = self._members[place.id] = _Member(device)
+        if on_line:
+            return
+        member.link = self.mqtt[place.id] = self._link(member, trouble)
+        for what, client in TWINS.items():
+            if trouble.has(what):
+                second = replace(setting, seed=setting.seed + TWIN_SEED)
+                twin = self._members[f"{place.id} {what}"] = _Member(_started(place, second, trouble, now_ms + 1))
+                twin.link = self._link(twin, trouble, client=client)
+                self.twins.append(twin.link)
+                trouble.tally[what] += 1
+
+    def _link(self, member: _Member, trouble: DeviceFaults, *, client: str = "") -> MqttDevice:
+        device = member.device
+        if self._broker is None:
+            raise ValueError(f"{device.id} has no way to the gateway: give --broker, or put it behind --serial")
+        return MqttDevice(
+            device,
+            community=self.community.id,
+            broker=self._broker,
+            clock=self._clock,
+            changed=lambda: self._reschedule(member),
+            faults=trouble,
+            figures=self.by_kind.setdefault(device.kind_key, Figures()),
+            connecting=self._connecting,
+            seed=self._seed,
+            client=client,
+        )
 
     async def run(self) -> None:
         """Live until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for link in self.mqtt.values():
+            for link in self._links():
                 tasks.create_task(link.run(), name=f"device {link.device.id}")
             if self.serial is not None:
                 tasks.create_task(self.serial.run(), name="concentrator")
             tasks.create_task(self._schedule(), name="schedule")
 
+    def _links(self) -> Iterator[MqttDevice]:
+        yield from self.mqtt.values()
+        yield from self.twins
+
     async def _schedule(self) -> None:
-        for device in self.devices.values():
-            self._reschedule(device)
+        for member in self._members.values():
+            self._reschedule(member)
         while True:
             self._wake.clear()
             now_ms = self._clock()
             while self._due and self._due[0][0] <= now_ms:
-                due_ms, device_id = heapq.heappop(self._due)
-                if self._scheduled.get(device_id) == due_ms:
-                    device = self.devices[device_id]
-                    device.tick(now_ms)
-                    self._pump(device)
+                due_ms, _, member = heapq.heappop(self._due)
+                if member.due_ms == due_ms:
+                    member.due_ms = NEVER_MS
+                    member.device.tick(now_ms)
+                    self._pump(member)
             wait_s = max(0.0, (self._due[0][0] - now_ms) / 1000) if self._due else 3600.0
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
 
-    def _reschedule(self, device: SimDevice) -> None:
-        due_ms = device.next_due_ms
-        if self._scheduled.get(device.id) != due_ms:
-            self._scheduled[device.id] = due_ms
-            heapq.heappush(self._due, (due_ms, device.id))
-            self._wake.set()
+    def _reschedule(self, member: _Member) -> None:
+        due_ms = member.device.next_due_ms
+        if due_ms != member.due_ms:
+            member.due_ms = due_ms
+            if due_ms != NEVER_MS:
+                self._pushed += 1
+                heapq.heappush(self._due, (due_ms, self._pushed, member))
+                self._wake.set()
 
-    def _pump(self, device: SimDevice) -> None:
-        link = self.mqtt.get(device.id)
-        if link is not None:
-            link.pump()
-        elif self.serial is not None:
-            self.serial.pump(device)
-        self._reschedule(device)
+    def _pump(self, member: _Member) -> None:
+        """Let the link take what the device has to say; it then calls `_reschedule`."""
+        if member.link is not None:
+            member.link.pump()
+        else:
+            assert self.serial is not None
+            self.serial.pump(member.device)
 
     # --- doors ------------------------------------------------------------------------------------------------
 
@@ -156,20 +206,37 @@ class Fleet:
 
         Raises ActionError for a device, an action or arguments that are not known.
         """
-        device = self._device(device_id)
+        member = self._member(device_id)
         if action in LINK_ACTIONS:
-            link = self.mqtt.get(device_id)
+            link = member.link
             if link is None:
                 raise ActionError(f"{device_id}: is behind a concentrator; only MQTT devices can {action}")
             {"unplug": link.unplug, "plug": link.plug, "drop": link.drop}[action]()
             return
-        device.act(action, self._clock(), args or {})
-        self.events[action] += 1
-        self._pump(device)
+        if not member.device.powered:
+            raise ActionError(f"{device_id}: has no power")
+        member.device.act(action, self._clock(), args or {})
+        self.actions[action] += 1
+        self._pump(member)
+
+    def act_at(self, place: str, action: str) -> None:
+        """``power_cut`` or ``power_back`` at a place and all that lies in it. Raises ActionError."""
+        if action not in PLACE_ACTIONS:
+            raise ActionError(f"{place}: a place cannot {action!r}; it can {', '.join(PLACE_ACTIONS)}")
+        inside = [id_ for id_ in self.devices if place in self.community.around(self._places[id_])]
+        if not inside:
+            raise ActionError(f"{place}: no device of this fleet is there")
+        now_ms = self._clock()
+        for device_id in inside:
+            member = self._members[device_id]
+            (lose_mains if action == "power_cut" else regain_mains)(member.device, member.link, now_ms)
+            self._pump(member)
+        self.actions[action] += 1
 
     def state(self, device_id: str) -> dict[str, object]:
         """What can be seen at one device. Raises ActionError for one that is not there."""
-        device, link = self._device(device_id), self.mqtt.get(device_id)
+        member = self._member(device_id)
+        link = member.link
         if link is not None:
             unacked, connected = len(link.unacked), link.connected
         else:
@@ -177,41 +244,59 @@ class Fleet:
             unacked = sum(key[0] == device_id for key in self.serial.unacked)
             connected = self.serial.connected
         return {
-            **device.state(),
+            **member.device.state(),
             "link": "serial" if link is None else "mqtt",
             "connected": connected,
             "unacked": unacked,
-            "actions": sorted([*device.actions(), *(LINK_ACTIONS if link else ())]),
+            "actions": sorted([*member.device.actions(), *(LINK_ACTIONS if link else ())]),
         }
 
-    def _device(self, device_id: str) -> SimDevice:
+    def _member(self, device_id: str) -> _Member:
         if device_id not in self.devices:
             raise ActionError(f"{device_id}: no such device in this fleet of {len(self.devices)}")
-        return self.devices[device_id]
+        return self._members[device_id]
+
+    @property
+    def figures(self) -> Figures:
+        return total(self.by_kind.values())
 
     @property
     def all_connected(self) -> bool:
         serial = self.serial
         return all(link.connected for link in self.mqtt.values()) and (serial is None or serial.connected)
 
+    def connected(self) -> Counter[str]:
+        """How many devices of each kind are connected."""
+        found = Counter(link.device.kind_key for link in self.mqtt.values() if link.connected)
+        if self.serial is not None and self.serial.connected:
+            found.update(device.kind_key for device in self.serial.devices.values())
+        return found
+
     def totals(self) -> Mapping[str, object]:
         """The fleet in figures."""
-        links = self.mqtt.values()
-        serial = self.serial
+        figures, serial = self.figures, self.serial
         faults: Counter[str] = Counter()
-        for tally in self.tallies:
+        for tally in self._tallies:
             faults.update(tally)
         return {
             "t_ms": self._clock(),
             "devices": len(self.devices),
-            "connected": sum(link.connected for link in links)
-            + (len(serial.devices) if serial is not None and serial.connected else 0),
-            "connects": self.figures.connects,
-            "sent": self.figures.sent,
-            "acked": self.figures.acked,
-            "resent": self.figures.resent,
-            "dropped": self.figures.dropped,
-            "unacked": sum(len(link.unacked) for link in links) + (len(serial.unacked) if serial is not None else 0),
-            "actions": dict(self.events),
+            "connected": self.connected().total(),
+            "connects": figures.connects,
+            "sent": figures.sent,
+            "acked": figures.acked,
+            "resent": figures.resent,
+            "events": figures.events,
+            "dropped": figures.dropped,
+            "unacked": sum(len(link.unacked) for link in self._links())
+            + (len(serial.unacked) if serial is not None else 0),
+            "actions": dict(self.actions),
             "faults": dict(faults),
         }
+
+
+def _started(place: SimulatedPlace, setting: Setting, trouble: DeviceFaults, now_ms: int) -> SimDevice:
+    device = SIMULATED[place.kind](place.id, setting)
+    afflict(device, trouble.concerning, setting.seed, trouble.tally)
+    device.power_on(now_ms)
+    return device

@@ -22,6 +22,7 @@ from devices.native import command_topic, decode_command, encode, topic
 from devices.observation import Channel, Refusal
 from firmware_sim.device import Outgoing, SimDevice
 from firmware_sim.faults import Copy, DeviceFaults
+from firmware_sim.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +46,6 @@ class Broker:
     password: str | None = field(default=None, repr=False)
 
 
-@dataclass(slots=True)
-class Figures:
-    """What a fleet's links have done, all together."""
-
-    sent: int = 0
-    acked: int = 0
-    resent: int = 0
-    dropped: int = 0
-    """Routine messages given up because the device's memory was full."""
-    connects: int = 0
-    bad_commands: int = 0
-
-
 class MqttDevice:
     """The link of one device. `run` until cancelled; call `pump` after the device may have something to say."""
 
@@ -71,8 +59,12 @@ class MqttDevice:
         faults: DeviceFaults | None = None,
         figures: Figures | None = None,
         connecting: asyncio.Semaphore | None = None,
+        changed: Callable[[], None] = lambda: None,
         seed: int = 0,
+        client: str = "",
     ) -> None:
+        """``changed`` is called when the device may have set itself another timer; ``client`` is put behind its
+        client id, for a second device of the same id."""
         self.device = device
         self.connected = False
         self.figures = figures or Figures()
@@ -84,26 +76,33 @@ class MqttDevice:
         self._faults = faults or DeviceFaults(device.id, device.kind_key, (), seed)
         self._connecting = connecting or asyncio.Semaphore(1)
         self._rng = random.Random(f"link/{seed}/{device.id}")
+        self._changed = changed
+        self._client_id = f"{community}-{device.hardware}{client}"
         self._tried: set[Key] = set()
         self._to_send: dict[Channel, OrderedDict[Key, Outgoing]] = {channel: OrderedDict() for channel in Channel}
         self._wake = asyncio.Event()
         self._client: aiomqtt.Client | None = None
-        self._boot = device.boot
+        self._starts = device.starts
         self._plugged = asyncio.Event()
         self._plugged.set()
 
     # --- from the fleet ---------------------------------------------------------------------------------------
 
     def pump(self) -> None:
-        """Take what the device has to say. A device that restarted meanwhile loses its connection."""
-        for out in self.device.take():
+        """Take what the device has to say. A device that restarted or went dark meanwhile loses its connection."""
+        device = self.device
+        for out in device.take():
             self.unacked[out.key] = out
             self._to_send[out.channel][out.key] = out
+            self.figures.events += out.channel is Channel.EVENT
         self._forget_oldest_routine()
-        if self.device.boot != self._boot:
-            self._boot = self.device.boot
+        if device.starts != self._starts:
+            self._starts = device.starts
             self.drop()
+        if not device.powered:
+            self.unplug()
         self._wake.set()
+        self._changed()
 
     def drop(self) -> None:
         """Break the connection without a word, as a pulled plug does: the broker will speak the last will."""
@@ -157,7 +156,7 @@ class MqttDevice:
             broker.port,
             username=broker.username.format(device=device.id) if broker.username else None,
             password=broker.password,
-            identifier=f"{self._community}-{device.id}",
+            identifier=self._client_id,
             clean_session=False,
             keepalive=KEEPALIVE_S,
             will=aiomqtt.Will(self._topic(Channel.STATUS), will, qos=1),
@@ -167,7 +166,7 @@ class MqttDevice:
             async with self._connecting:
                 await stack.enter_async_context(client)
             if device.kind.commands:
-                await client.subscribe(command_topic(self._community, device.id), qos=1)
+                await client.subscribe(command_topic(self._community, device.hardware), qos=1)
             self._client = client
             self.connected = True
             self.figures.connects += 1
@@ -254,4 +253,4 @@ class MqttDevice:
             self.device.acknowledged(out, durable=False)
 
     def _topic(self, channel: Channel) -> str:
-        return topic(self._community, self.device.id, channel)
+        return topic(self._community, self.device.hardware, channel)

@@ -11,7 +11,7 @@ from devices.observation import Channel
 from firmware_sim.concentrator import Concentrator
 from firmware_sim.device import Outgoing, SimDevice
 from firmware_sim.faults import Fault
-from firmware_sim.mqtt_device import Figures
+from firmware_sim.figures import Figures
 from firmware_sim.tty import LineFaults
 
 log = logging.getLogger(__name__)
@@ -31,17 +31,20 @@ class SerialLink:
         devices: Iterable[SimDevice],
         *,
         clock: Callable[[], int],
+        changed: Callable[[SimDevice], None] = lambda device: None,
         seed: int = 0,
         faults: Iterable[Fault] = (),
         figures: Figures | None = None,
     ) -> None:
-        self.devices = {device.id: device for device in devices}
+        self.devices = {device.hardware: device for device in devices}
+        """By what they call themselves on the line."""
+        self._changed = changed
         self.figures = figures or Figures()
         self.unacked: OrderedDict[Key, tuple[SimDevice, Outgoing]] = OrderedDict()
         self._waiting: dict[Channel, deque[Key]] = {channel: deque() for channel in Channel}
         self._stored = 0
         self._clock = clock
-        self._boots = {device.id: device.boot for device in self.devices.values()}
+        self._starts = {device.id: device.starts for device in self.devices.values()}
         self.concentrator = Concentrator(
             port,
             boot=_short_boot(clock()),
@@ -64,22 +67,27 @@ class SerialLink:
 
     def pump(self, device: SimDevice) -> None:
         """Take what one device has to say; one that restarted says so first."""
-        if device.boot != self._boots[device.id]:
-            self._boots[device.id] = device.boot
+        if device.starts != self._starts[device.id]:
+            self._starts[device.id] = device.starts
             device.connected(self._clock())
         for out in device.take():
-            key = (device.id, *out.key)
+            key = (device.hardware, *out.key)
             self.unacked[key] = (device, out)
             self._waiting[out.channel].append(key)
+            self.figures.events += out.channel is Channel.EVENT
         self._hand_over()
+        self._changed(device)
 
     def _hand_over(self) -> None:
         for channel in (Channel.EVENT, Channel.STATUS, Channel.TELEMETRY):
             queue = self._waiting[channel]
             # An event never waits for a place that routine messages hold: the concentrator puts them out for it.
             while queue and (channel is Channel.EVENT or self._stored < STORED_AT_ONCE):
-                device, out = self.unacked[queue.popleft()]
-                self.concentrator.send(device.id, out.channel, out.message)
+                waiting = self.unacked.get(queue.popleft())
+                if waiting is None:
+                    continue  # said twice under one number, and heard once
+                device, out = waiting
+                self.concentrator.send(device.hardware, out.channel, out.message)
                 self._stored = self.concentrator.unacked
                 self.figures.sent += 1
 

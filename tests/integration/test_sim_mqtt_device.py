@@ -15,11 +15,11 @@ import pytest
 
 from devices.native import Command, command_topic, encode_command
 from devices.observation import Channel
-from firmware_sim.device import Setting
 from firmware_sim.faults import DeviceFaults, Fault
 from firmware_sim.fleet import system_ms
 from firmware_sim.kinds.sos_button import SosButton
 from firmware_sim.mqtt_device import ROUTINE_KEPT, Broker, MqttDevice
+from firmware_sim.setting import Setting
 from tests.support.broker import Mosquitto, mosquitto
 from tests.support.eventually import eventually_async
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from devices.native import Command
-from firmware_sim.device import Setting
 from firmware_sim.kinds.sos_button import SosButton
+from firmware_sim.setting import Setting
 
 NOW = 1_790_000_000_000
 

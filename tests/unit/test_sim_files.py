@@ -69,9 +69,8 @@ def test_corrupt_garbles_a_copy_that_can_never_be_a_press_nobody_made() -> None:
         assert heard.observation.message_id == "b1:7:3"
 
 
-def test_clock_skew_and_flapping_are_known_by_device() -> None:
-    faults = dice(Fault(what="clock_skew", seconds=-90), Fault(what="flapping", seconds=10, down_s=3))
-    assert faults.clock_skew_ms == -90_000
+def test_flapping_is_known_by_device() -> None:
+    faults = dice(Fault(what="flapping", seconds=10, down_s=3))
     up, down = faults.flapping or (0, 0)
     assert 7 <= up <= 13
     assert down == 3
