@@ -145,8 +145,8 @@ MODELS: Mapping[str, tuple[Model, ...]] = {
             vendor="Aqara",
             model="WXKG11LM",
             about="Wireless mini switch",
-            exposes=(enum("action", "single", "double", "hold", "release"), *BATTERY),
-            presses={"plumbing": "single", "drain": "double", "housekeeping": "hold"},
+            exposes=(enum("action", "single", "double", "triple", "hold", "release"), *BATTERY),
+            presses={"plumbing": "single", "drain": "double", "housekeeping": "triple", "cancel": "hold"},
         ),
     ),
     "contact": (

@@ -201,7 +201,7 @@ def test_which_key_of_a_remote_is_meant_is_the_part() -> None:
     assert bench.hear("remote/1", "button_short_press").events == []
     assert bench.hear("remote/2", "button_short_press").events == ["plumbing"]
     assert bench.hear("remote/2", "button_double_press").events == ["drain"]
-    assert bench.hear("remote/2", "button_long_press").events == ["housekeeping"]
+    assert bench.hear("remote/2", "button_long_press").events == ["cancel"]
 
 
 def test_events_as_documented() -> None:

@@ -79,9 +79,10 @@ def test_each_key_of_a_panel_is_a_device_of_its_own() -> None:
 
 
 def test_which_service_a_key_calls_can_be_chosen() -> None:
-    z2m = bench(device("key", "service_button", events='housekeeping: action == "triple"'))
+    z2m = bench(device("key", "service_button", events='plumbing: action == "quadruple"'))
+    assert z2m.hear("zigbee2mqtt/key", {"action": "quadruple"}).events == ["plumbing"]
     assert z2m.hear("zigbee2mqtt/key", {"action": "triple"}).events == ["housekeeping"]
-    assert z2m.hear("zigbee2mqtt/key", {"action": "hold"}).events == ["housekeeping"]
+    assert z2m.hear("zigbee2mqtt/key", {"action": "hold"}).events == ["cancel"]
     wrong = bench(device("key", "service_button", events="gardening: true"))
     heard = wrong.hear("zigbee2mqtt/key", {"action": "single", "battery": 50})
     assert [(fault.reason, fault.device) for fault in heard.faults] == [("malformed", "service_button-1")]

@@ -224,7 +224,8 @@ _LONG = frozenset(("long", "hold", "held"))
 _NOTHING = frozenset(("release", "released", "none", "idle", "arm", "disarm", "exit", "entry"))
 """Words that call nobody: the end of a press, and what keypads say of an alarm system."""
 _SERVICES: tuple[tuple[str, frozenset[str]], ...] = (
-    ("housekeeping", frozenset(("triple", *_LONG))),
+    ("cancel", _LONG),
+    ("housekeeping", frozenset(("triple",))),
     ("drain", frozenset(("double",))),
     ("plumbing", frozenset(("single", "short", "press", "pressed", "click"))),
 )
