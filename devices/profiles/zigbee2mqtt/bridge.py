@@ -329,7 +329,7 @@ def _announced(one: Described, *, heard: bool = False) -> Announced:
     return Announced(
         address=one.ieee,
         kind=guess_kind(one.exposes),
-        name=one.name if one.name == one.ieee or not one.about else f"{one.name} ({one.about})",
+        name=one.about or one.name if one.name == one.ieee else f"{one.name} ({one.about})".removesuffix(" ()"),
         vendor=one.vendor,
         model=one.model,
         firmware=one.firmware,
