@@ -94,6 +94,10 @@ class GlucoseMeter(ABC):
         self.opened(0)
 
     @abstractmethod
+    def answers(self, question: bytes, answer: bytes) -> bool:
+        """Whether ``answer`` is one to ``question``, as far as can be seen: bad cables say things twice."""
+
+    @abstractmethod
     def conversation(self) -> Questions:
         """Everything that is asked of a meter that has been plugged in; calls `found` for each measurement."""
 
@@ -135,7 +139,10 @@ class GlucoseMeter(ABC):
     def _stop(self) -> None:
         self._link.reset()
         self._questions: Questions | None = None
-        self._asked = b""
+        self._message = self._asked = b""
+        """The question that waits for its answer, and as it went out."""
+        self._held: bytes | None = None
+        """An answer to a question that was asked more than once: the others must be let pass by first."""
         self._tries = 0
         self._until_ms = 0
         self._out = b""
@@ -151,11 +158,21 @@ class GlucoseMeter(ABC):
                 self._next_ms = now_ms + self._every_ms
             return Reading(announced=self._behind.stranger() if answers else (), faults=self._faults.due(now_ms))
         for answer in answers:
-            if self._questions is not None:
-                self._go_on(answer, now_ms)
+            self._hear(answer, now_ms)
         said = tuple(self._said(device, record, ago_ms, received_at_ms) for record, ago_ms in self._records)
         self._records.clear()
         return Reading(said=said, faults=self._faults.due(now_ms))
+
+    def _hear(self, answer: bytes, now_ms: int) -> None:
+        if self._questions is None or self._held is not None:
+            return
+        if not self.answers(self._message, answer):
+            self._confused(f"{answer.hex(' ')} in answer to {self._message.hex(' ')}")
+        elif self._tries > 1:
+            self._held = answer
+            self._until_ms = now_ms + REPLY_MS
+        else:
+            self._go_on(answer, now_ms)
 
     def _write(self, out: bytes) -> None:
         if len(self._out) < WAITING_MOST:
@@ -165,7 +182,7 @@ class GlucoseMeter(ABC):
         """Ask the next question; ``answer`` is None at the beginning."""
         assert self._questions is not None
         try:
-            message = next(self._questions) if answer is None else self._questions.send(answer)
+            self._message = next(self._questions) if answer is None else self._questions.send(answer)
         except StopIteration:
             self._stop()
             self._next_ms = now_ms + self._every_ms
@@ -175,7 +192,7 @@ class GlucoseMeter(ABC):
             self._stop()
             self._next_ms = now_ms + ABSENT_MS
             return
-        self._asked = self._link.question(message)
+        self._asked = self._link.question(self._message)
         self._write(self._asked)
         self._tries = 1
         self._until_ms = now_ms + REPLY_MS
@@ -211,7 +228,10 @@ class GlucoseMeter(ABC):
                 self._questions = self.conversation()
                 self._go_on(None, now_ms)
         elif now_ms >= self._until_ms:
-            if self._tries < TRIES and self._link.good:
+            if self._held is not None:
+                answer, self._held = self._held, None
+                self._go_on(answer, now_ms)
+            elif self._tries < TRIES and self._link.good:
                 self._tries += 1
                 self._write(self._asked)
                 self._until_ms = now_ms + REPLY_MS

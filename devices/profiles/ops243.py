@@ -25,6 +25,8 @@ SET_UP = b"OJUKOS"
 ASK_VERSION = b"?V"
 ASK_EVERY_MS = 30_000
 """A radar says nothing while nothing moves: its answer to this shows that it is there."""
+ASK_SOON_MS = 3_000
+"""While it does not answer: it may still be starting."""
 SILENT_AFTER_MS = 100_000
 """Three questions without an answer."""
 PASSED_AFTER_MS = 1_500
@@ -188,10 +190,11 @@ class Ops243:
         self._pass_by(now_ms)
         out = b""
         if now_ms >= self._ask_ms:
-            self._ask_ms = now_ms + ASK_EVERY_MS
+            # One that was without power has forgotten how it was set up.
             alive = self._heard_ms is not None and now_ms - self._heard_ms < SILENT_AFTER_MS
-            out = ASK_VERSION if self._set_up and alive else SET_UP + ASK_VERSION  # after a power cut, all over again
-            self._set_up = True
+            out = ASK_VERSION if alive and self._set_up else SET_UP + ASK_VERSION
+            self._set_up = alive
+            self._ask_ms = now_ms + (ASK_EVERY_MS if alive else ASK_SOON_MS)
         if now_ms < self._report_ms:
             return out, Reading()
         self._report_ms = now_ms + self._every_ms

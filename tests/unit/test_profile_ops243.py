@@ -85,8 +85,8 @@ def test_it_is_set_up_asked_for_and_set_up_again_after_a_silence() -> None:
     line.feed(VERSION, after_ms=1)
     line.feed(VERSION, after_ms=30_000)
     line.wait(200_000)
-    assert line.wrote[0] == SET_UP + ASK_VERSION
-    assert line.wrote[1] == ASK_VERSION
+    assert line.wrote[:2] == [SET_UP + ASK_VERSION] * 2, "again once it answers: the first may have come too early"
+    assert line.wrote[2] == ASK_VERSION
     assert line.wrote[-1] == SET_UP + ASK_VERSION
 
 
