@@ -19,6 +19,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from devices.native import Command, encode_command
+from gateway.announce.announcer import Announcer
 from gateway.api.app import create_api
 from gateway.api.auth import create_token
 from gateway.api.context import Context
@@ -138,6 +139,8 @@ class Gateway:
 
             def rebuild(directory: CommunityDirectory) -> None:
                 outbox.replace_channels(build_channels(directory.community, settings.secrets, publish, vitals))
+                for announcer in announcers:
+                    announcer.follow()
                 for bridges in ways_in:
                     task = loop.create_task(bridges.follow(directory), name="bridges")
                     following.add(task)
@@ -147,6 +150,8 @@ class Gateway:
             lines: list[SerialTransport] = []
             ways_in: list[Bridges] = []
             """One, as soon as it is there: the registry may change before."""
+            announcers: list[Announcer] = []
+            """The same."""
 
             async def publish(device: str, command: Command, expiry_s: int) -> Published:
                 known = views.directory.device(device) if views.directory is not None else None
@@ -211,6 +216,19 @@ class Gateway:
             stack.push_async_callback(asyncio.to_thread, mqtt.stop)
             stack.push_async_callback(bridges.stop)
             ways_in.append(bridges)
+
+            # Who tells a home assistant
+            announcer = Announcer(
+                engine,
+                journal,
+                store.latest,
+                lambda: views.directory,
+                lambda: gateway_address(settings.broker, password, community, "announce"),
+                self.clock,
+                said=outbox.wake,
+            )
+            stack.push_async_callback(_end, self._start(announcer.run(), "announcer"))
+            announcers.append(announcer)
             rebuild(views.directory or directory)
 
             sending = self._start(outbox.run(), "outbox")
@@ -227,6 +245,7 @@ class Gateway:
                 mqtt=mqtt,
                 lines=lines,
                 bridges=bridges,
+                announcer=announcer,
                 feed=self.feed,
                 missing_secrets=lambda: missing_secrets(
                     views.directory.community if views.directory is not None else directory.community, settings.secrets

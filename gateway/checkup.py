@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gateway.announce.announcer import Announcer
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
 from gateway.feed import Feed
@@ -45,6 +46,7 @@ class Organs:
     mqtt: MqttTransport
     lines: Sequence[SerialTransport]
     bridges: Bridges
+    announcer: Announcer
     feed: Feed
     missing_secrets: Callable[[], Sequence[str]]
     clock: Clock
@@ -115,6 +117,15 @@ class Checkup:
             yield _line_part(line, name=f"serial-{line.line}")
         for bridge in self._organs.bridges.health():
             yield _bridge_part(bridge)
+        announcing = self._organs.announcer.health
+        if announcing.bridge:
+            yield Part(
+                name="announcer",
+                state="ok" if announcing.connected else "degraded",
+                critical=False,
+                zh=f"已发布 {announcing.published} 条" if announcing.connected else f"未连接：{announcing.why}",
+                en=f"{announcing.published} published" if announcing.connected else f"not connected: {announcing.why}",
+            )
 
     def _journal_part(self) -> Part:
         troubles = self._organs.journal.health()

@@ -16,6 +16,9 @@ GATEWAY_USER = "gateway"
 DEVICES_USER = "devices"
 GEAR_USER = "gear"
 """Zigbee2MQTT, Frigate and the like: everything but Anju's own topics."""
+HOME_USER = "home"
+"""A home assistant: everything but what devices and the gateway say to each other. It may see what is announced, and
+say what devices are to do; whether they obey, the gateway decides."""
 MAX_PACKET_BYTES = 1_048_576
 """Far above what a device may send, so that an oversize message reaches the quarantine instead of being cut off."""
 MAX_QUEUED_MESSAGES = 200_000
@@ -39,12 +42,14 @@ def ensure_broker_users(
     gateway_secret: str = "MQTT_PASSWORD",
     device_secret: str = "MQTT_DEVICE_PASSWORD",
     gear_secret: str = "MQTT_GEAR_PASSWORD",
+    home_secret: str = "MQTT_HOME_PASSWORD",
 ) -> dict[str, str]:
     """User → password of the managed broker. What is missing is generated once, into files only the owner can read."""
     return {
         GATEWAY_USER: _ensure_secret(known, gateway_secret),
         DEVICES_USER: _ensure_secret(known, device_secret),
         GEAR_USER: _ensure_secret(known, gear_secret),
+        HOME_USER: _ensure_secret(known, home_secret),
     }
 
 
@@ -108,7 +113,8 @@ def write_mosquitto(
 
 
 def _mosquitto_access(users: Mapping[str, str]) -> str:
-    """The gateway may do everything; devices may report, and read commands; gear may do what is not below anju/.
+    """The gateway may do everything; devices may report, and read commands; gear may do what is not below anju/, a home
+    assistant what is not below anju/v1/.
 
     Topics with a level too few or too many may be published so that they are seen in quarantine; they can never be
     command topics, which have exactly five levels.
@@ -117,8 +123,8 @@ def _mosquitto_access(users: Mapping[str, str]) -> str:
     for user in users:
         if user == GATEWAY_USER:
             rules = ["readwrite #", "read $SYS/#"]
-        elif user == GEAR_USER:
-            rules = ["readwrite #", "deny anju/#"]
+        elif user in (GEAR_USER, HOME_USER):
+            rules = ["readwrite #", "deny anju/#" if user == GEAR_USER else "deny anju/v1/#"]
         else:
             rules = [f"write anju/v1/+/+/{channel}" for channel in ("event", "telemetry", "status")]
             rules += ["write anju/v1/+", "write anju/v1/+/+", "write anju/v1/+/+/+/+/#", "read anju/v1/+/+/command"]
@@ -138,8 +144,12 @@ def write_nats(
 ) -> list[str]:
     """The same for nats-server: its MQTT door at ``port``, JetStream on disk with an fsync per write."""
     everything = [">"]
-    gear_says = {"allow": [">"], "deny": ["anju.>", "$SYS.>", "$JS.>", "$MQTT.>"]}
-    gear_hears = {"allow": [">"], "deny": ["anju.>", "$SYS.>", "$JS.>"]}  # its own deliveries come by $MQTT
+
+    def all_but(*ours: str) -> dict[str, object]:
+        says = {"allow": everything, "deny": [*ours, "$SYS.>", "$JS.>", "$MQTT.>"]}
+        hears = {"allow": everything, "deny": [*ours, "$SYS.>", "$JS.>"]}  # its own deliveries come by $MQTT
+        return {"publish": says, "subscribe": hears}
+
     reports = {"allow": ["anju.v1.>"], "deny": ["anju.v1.*.*.command"]}
     accounts = [
         {
@@ -147,7 +157,8 @@ def write_nats(
             "password": password,
             "permissions": {
                 GATEWAY_USER: {"publish": everything, "subscribe": everything},
-                GEAR_USER: {"publish": gear_says, "subscribe": gear_hears},
+                GEAR_USER: all_but("anju.>"),
+                HOME_USER: all_but("anju.v1.>"),
             }.get(user, {"publish": reports, "subscribe": ["anju.v1.*.*.command"]}),
         }
         for user, password in users.items()

@@ -302,6 +302,8 @@ def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -
             broker=None,
             mqtt=other,
             lines=[],
+            bridges=other,
+            announcer=other,
             feed=other,
             missing_secrets=lambda: [],
             clock=room.clocks,

@@ -46,8 +46,8 @@ def test_passwords_are_made_once_and_private(tmp_path: Path, monkeypatch: pytest
     secrets = Secrets(tmp_path / "secrets")
     users = ensure_broker_users(secrets)
     assert users == ensure_broker_users(secrets)
-    assert len(set(users.values())) == 3
-    for name in ("MQTT_PASSWORD", "MQTT_DEVICE_PASSWORD", "MQTT_GEAR_PASSWORD"):
+    assert len(set(users.values())) == 4
+    for name in ("MQTT_PASSWORD", "MQTT_DEVICE_PASSWORD", "MQTT_GEAR_PASSWORD", "MQTT_HOME_PASSWORD"):
         assert stat.S_IMODE((tmp_path / "secrets" / name).stat().st_mode) == 0o600
     monkeypatch.setenv("MQTT_DEVICE_PASSWORD", "from the environment")
     assert ensure_broker_users(secrets)["devices"] == "from the environment"
@@ -105,6 +105,27 @@ def test_gear_may_do_everything_but_what_is_ours(tmp_path: Path, kind: BrokerKin
         eventually(lambda: "a real press" in offers.payloads)
         assert offers.payloads == ["a real press"]
         assert all(topic.startswith("zigbee2mqtt/") for topic, _ in listener.received)
+
+
+@both
+def test_a_home_assistant_sees_what_is_announced_and_not_what_devices_say(tmp_path: Path, kind: BrokerKind) -> None:
+    with Site(tmp_path, kind) as site:
+        offers = Offers()
+        site.gateway(offers)
+        home = site.device("assistant", user="home")
+        home.listen("anju/#")
+        home.listen("homeassistant/#")
+        gateway = site.device("announcer", user="gateway")
+        gateway.publish(f"anju/state/{COMMUNITY}/smoke-1", "{}")
+        gateway.publish("homeassistant/sensor/x/y/config", "{}")
+        home.publish(f"anju/v1/{COMMUNITY}/sos-1/event", "a press that nobody made")
+        site.device("sos-1").say_acknowledged("event", "a real press")
+        eventually(lambda: "a real press" in offers.payloads and len(home.received) == 2)
+        assert offers.payloads == ["a real press"]
+        assert {topic for topic, _ in home.received} == {
+            f"anju/state/{COMMUNITY}/smoke-1",
+            "homeassistant/sensor/x/y/config",
+        }
 
 
 @both

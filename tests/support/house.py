@@ -23,6 +23,7 @@ from fastapi import FastAPI
 
 from devices.native import Message, encode, topic
 from devices.observation import Channel, Lane, Observation
+from gateway.announce.announcer import Announcer
 from gateway.api.app import create_api
 from gateway.api.auth import Role, create_token
 from gateway.api.context import Context
@@ -109,6 +110,16 @@ class House:
             self.clock,
         )
         """Never told to follow the registry: none runs."""
+        self.announcer = Announcer(
+            self.engine,
+            self.journal,
+            self.store.latest,
+            lambda: self.views.directory,
+            lambda: gateway_address(BrokerSettings(port=1), None, COMMUNITY, "announce"),
+            self.clock,
+            said=lambda: self.outbox.wake(),
+        )
+        """Never run."""
         self.organs = Organs(
             journal=self.journal,
             decider=self.decider,
@@ -119,6 +130,7 @@ class House:
             mqtt=self.mqtt,
             lines=self.lines,
             bridges=self.bridges,
+            announcer=self.announcer,
             feed=self.feed,
             missing_secrets=lambda: [],
             clock=self.clock,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from devices.gear.ownmap import OPTIONS
 from devices.gear.profile import MessageGear, Profile
+from devices.profiles.homeassistant.announcing import OPTIONS as ANNOUNCING
+from devices.profiles.homeassistant.announcing import announcing
 from devices.profiles.homeassistant.bridge import HomeAssistant
 from devices.profiles.homeassistant.meaning import kinds
 from devices.profiles.homeassistant.orders import COMMANDS
@@ -14,6 +16,7 @@ from devices.profiles.homeassistant.orders import COMMANDS
 def _bridge(base: str, options: Mapping[str, str]) -> MessageGear:
     if not base or any(sign in base for sign in "+#") or base.startswith("/") or base.endswith("/"):
         raise ValueError(f"base: expected the discovery prefix, such as homeassistant, got {base!r}")
+    announcing(base, options)
     return HomeAssistant(base)
 
 
@@ -32,6 +35,7 @@ HOMEASSISTANT = Profile(
     ),
     source="https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery",
     base="homeassistant",
+    options=ANNOUNCING,
     device_options=OPTIONS,
     message=_bridge,
 )
