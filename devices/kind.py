@@ -97,6 +97,8 @@ class Kind:
     states: Mapping[str, StateType]
     supervision_s: int
     """The longest healthy silence in seconds; a device may be configured with another."""
+    remembered: frozenset[str]
+    """The metrics by which it is known what is news: its states, and the number of its last press."""
 
 
 ONLINE = EventType(key="online", zh="上线", en="online")
@@ -122,6 +124,10 @@ TEMPERATURE = Metric(key="temperature", unit="Cel", low=-40, high=125, resolutio
 """What the temperature chips in detectors, bins and cabinets can show (-40 to 125 °C)."""
 ILLUMINANCE = Metric(key="illuminance", unit="lx", low=0, high=200_000, zh="照度", en="illuminance")
 """Direct sun is about 120,000 lx."""
+
+PRESSES = Metric(key="presses", unit="1", low=0, high=1e9, zh="按键计数", en="presses as the device numbers them")
+"""Gear that says its last press again and again numbers its presses: the same number is the same press
+(`devices.gear.memory`), over restarts of the gateway too."""
 
 HOUSEKEEPING = (
     Metric(key="battery", unit="%", low=0, high=100, zh="电量", en="battery"),
@@ -176,4 +182,5 @@ def make_kind(
         waveforms=table(waveforms),
         states=table(states),
         supervision_s=supervision_s,
+        remembered=frozenset((*(state.key for state in states), *({PRESSES.key} & {one.key for one in metrics}))),
     )

@@ -1,1 +1,1 @@
-"""Off-the-shelf gear: what profiles share. A profile makes `Said` of foreign bytes, `memory` makes observations of that."""
+"""Off-the-shelf gear: what profiles share. A profile makes `Said` of foreign bytes, `memory` observations of that."""

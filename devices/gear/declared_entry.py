@@ -9,6 +9,8 @@ from devices.gear.kindmap import KindMap
 from devices.gear.messages import AddressBook, Announced, CommandAnswer, GearDevice, Incoming, Reading, Said
 from devices.gear.pattern import Pattern, Template
 from devices.gear.remembered import Remembered
+from devices.kind import PRESSES
+from devices.kinds import KINDS
 from devices.observation import Refusal
 
 MAX_REPORTS = 200
@@ -162,7 +164,8 @@ class Entry:
             here = {**fields, **groups.get(self.default_part, {})}
             out.announce(self.stranger.announced(named, here, heard=True))
             return
-        observed_at_ms, identity, over = self._when_and_which(fields, address, part or "", out)
+        observed_at_ms, identity = self._when_and_which(fields, address, part or "", out)
+        count = None if self.counter is None else self.counter(fields)
         presence = None if self.presence is None else self.presence(fields)
         answers = () if self.answering is None else self.answering.answers(fields)
         for device in concerned:
@@ -175,8 +178,10 @@ class Entry:
                 device, here, observed_at_ms=observed_at_ms, identity=identity, presence=presence
             )
             mine = tuple(one for one in answers if out.remembered.asked(one.id) == device.id)
-            if over or mine:
-                said = replace(said, kept=over, answers=mine)
+            if mine:
+                said = replace(said, answers=mine)
+            if isinstance(count, float) and PRESSES.key in KINDS[device.kind].metrics:
+                said = replace(said, metrics={**said.metrics, PRESSES.key: count})
             out.said.append(said)
             out.faults.extend(faults)
 
@@ -211,10 +216,8 @@ class Entry:
                     break
         return groups
 
-    def _when_and_which(
-        self, fields: Fields, address: str, part: str, out: _Out
-    ) -> tuple[int | None, str | None, bool]:
-        """The source's own time, its name of the message, and whether what happened in it is over."""
+    def _when_and_which(self, fields: Fields, address: str, part: str, out: _Out) -> tuple[int | None, str | None]:
+        """The source's own time, and its name of the message."""
         at = None if self.time is None else self.time(fields)
         at_ms = int(at) if isinstance(at, float) and 0 <= at < _LATEST_MS else None
         now_ms = out.incoming.received_at_ms
@@ -224,16 +227,9 @@ class Entry:
             first = out.remembered.transmission(
                 (address, part), content, out.incoming.payload, self.copying.within_ms, at_ms, now_ms
             )
-            return first.observed_at_ms, first.identity, False
-        if self.counter is not None:
-            count = self.counter(fields)
-            if isinstance(count, float) and 0 <= count < _LATEST_MS:
-                name, over = out.remembered.counted(
-                    (address, part), count, retained=out.incoming.retained, now_ms=now_ms
-                )
-                return at_ms, name, over and not out.incoming.retained
+            return first.observed_at_ms, first.identity
         identity = None if self.identity is None else self.identity.fill(fields)
-        return at_ms, identity.replace(":", ".")[:_MAX_IDENTITY] if identity else None, False
+        return at_ms, identity.replace(":", ".")[:_MAX_IDENTITY] if identity else None
 
     def _not_of_this_profile(self, device: GearDevice) -> Refusal:
         return Refusal(

@@ -11,6 +11,8 @@ The rules, each for a reason seen in the field:
   over: it becomes a measurement, and no event.
 * A moment (a press) counts **live** only, and once within `SAME_PRESS_MS`: one press arrives as ``emergency``, then
   as ``""``, then on another topic. The same again after that is a second press.
+* Where the gear numbers its presses (`PRESSES`), the number decides: the same is the same press, however long ago;
+  another is a press that was missed, even if a broker kept it.
 * What the journal **refused** was not heard: `Memory.doubt` makes the next message of the device say it again.
 """
 
@@ -22,7 +24,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from devices.gear.messages import Said, Scalar
-from devices.kind import Kind
+from devices.kind import PRESSES, Kind
 from devices.kinds import KINDS
 from devices.native import check_metric, credible_time
 from devices.observation import Lane, Observation, Refusal
@@ -58,7 +60,7 @@ class Memory:
     def restore(self, observation: Observation) -> None:
         """Take in an observation that is on disk, oldest first."""
         kind = KINDS[observation.kind]
-        self.states |= {key: value for key, value in observation.metrics.items() if key in kind.states}
+        self.states |= {key: value for key, value in observation.metrics.items() if key in kind.remembered}
         if observation.event in ("online", "offline"):
             self.states[_PRESENCE] = float(observation.event == "online")
         elif observation.event is not None:
@@ -98,14 +100,14 @@ def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, 
     metrics = _metrics(said, kind, out)
     events: list[str] = []
     for event in said.events:
-        if _is_news(event, said, memory, kind, out, received_at_ms, retained, redelivered):
+        if _is_news(event, said, metrics, memory, kind, out, received_at_ms, retained, redelivered):
             events.append(event)
     before = dict(memory.states)
     for key in [key for key in metrics if key in kind.states]:
         event_of_change = _change(kind, key, metrics[key], before.get(key), retained)
         if event_of_change is not None and event_of_change not in events:
             events.append(event_of_change)
-        memory.states[key] = metrics[key]
+    memory.states |= {key: value for key, value in metrics.items() if key in kind.remembered}
     data = _data(said, out)
     if retained:
         data["retained"] = True
@@ -206,6 +208,7 @@ def _data(said: Said, out: Observed) -> dict[str, Scalar]:
 def _is_news(
     event: str,
     said: Said,
+    metrics: Mapping[str, float],
     memory: Memory,
     kind: Kind,
     out: Observed,
@@ -224,10 +227,15 @@ def _is_news(
             )
         )
         return False
-    if retained:
+    number, known = metrics.get(PRESSES.key), memory.states.get(PRESSES.key)
+    if number is not None and number == known:
+        out.notes.append("same_press")
+        return False
+    missed = number is not None and known is not None
+    if retained and not missed:
         out.notes.append("retained_moment")
         return False
-    if said.identity is None:
+    if said.identity is None and number is None:
         window_ms = REDELIVERED_MS if redelivered else SAME_PRESS_MS
         last_ms = memory.moments.get(event)
         if last_ms is not None and 0 <= received_at_ms - last_ms < window_ms:

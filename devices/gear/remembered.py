@@ -2,13 +2,9 @@
 
 * Radio gear sends one transmission several times: the same content again within a moment is a copy, unless the sender
   has said something else in between.
-* Some gear says its last press again and again, with a counter of presses that starts over at every power cut. The
-  counter alone is no name: after a power cut it would make a new press look like an old one. It is one together with
-  the moment at which it was first heard to start.
-
 * An answer that names the command alone belongs to the device that was asked.
 
-None outlives a restart of the gateway; all are bounded.
+Neither outlives a restart of the gateway; both are bounded.
 """
 
 from __future__ import annotations
@@ -40,21 +36,11 @@ class Transmission:
 
 
 @dataclass(slots=True)
-class _Count:
-    value: float
-    since_ms: int
-    """When the counter was first heard, or heard to start over."""
-    kept: bool
-    """Its value was learnt from what a broker had kept: that press is over."""
-
-
-@dataclass(slots=True)
 class Remembered:
     """What one bridge remembers."""
 
     _transmissions: OrderedDict[Sender, Transmission] = field(default_factory=OrderedDict)
     """Sender → its latest."""
-    _counts: OrderedDict[Sender, _Count] = field(default_factory=OrderedDict)
     _asked: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Command → device."""
 
@@ -75,16 +61,6 @@ class Remembered:
         known.last_ms = now_ms
         _keep(self._transmissions, sender, known)
         return known
-
-    def counted(self, sender: Sender, value: float, *, retained: bool, now_ms: int) -> tuple[str, bool]:
-        """The name of the press with this count, and whether it is long over."""
-        known = self._counts.get(sender)
-        if known is None or value < known.value:
-            known = _Count(value, now_ms, retained)
-        elif value > known.value:
-            known.value, known.kept = value, retained
-        _keep(self._counts, sender, known)
-        return f"{known.since_ms}-{value:.0f}", known.kept
 
     def ask(self, command_id: str, device_id: str) -> None:
         """A command goes out to a device."""

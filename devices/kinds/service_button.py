@@ -1,6 +1,6 @@
 """One-key call for daily services: plumbing, drains, housekeeping."""
 
-from devices.kind import BATTERY_LOW, LOW_BATTERY, EventType, make_kind
+from devices.kind import BATTERY_LOW, LOW_BATTERY, PRESSES, EventType, make_kind
 from devices.kinds.sos_button import INDICATE
 
 SERVICE_BUTTON = make_kind(
@@ -15,6 +15,7 @@ SERVICE_BUTTON = make_kind(
         EventType(key="cancel", zh="取消", en="cancelled", contact_id=406),
         LOW_BATTERY,
     ),
+    metrics=(PRESSES,),
     commands=(INDICATE,),
     states=(BATTERY_LOW,),
 )

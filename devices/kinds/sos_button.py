@@ -7,6 +7,7 @@ One kind for all of them: they say the same, and which one it is stands in the `
 from devices.kind import (
     BATTERY_LOW,
     LOW_BATTERY,
+    PRESSES,
     TAMPER,
     TAMPERED,
     CommandType,
@@ -39,6 +40,7 @@ SOS_BUTTON = make_kind(
         TAMPER,
         LOW_BATTERY,
     ),
+    metrics=(PRESSES,),
     commands=(INDICATE,),
     states=(
         # A cord that stays pulled, and gear that repeats its last press with every message: one press, not many.

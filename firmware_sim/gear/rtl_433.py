@@ -91,6 +91,8 @@ class SimRtl433(MqttGear):
             if part.kind not in MODELS and part.kind != "concentrator":
                 raise ValueError(f"{part.address}: no radio sensor is simulated as a {part.kind}")
         self._beat_ms = clock() + BEAT_MS
+        self._held: dict[str, Words] = {}
+        """Device → what it says differently from its rest until that is over: a wet sensor stays wet."""
 
     @classmethod
     def example(cls) -> tuple[GearPart, ...]:
@@ -127,7 +129,7 @@ class SimRtl433(MqttGear):
     def _beat(self, now_ms: int) -> None:
         for part in self.parts.values():
             if part.kind in ("contact", "leak", "environment"):
-                self._transmit(part, {}, now_ms)
+                self._transmit(part, self._held.get(part.name, {}), now_ms)
 
     def _transmit(self, part: GearPart, words: Words, now_ms: int, copies: int = 0) -> None:
         """One transmission, as often as it is decoded."""
@@ -154,12 +156,14 @@ class SimRtl433(MqttGear):
                 ),
             }
         table = {name: self._say(part, words) for name, words in MODELS[part.kind].says.items()}
-        table["report"] = self._say(part, {})
+        table["report"] = lambda now_ms, args: self._transmit(part, self._held.get(part.name, {}), now_ms)
         table["hold"] = lambda now_ms, args: self._transmit(part, {}, now_ms, copies=50)
         return table
 
     def _say(self, part: GearPart, words: Words) -> Action:
         def act(now_ms: int, args: Args) -> None:
+            lasting = {key: value for key, value in words.items() if key != "event"}
+            self._held[part.name] = {**self._held.get(part.name, {}), **lasting} if words else {}
             self._transmit(part, words, now_ms)
 
         return act

@@ -77,8 +77,7 @@ def _take(new: _News, observation: Observation) -> None:
     if observation.event in (None, "online"):  # beside another event ``model`` may be that of something else
         new.firmware = _text(observation.data.get("firmware")) or new.firmware
         new.model = _text(observation.data.get("model")) or new.model
-    states = KINDS[observation.kind].states
-    for key in observation.metrics.keys() & states.keys():
+    for key in observation.metrics.keys() & KINDS[observation.kind].remembered:
         if observation.received_at_ms >= new.states.get(key, (0.0, 0))[1]:
             new.states[key] = observation.metrics[key], observation.received_at_ms
 

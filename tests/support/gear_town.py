@@ -30,7 +30,7 @@ def on_a_line(profile: str) -> bool:
 def gear_community(profiles: Iterable[str], **homes: Any) -> dict[str, Any]:
     """A home, and a bridge of each of ``profiles`` (its id is the profile's key) with the devices of its example.
 
-    Device ids are ``<profile>-<n>``, in the example's order; all stand at ``door-1`` and serve ``r-1``.
+    Device ids are ``<profile>-<n>``, in the example's order; each stands at a place of its own, ``at-<device>``.
     """
     document = community(1, **homes)
     document["bridges"] = []
@@ -38,14 +38,10 @@ def gear_community(profiles: Iterable[str], **homes: Any) -> dict[str, Any]:
         bridge: dict[str, Any] = {"id": profile, "profile": profile, "options": {}}
         document["bridges"].append(bridge)
         for number, part in enumerate(SIMULATED_GEAR[profile].example(), 1):
-            entry = {
-                "id": f"{profile}-{number}",
-                "kind": part.kind,
-                "profile": profile,
-                "bridge": profile,
-                "address": part.name,
-                "place": "door-1",
-            }
+            name = f"{profile}-{number}"
+            document["places"].append({"id": f"at-{name}", "level": "户", "name": f"{name}处", "parent": "b-1"})
+            entry: dict[str, Any] = {"id": name, "kind": part.kind, "profile": profile, "bridge": profile}
+            entry |= {"address": part.name, "place": f"at-{name}"}
             of_the_device = PROFILES[profile].device_options
             entry["options"] = {key: value for key, value in part.options.items() if key in of_the_device}
             of_the_bridge = PROFILES[profile].options

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from devices.gear.declared import load_profile
 from devices.gear.jsontext import MAX_BYTES
+from devices.gear.memory import Memory
 from devices.gear.messages import Announced
 from devices.gear.profile_error import ProfileError
 from devices.gear.remembered import MAX_REMEMBERED, Remembered
@@ -300,12 +301,22 @@ def test_a_press_that_the_broker_kept_stays_over_when_it_is_said_again() -> None
     assert side.hear("acme/b/keys", {"key": "S", "count": 5}).events == ["press"]
 
 
+def test_a_counted_press_is_known_after_a_restart_of_the_gateway() -> None:
+    side = bench(device("b", "sos_button"))
+    said = side.hear("acme/b/keys", {"key": "S", "count": 4})
+    assert said.events == ["press"]
+    side.memories["sos_button-1"] = Memory()
+    for observation in said.observations:
+        side.memories["sos_button-1"].restore(observation)
+    assert side.hear("acme/b/keys", {"key": "S", "count": 4}, after_ms=3_600_000).events == []
+    assert side.hear("acme/b/keys", {"key": "S", "count": 5}, retained=True).events == ["press"], "missed meanwhile"
+
+
 def test_what_is_remembered_of_repeats_is_bounded() -> None:
     remembered = Remembered()
     for n in range(MAX_REMEMBERED + 50):
-        remembered.counted((f"a{n}", ""), 1, retained=False, now_ms=n)
         remembered.transmission((f"a{n}", ""), {}, b"", 2000, None, n)
-    assert len(remembered._counts) == len(remembered._transmissions) == MAX_REMEMBERED
+    assert len(remembered._transmissions) == MAX_REMEMBERED
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
