@@ -55,6 +55,7 @@ class _Figures(Collector):
             for fate, count in (
                 ("accepted", totals.accepted),
                 ("duplicate", totals.duplicates),
+                ("reused_id", totals.reused_ids),
                 ("refused", figures.refused),
                 ("dropped_unread", totals.dropped_unread),
             ):
