@@ -21,6 +21,8 @@ from devices.profiles.homeassistant.states import Heard, Payload, concerns, is_w
 
 MAX_ENTITIES = 5000
 MAX_OF_ONE = 200
+LOOK_EVERY_MS = 1000
+"""Between two looks for what has expired."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class HomeAssistant:
         """Address → keys of its parts."""
         self._expiring: dict[str, None] = {}
         """Keys of those whose state is good for a while only."""
+        self._looked_ms = 0
 
     def filters(self) -> tuple[str, ...]:
         return (f"{self._base}/+/+/config", f"{self._base}/+/+/+/config")
@@ -222,6 +225,9 @@ class HomeAssistant:
 
     def _expired(self, now_ms: int, book: AddressBook) -> tuple[Said, ...]:
         """Whose last word is too old to be believed: as good as gone, until it speaks again."""
+        if 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
+            return ()
+        self._looked_ms = now_ms
         said: list[Said] = []
         for key in self._expiring:
             known = self._known[key]

@@ -120,6 +120,8 @@ class Directory:
         self._devices: dict[str, Described] = {}
         self._names: dict[str, str] = {}
         """Name, present or former → IEEE address. A name that another device takes over is that one's."""
+        self._aliases: dict[str, list[str]] = {}
+        """IEEE address → all names."""
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -132,6 +134,9 @@ class Directory:
         former = {name: ieee for name, ieee in self._names.items() if ieee in self._devices}
         # A registry may know a device by the name that it had: kept, as long as nobody else has that name now.
         self._names = dict(list({**former, **current}.items())[-2 * MAX_DEVICES :])
+        self._aliases = {}
+        for name, ieee in self._names.items():
+            self._aliases.setdefault(ieee, []).append(name)
         return found
 
     def find(self, name: str) -> Described | None:
@@ -143,5 +148,4 @@ class Directory:
         one = self.find(name)
         if one is None:
             return (name,)
-        former = (other for other, ieee in self._names.items() if ieee == one.ieee)
-        return tuple(dict.fromkeys((name, one.ieee, one.name, *former)))
+        return tuple(dict.fromkeys((name, one.ieee, *self._aliases.get(one.ieee, ()))))
