@@ -9,13 +9,16 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from devices.gear.declared import load_profile
 from devices.gear.memory import Memory, observe
 from devices.gear.messages import Announced, GearDevice, Incoming, Reading, Said
 from devices.gear.profile import Profile, StreamGear
+from devices.gear.profile_error import ProfileError
 from devices.kinds import KINDS
 from devices.observation import Observation, Refusal
 from devices.profiles import PROFILES
@@ -224,7 +227,7 @@ Pairs = list[str]
 
 
 def try_profile(
-    profile: Annotated[str, typer.Argument(help="A profile: `anju devices profiles` lists them.", show_default=False)],
+    profile: Annotated[str, typer.Argument(help="A profile, or the YAML file of one.", show_default=False)],
     kind: Annotated[str, typer.Option(help="Kind of the device; by itself the one it would be offered as.")] = "",
     address: Annotated[str, typer.Option(help="Its address, with #part; by itself the one in the message.")] = "",
     topic: Annotated[str, typer.Option(help="The topic (HTTP: the path) on which the payload came.")] = "",
@@ -316,9 +319,19 @@ def list_profiles() -> None:
 
 
 def _profile(key: str) -> Profile:
+    if key.endswith((".yaml", ".yml")):
+        return _from_file(Path(key))
     if key not in PROFILES:
         fail(f"没有这个协议 there is no profile {key}", f"known: {', '.join(sorted(PROFILES))}", 2)
     return PROFILES[key]
+
+
+def _from_file(path: Path) -> Profile:
+    """A profile that is being written."""
+    try:
+        return load_profile(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, ProfileError) as error:
+        fail("协议文件有误 the profile cannot be used", error, 2)
 
 
 def _filters(profile: Profile, base: str) -> str:

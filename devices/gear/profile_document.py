@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,6 +11,8 @@ from msgspec import Meta
 
 from devices.gear.profile_error import ProfileError, nearest
 from devices.gear.yamltext import Document, Path, Value
+from devices.kind import Kind
+from devices.kinds import KINDS
 
 Word = Annotated[str, Meta(min_length=1)]
 Texts = Word | Annotated[list[Word], Meta(min_length=1)]
@@ -64,9 +67,9 @@ class MessageEntry(msgspec.Struct, forbid_unknown_fields=True):
         str,
         Meta(description="Expression: a count of presses that a repeat does not change, and a power cut sets to 0."),
     ] = ""
-    copies: Copies | None = None
+    copies: Annotated[Copies | None, Meta(description="One transmission comes several times.")] = None
     presence: Annotated[str, Meta(description="Condition: true says it is there, false that it is gone.")] = ""
-    answer: AnswerEntry | None = None
+    answer: Annotated[AnswerEntry | None, Meta(description="It answers a command, and names it.")] = None
 
 
 class Announce(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,15 +77,15 @@ class Announce(msgspec.Struct, forbid_unknown_fields=True):
 
     kind: Annotated[dict[str, str], Meta(description="Kind and condition; the first that holds.")] = {}
     name: Annotated[str, Meta(description="A text with values: {name}.")] = ""
-    vendor: str = ""
-    model: str = ""
-    firmware: str = ""
+    vendor: Annotated[str, Meta(description="The maker, as name.")] = ""
+    model: Annotated[str, Meta(description="As name.")] = ""
+    firmware: Annotated[str, Meta(description="The firmware's version, as name.")] = ""
 
 
 class CommandEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A command in the gear's own words. May use {address}, {part}, {id} (the command's), {option.x} and arguments."""
 
-    topic: Word
+    topic: Annotated[Word, Meta(description="A text with values: {base}/{address}/set.")]
     payload: Annotated[str, Meta(description="A text with values; JSON where it begins with a bracket.")] = ""
     args: Annotated[
         dict[str, dict[str, str]],
@@ -94,21 +97,23 @@ class CommandEntry(msgspec.Struct, forbid_unknown_fields=True):
             description="The metrics that a report must show for it to be done; {} where an answer names the command."
         ),
     ] = None
-    retain: bool = False
+    retain: Annotated[bool, Meta(description="Whether the broker is to keep it.")] = False
 
 
 class ProfileDocument(msgspec.Struct, forbid_unknown_fields=True):
     """One profile."""
 
     key: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$", description="As the registry writes it.")]
-    zh: Word
-    en: Word
-    carrier: Literal["mqtt", "http"]
+    zh: Annotated[Word, Meta(description="Its name in Chinese.")]
+    en: Annotated[Word, Meta(description="Its name in English.")]
+    carrier: Annotated[Literal["mqtt", "http"], Meta(description="How it comes: mqtt, or http (pushed).")]
     models: Annotated[list[Word], Meta(min_length=1, description="Real gear, by maker and model.")]
     source: Annotated[Word, Meta(description="Where the format is documented.")]
     messages: Annotated[list[MessageEntry], Meta(min_length=1, description="The sorts of messages, tried in order.")]
     kinds: Annotated[dict[str, KindTable], Meta(min_length=1, description="What the fields mean, by kind.")]
-    any: KindTable = msgspec.field(default_factory=KindTable)
+    any: Annotated[KindTable, Meta(description="What all kinds share; counts for the keys that a kind has.")] = (
+        msgspec.field(default_factory=KindTable)
+    )
     spec_only: Annotated[bool, Meta(description="Made from documents alone, without a recording.")] = False
     base: Annotated[str, Meta(description="What {base} is where the registry names nothing else.")] = ""
     options: Annotated[dict[str, Word], Meta(description="What a bridge may be told: bridge.x in expressions.")] = {}
@@ -116,7 +121,9 @@ class ProfileDocument(msgspec.Struct, forbid_unknown_fields=True):
     default_part: Annotated[
         str, Meta(description="Which part a device is that names none. Empty: it is all parts together.")
     ] = ""
-    announce: Announce = msgspec.field(default_factory=Announce)
+    announce: Annotated[Announce, Meta(description="What gear that is not registered most probably is.")] = (
+        msgspec.field(default_factory=Announce)
+    )
     commands: Annotated[dict[str, dict[str, CommandEntry]], Meta(description="By kind and command.")] = {}
 
 
@@ -212,11 +219,48 @@ def _fails(whole: Value, path: list[str | int], table: Value, text: str) -> bool
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema of a profile's YAML, for editors."""
+    """JSON Schema of a profile's YAML, for editors: with the keys of every kind."""
     _, definitions = msgspec.json.schema_components([ProfileDocument], ref_template="#/$defs/{name}")
+    whole = definitions[ProfileDocument.__name__]["properties"]
+    for kind in KINDS.values():
+        definitions[f"kind {kind.key}"] = _kind_schema(kind)
+    whole["kinds"] |= {
+        "properties": {key: {"$ref": f"#/$defs/kind {key}"} for key in KINDS},
+        "additionalProperties": False,
+    }
+    for definition in definitions.values():
+        _loosen(definition)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Anju device profile",
-        "$ref": "#/$defs/ProfileDocument",
+        "$ref": f"#/$defs/{ProfileDocument.__name__}",
         "$defs": definitions,
     }
+
+
+def _kind_schema(kind: Kind) -> dict[str, Any]:
+    def keys(rows: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        properties = {key: {"description": said, "type": "string"} for key, said in rows}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    metrics = keys((one.key, f"{one.zh} {one.en}, {one.unit}") for one in kind.metrics.values())
+    events = keys((one.key, f"{one.zh} {one.en}") for one in kind.events.values())
+    data = {"type": "object", "additionalProperties": {"type": "string"}}
+    return {
+        "description": f"{kind.zh} {kind.en}",
+        "type": "object",
+        "properties": {"metrics": metrics, "events": events, "data": data},
+        "additionalProperties": False,
+    }
+
+
+def _loosen(node: Any) -> None:
+    """An expression may look like a number or a truth value to an editor."""
+    if isinstance(node, dict):
+        if node.get("type") == "string" and "pattern" not in node and "enum" not in node:
+            node["type"] = ["string", "number", "boolean"]
+        for value in node.values():
+            _loosen(value)
+    elif isinstance(node, list):
+        for value in node:
+            _loosen(value)

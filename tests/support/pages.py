@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devices.gear.declared import load_profile
+from devices.gear.profile import Profile
 from devices.profiles import PROFILES
 from gateway.gear_try import Attempt
 
 PAGES = Path(__file__).parents[2] / "docs" / "devices"
+_PROFILE = re.compile(r"^<!-- profile -->\n+```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _TRY = re.compile(r"^<!-- try: (.+?) -->\n+```(\w*)\n(.*?)^```\n+```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"^<!-- try:", re.MULTILINE)
 _OWN = ("address", "topic", "base", "over")
@@ -21,7 +24,7 @@ _OWN = ("address", "topic", "base", "over")
 class PageTry:
     """One payload on a page, and what the page says becomes of it."""
 
-    profile: str
+    profile: Profile
     kind: str
     payload: bytes
     expected: list[str]
@@ -30,7 +33,7 @@ class PageTry:
 
     def attempt(self) -> Attempt:
         return Attempt(
-            profile=PROFILES[self.profile],
+            profile=self.profile,
             payload=self.payload,
             topic=self.words.get("topic", ""),
             kind=self.kind,
@@ -43,8 +46,13 @@ class PageTry:
 
 
 def tries(page: Path) -> Iterator[PageTry]:
-    """The tries of a page. AssertionError for one that is not written as it should be."""
+    """The tries of a page: of its profile, or of the one that is written on it.
+
+    AssertionError for one that is not written as it should be.
+    """
     text = page.read_text(encoding="utf-8")
+    written = _PROFILE.search(text)
+    profile = PROFILES[page.stem] if written is None else load_profile(written[1], page.name)
     found = _TRY.findall(text)
     assert len(found) == len(_COMMENT.findall(text)), f"{page.name}: a try is followed by its payload and ```text"
     for head, language, payload, expected in found:
@@ -53,4 +61,4 @@ def tries(page: Path) -> Iterator[PageTry]:
         flags = {word for word in rest if "=" not in word}
         assert flags <= {"retained"}, f"{page.name}: try: {head}: unknown {flags - {'retained'}}"
         raw = bytes.fromhex(payload) if language == "hex" else payload.removesuffix("\n").encode()
-        yield PageTry(page.stem, kind, raw, expected.splitlines(), words, "retained" in flags)
+        yield PageTry(profile, kind, raw, expected.splitlines(), words, "retained" in flags)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -44,11 +46,10 @@ def test_another_address_than_that_of_the_message_is_told_as_a_stranger() -> Non
 
 def test_what_the_broker_had_kept_is_no_press() -> None:
     topic = "shellies/button/input_event/0"
-    assert (
-        said("shelly-gen1", "--topic", topic, stdin=b'{"event": "S", "event_cnt": 1}')[1] == "event=press lane=urgent"
-    )
-    lines = said("shelly-gen1", "--topic", topic, "--retained", stdin=b'{"event": "S", "event_cnt": 1}')
-    assert "the press is over" in lines[1]
+    press = b'{"event": "S", "event_cnt": 1}'
+    assert said("shelly-gen1", "--topic", topic, stdin=press)[1] == "event=press lane=urgent presses=1"
+    lines = said("shelly-gen1", "--topic", topic, "--retained", stdin=press)
+    assert lines[1] == "lane=routine presses=1" and "the press is over" in lines[-1]
 
 
 def test_what_goes_with_an_observation_and_a_clock_that_nobody_believes() -> None:
@@ -108,6 +109,20 @@ def test_wrong_usage_has_exit_code_2_and_says_what_is_right(arguments: tuple[str
     result = run(*arguments, stdin=b"xyz")
     assert result.exit_code == 2
     assert told in " ".join(result.output.split())
+
+
+def test_a_profile_that_is_being_written_is_tried_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = (
+        "key: mine\nzh: 我的\nen: mine\ncarrier: mqtt\nmodels: [mine]\nsource: me\n"
+        "messages: [{topic: 'mine/{address}'}]\nkinds: {leak: {metrics: {alarm: wet}}}\n"
+    )
+    file.write_text(text, encoding="utf-8")
+    assert said(str(file), "--topic", "mine/bath", stdin=b'{"wet": true}')[1] == "event=leak lane=urgent alarm=1"
+    file.write_text(text.replace("alarm: wet", "alarm: wet ="), encoding="utf-8")
+    result = run("try", str(file), "--topic", "mine/bath", stdin=b"{}")
+    assert result.exit_code == 2 and "mine.yaml:8: kinds.leak.metrics.alarm" in " ".join(result.output.split())
+    assert run("try", str(tmp_path / "none.yaml"), stdin=b"{}").exit_code == 2
 
 
 def test_profiles_are_listed_with_all_that_chooses_one() -> None:

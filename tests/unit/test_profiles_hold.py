@@ -109,7 +109,7 @@ def check(reading: Reading) -> None:
     """What a profile says can go on: memory takes it, the registry can name it, and it is bounded."""
     assert len(reading.said) + len(reading.announced) + len(reading.faults) < 5000
     for one in reading.announced:
-        assert 0 < len(one.address) <= 300 and one.kind in (None, *KINDS)
+        assert 0 < len(one.address) <= 1000 and one.kind in (None, *KINDS)
     for fault in reading.faults:
         assert isinstance(fault, Refusal) and fault.expected and fault.hint
     for one_said in reading.said:
