@@ -13,10 +13,13 @@ import sqlalchemy as sa
 from gateway.api.auth import COOKIE, NameTaken, create_token, find_caller, revoke_token, still_valid
 from gateway.api.door import MAX_BODY_BYTES
 from gateway.health import Part
+from gateway.registry import candidates
+from gateway.registry.candidates import CandidateNote
 from gateway.state import tables as t
 from tests.support.house import House, open_house
 
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
+NAMES = {"action": "acknowledge", "device_id": "sos-1", "bridge": "native", "address": "stranger-1"}
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 def requests(house: House, case_id: str = "2026-000001") -> list[tuple[str, str]]:
     """Method and path of every endpoint, with something in the place of its parameters."""
     return [
-        (method.upper(), path.format(case_id=case_id, action="acknowledge", device_id="sos-1"))
+        (method.upper(), path.format(case_id=case_id, **NAMES))
         for path, methods in house.app.openapi()["paths"].items()
         for method in methods
     ]
@@ -67,6 +70,10 @@ async def test_a_wrong_token_beside_a_right_cookie_is_wrong(house: House) -> Non
 
 async def test_a_reader_sees_everything_and_acts_on_nothing(house: House) -> None:
     case = await house.press("sos-1")
+    now_ms = house.clock.now_ms()
+    stranger = CandidateNote(bridge="native", address="stranger-1", profile="native", heard=True, at_ms=now_ms)
+    with house.engine.begin() as connection:
+        candidates.note(connection, [stranger], now_ms)
     reader = house.client("reader")
     for method, path in requests(house, case["id"]):
         if method == "GET" and not path.endswith(("/observations", "/events")):
