@@ -22,7 +22,9 @@ from devices.gear.profile_error import ProfileError
 from devices.kinds import KINDS
 from devices.observation import Observation, Refusal
 from devices.profiles import PROFILES
+from devices.profiles.modbus.bus import ModbusBus
 from gateway.clock import SystemClock
+from gateway.modbus_try import answered
 from gateway.terminal import fail
 
 LINE_S = 120
@@ -144,7 +146,7 @@ def _read(what: Attempt, book: _Book, now_ms: int, tried: Tried) -> list[Reading
         elif profile.stream is not None:
             readings = _listen(profile.stream(what.bridge_options), what, book, now_ms)
         else:
-            raise ValueError(f"{profile.key}: such gear is asked, and says nothing by itself")
+            readings = answered(ModbusBus(what.bridge_options), what.payload, book)
     except Refusal as refusal:
         tried.faults.append(refusal)
         return []
@@ -161,6 +163,7 @@ def _listen(gear: StreamGear, what: Attempt, book: _Book, now_ms: int) -> list[R
     readings: list[Reading] = []
     steady_ms, end_ms = 0, int(whole_ms)
     gear.opened(0)
+    readings.append(gear.due(0, now_ms, book)[1])  # as the line does before the first byte: it asks who must be asked
 
     def pass_time(until_ms: int) -> None:
         nonlocal steady_ms

@@ -83,7 +83,7 @@ class Ld2450:
         self._faults = Faults()
         self._behind.opened()
         self._targets: tuple[Target, ...] = ()
-        self._heard = False
+        self._heard_ms: int | None = None
         self._steady = 0
         """How many are there, by enough frames."""
         self._other, self._row = 0, 0
@@ -106,7 +106,7 @@ class Ld2450:
             self._see(targets, now_ms)
         device = self._behind.device(book)
         if device is None:
-            announced = self._behind.stranger() if self._heard else ()
+            announced = self._behind.stranger() if self._heard_ms is not None else ()
             return Reading(announced=announced, faults=self._faults.due(now_ms))
         return Reading(said=self._changed(device, now_ms), faults=self._faults.due(now_ms))
 
@@ -139,7 +139,7 @@ class Ld2450:
         )
 
     def _see(self, targets: tuple[Target, ...], now_ms: int) -> None:
-        self._heard = True
+        self._heard_ms = now_ms
         self._row = self._row + 1 if len(targets) == self._other else 1
         self._other = len(targets)
         if self._row >= STEADY_FRAMES:
@@ -150,7 +150,7 @@ class Ld2450:
 
     def _changed(self, device: GearDevice, now_ms: int) -> tuple[Said, ...]:
         """What is to be told at once: somebody came, or there are more or fewer."""
-        if not self._heard or self._row < STEADY_FRAMES:
+        if self._row < STEADY_FRAMES:
             return ()
         occupied = self._is_occupied(now_ms)
         if occupied == self._occupied and (
@@ -181,8 +181,10 @@ class Ld2450:
 
     def due(self, now_ms: int, received_at_ms: int, book: AddressBook) -> tuple[bytes, Reading]:
         device = self._behind.device(book)
-        if not self._heard or device is None:
-            self._report_ms = max(self._report_ms, now_ms + 1)
+        dead = self._heard_ms is None or now_ms - self._heard_ms >= SILENT_AFTER_MS
+        if dead or device is None:  # a dead radar sees nobody, and does not see that nobody is there
+            self._report_ms = max(self._report_ms, now_ms + self._every_ms)
+            self._occupied = None
             return b"", Reading()
         if now_ms >= min(self._report_ms, self._hold_until_ms(now_ms)):
             return b"", Reading(said=(self._tell(device, self._is_occupied(now_ms), now_ms),))

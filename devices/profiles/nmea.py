@@ -177,7 +177,7 @@ class Nmea:
         self._position_ms: int | None = None
         """When a valid position came last."""
         self._fix: bool | None = None
-        self._heard = False
+        self._heard_ms: int | None = None
         self._opened_ms = now_ms
         self._report_ms = now_ms
 
@@ -189,7 +189,7 @@ class Nmea:
             self._take(line, now_ms)
         device = self._behind.device(book)
         if device is None:
-            announced = self._behind.stranger() if self._heard else ()
+            announced = self._behind.stranger() if self._heard_ms is not None else ()
             return Reading(announced=announced, faults=self._faults.due(now_ms))
         said = (self._tell(device, now_ms),) if self._position_ms == now_ms and not self._fix else ()
         return Reading(said=said, faults=self._faults.due(now_ms))
@@ -200,7 +200,7 @@ class Nmea:
             self._damaged(f"{line[:80]!r}, which has no right checksum")
             return
         self.good += 1
-        self._heard = True
+        self._heard_ms = now_ms
         try:
             match fields[0][-3:]:
                 case "RMC":
@@ -256,7 +256,8 @@ class Nmea:
         if now_ms < self._next_ms():
             return b"", Reading()
         device = self._behind.device(book)
-        if device is None or not self._heard:
+        dead = self._heard_ms is None or now_ms - self._heard_ms >= SILENT_AFTER_MS
+        if device is None or (dead and not self._fix):  # a dead receiver is told of by the line
             self._report_ms = now_ms + self._every_ms
             return b"", Reading()
         return b"", Reading(said=(self._tell(device, now_ms),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.gear.profile import SerialSetting
@@ -160,6 +160,7 @@ def test_checksums(wire: str, good: bool) -> None:
 
 
 @given(data=st.lists(st.binary(max_size=300), max_size=12), echoes=st.booleans())
+@settings(deadline=None)
 def test_no_bytes_make_it_raise_or_grow(data: list[bytes], echoes: bool) -> None:
     for query in (VOLTS, RELAY, Query(slave=3, function=2, address=7, count=9)):
         reader = AnswerReader(query, echoes=echoes)
@@ -177,6 +178,7 @@ def test_no_bytes_make_it_raise_or_grow(data: list[bytes], echoes: bool) -> None
     noise=st.binary(max_size=40),
     words=st.data(),
 )
+@settings(deadline=None)
 def test_what_was_asked_for_is_what_comes_out(
     function: int, count: int, slave: int, noise: bytes, words: st.DataObject
 ) -> None:

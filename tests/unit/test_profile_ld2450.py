@@ -131,6 +131,16 @@ def test_back_in_step_after_noise(noise: bytes) -> None:
     assert line.gear.bad >= 1
 
 
+def test_a_dead_radar_sees_nobody_and_does_not_say_that_nobody_is_there() -> None:
+    line = bench(every_s="5", hold_s="10")
+    seconds(line, 3, ONE)
+    said = len(line.said)
+    line.wait(60_000)
+    assert len(line.said) <= said + 1, "one report may fall into the five seconds before it counts as dead"
+    seconds(line, 1, NOBODY)
+    assert line.metrics("occupied")[-1] == 0
+
+
 def test_a_radar_nobody_registered_is_announced() -> None:
     line = LineBench(Ld2450({}), Book([]))
     seconds(line, 3, ONE)

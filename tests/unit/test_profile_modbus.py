@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.gear.messages import GearDevice, Reading, Said
@@ -169,6 +170,7 @@ def test_a_device_may_bring_its_own_map() -> None:
 
 
 @given(st.text(max_size=300))
+@settings(deadline=None)
 def test_no_text_makes_a_map_raise_anything_else(text: str) -> None:
     with contextlib.suppress(ProfileError):
         map_of(text + "\n")
@@ -210,6 +212,7 @@ def test_what_registers_mean(row: dict[str, object], words: tuple[int, ...], val
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 400), st.integers(1, 4)), min_size=1, max_size=40))
+@settings(deadline=None)
 def test_blocks_hold_all_that_is_wanted_and_split_nothing(wanted: list[tuple[int, int, int]]) -> None:
     made = blocks(wanted, SPAN_MOST, 5)
     for function, address, size in wanted:
@@ -274,6 +277,7 @@ def test_a_counter_gives_what_it_grew_by_and_survives_its_end_and_its_reset() ->
 
 
 @given(st.lists(st.integers(0, 0xFFFF), min_size=64, max_size=64))
+@settings(deadline=None)
 def test_whatever_registers_hold_becomes_values_or_none_and_raises_nothing(words: list[int]) -> None:
     devices = (METER, WATER, CLIMATE, COUNTER)
     master = Master(*devices)
@@ -492,3 +496,38 @@ def test_a_command_that_cannot_be_carried_out_is_refused(device: GearDevice, nam
 def test_a_wrong_option_is_named(options: dict[str, str], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         ModbusBus(options)
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_lists_every_map_as_it_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "devices" / "modbus.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- the maps: begin -->\n")[2].partition("<!-- the maps: end -->")[0]
+    rows = [
+        "| map | model | kinds | commands | from the factory | read every |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for key, one in MAPS.items():
+        kinds = ", ".join(f"`{kind}`" for kind in sorted(one.kinds))
+        known = sorted({command for rows_ in one.kinds.values() for command in rows_.commands})
+        commands = " " + ", ".join(f"`{command}`" for command in known) if known else ""
+        setting = f"{one.setting.baud} 8{one.setting.parity}{one.setting.stopbits}"
+        rows.append(
+            f"| `{key}` | {one.model} · {one.zh} | {kinds} |{commands} | {setting} | {one.every_ms // 1000} s |"
+        )
+    assert table.splitlines() == rows
+    for key in (
+        "function",
+        "address",
+        "type",
+        "words",
+        "bytes",
+        "scale",
+        "none",
+        "bit",
+        "equals",
+        "increase",
+        "stride",
+    ):
+        assert f"`{key}`" in page, key

@@ -97,6 +97,13 @@ def test_in_a_tunnel_the_position_is_lost_after_five_seconds_and_found_at_once()
     assert line.said[before:][-1].metrics["fix"] == 1, "said at once"
 
 
+def test_of_a_receiver_that_is_silent_the_position_is_lost_once() -> None:
+    line = bench()
+    drive(line, 0, 5)
+    line.wait(120_000)
+    assert line.metrics("fix") == [1, 0]
+
+
 def test_before_the_first_fix_nobody_is_at_null_island() -> None:
     line = bench()
     for second in range(12):

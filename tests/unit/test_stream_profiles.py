@@ -137,6 +137,7 @@ def test_of_many_sorts_of_faults_a_bounded_number_is_kept() -> None:
 
 
 @given(st.lists(st.binary(max_size=60), max_size=20))
+@settings(deadline=None)
 def test_lines_are_cut_the_same_however_they_come(data: list[bytes]) -> None:
     wire = b"".join(data)
     whole, _ = TextLines(40).feed(wire)
