@@ -29,7 +29,7 @@ MAX_KEPT = 4096
 
 OPTIONS: Mapping[str, str] = {
     "metrics": "lines of `key: expression` over the message's fields; they count before what the profile knows",
-    "events": "lines of `event: condition` over the message's fields",
+    "events": "lines of `event: condition` over the message's fields; an event that is named is said by this alone",
 }
 """The options of a device that this reads, for `Profile.device_options`."""
 
@@ -57,8 +57,10 @@ def named_map(kind: str) -> KindMap:
 
 
 def laid_over(said: Said, own: Said) -> Said:
-    """``said``, with what the device's own options found in place of it."""
-    events = (*said.events, *(event for event in own.events if event not in said.events))
+    """``said``, with what the device's own options found in place of it. An event that the options name is theirs to
+    say; what they do not name is said as the profile knows it, so that no option hides a press by accident."""
+    named = {line.partition(":")[0].strip() for line in said.device.options.get("events", "").splitlines()}
+    events = (*(event for event in said.events if event not in named), *own.events)
     return replace(said, metrics={**said.metrics, **own.metrics}, events=events)
 
 

@@ -77,7 +77,9 @@ PRINTED = [
     ("sos_button", "WS101", "", "017510 FF2E01", {"battery": 16}, ["press"]),
     ("sos_button", "WS101", "", "FF2E02", {}, ["long_press"]),
     ("sos_button", "WS101", "", "FF2E03", {}, ["press"]),
-    ("service_button", "WS101", "", "FF2E01", {}, ["housekeeping"]),
+    ("service_button", "WS101", "", "FF2E01", {}, ["plumbing"]),
+    ("service_button", "WS101", "", "FF2E03", {}, ["drain"]),
+    ("service_button", "WS101", "", "FF2E02", {}, ["cancel"]),
     ("motion", "WS202", "", "017510 030001 040000", {"battery": 16, "occupied": 1}, ["motion"]),
     ("contact", "WS301", "", "017564 030001 040001", {"open": 1, "tampered": 1}, ["opened", "tamper"]),
     ("contact", "WS301", "", "030000 040000", {"open": 0, "tampered": 0}, []),
@@ -271,8 +273,11 @@ def test_without_a_codec_the_object_s_fields_count_by_name_and_by_the_device_s_o
 
 
 def test_options_count_before_the_codec_and_say_which_service_a_button_calls() -> None:
-    gear = bench("service_button", "WS101", events='plumbing: press == "double"')
-    assert up(gear, "FF2E03").events == ["online", "plumbing"]
+    gear = bench("service_button", "WS101", events='housekeeping: press == "double"\ndrain: press == "never"')
+    assert up(gear, "FF2E03").events == ["online", "housekeeping"]
+    assert up(gear, "FF2E01").events == ["plumbing"], "what the options do not name is as it was"
+    both = bench("sos_button", "WS101", events="low_battery: battery < 20")
+    assert up(both, "017510 FF2E01").events == ["online", "press", "low_battery"], "no option hides a press"
     inverted = bench("contact", "cayenne", metrics='open: digitalInput["1"] == 0')
     assert "opened" in up(inverted, "01 00 00").events
 
