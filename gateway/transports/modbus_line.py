@@ -185,17 +185,17 @@ class ModbusLine(PortThread):
                 self._drain(fd, min(SUPERVISE_MS, self._bus.next_due_ms(now_ms) - now_ms))
 
     def _write(self, fd: int, order: _Order) -> None:
-        query, report = order.query, None
+        query = order.query
+        report = CommandReport(CommandOutcome.NO_ANSWER, f"slave {query.slave}: not sent, the time was up")
         for _ in range(WRITE_TRIES):
-            if report is not None and steady_now_ms() >= order.until_ms:
+            if steady_now_ms() >= order.until_ms:  # nobody waits any more: a valve must not move when nobody expects it
                 break
             answer, _wire = self._ask(fd, query)
             report = _report(query, answer)
+            # Also where no answer came: it may have been done.
+            self._bus.written(query.slave, steady_now_ms())
             if not isinstance(answer, NoAnswer):
                 break
-        assert report is not None
-        # Also where no answer came: it may have been done.
-        self._bus.written(query.slave, steady_now_ms())
         order.waiter.tell(report)
 
     def _ask(self, fd: int, query: Query) -> tuple[Answer, bytes]:

@@ -270,6 +270,16 @@ async def test_a_write_without_an_answer_and_a_write_on_a_lost_line(tmp_path: Pa
         assert report.outcome is CommandOutcome.LINE_DOWN and "/ " in report.detail
 
 
+async def test_a_write_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+    async with rig(tmp_path, (LAMP,)) as bus:
+        await eventually_async(lambda: bus.presence(LAMP) is True)
+        order = bus.line.order(LAMP, Command(v=PROTOCOL_VERSION, id="c", command="switch_on"), now_ms())
+        assert (await bus.line.send(order, 0)).outcome is CommandOutcome.NO_ANSWER
+        asked = len(bus.sim.asked)
+        await eventually_async(lambda: len(bus.sim.asked) > asked + 2)
+        assert not [query for query in bus.sim.asked if query[1] == 5]
+
+
 async def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     async with rig(tmp_path, (AIR,)) as bus:
         await eventually_async(lambda: bus.presence(AIR) is True)
