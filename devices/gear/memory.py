@@ -8,7 +8,7 @@ The rules, each for a reason seen in the field:
 * A state (`Kind.states`) is an event when it **changes** from what is remembered. What is remembered outlives a restart
   (the gateway restores it from what it has on disk), so that a smoke alarm of last week, said again, is no alarm.
 * A state never heard before is an event when it is 1 and comes **live**. Kept by a broker (``retained``) it may be long
-  over: it becomes a measurement, and no event.
+  over: it becomes a measurement and no event, and it is not taken for known: said live afterwards, it is an event.
 * A moment (a press) counts **live** only, and once within `SAME_PRESS_MS`: one press arrives as ``emergency``, then
   as ``""``, then on another topic. The same again after that is a second press.
 * Where the gear numbers its presses (`PRESSES`), the number decides: the same is the same press, however long ago;
@@ -37,6 +37,7 @@ COMMAND_KEPT_MS = 3_600_000
 _PRESENCE = "@online"
 _PRESENCE_EVENTS = ("online", "offline")
 _DOUBTFUL = -1.0
+_KEPT = -2.0
 _MAX_DATA = 16
 _MAX_TEXT = 512
 
@@ -46,7 +47,8 @@ class Memory:
     """What is remembered of one device. One thread at a time."""
 
     states: dict[str, float] = field(default_factory=dict)
-    """State → 0 or 1 as heard last; `_DOUBTFUL` where what was heard is not on disk."""
+    """State → 0 or 1 as heard last; `_DOUBTFUL` where what was heard is not on disk; `_KEPT` where somebody had kept a 1
+    of which nothing else is known."""
     moments: dict[str, int] = field(default_factory=dict)
     """Event → when it was last taken."""
     commands: dict[str, tuple[dict[str, float], int]] = field(default_factory=dict)
@@ -59,8 +61,12 @@ class Memory:
 
     def restore(self, observation: Observation) -> None:
         """Take in an observation that is on disk, oldest first."""
-        kind = KINDS[observation.kind]
-        self.states |= {key: value for key, value in observation.metrics.items() if key in kind.remembered}
+        known = known_by(observation)
+        for key in observation.metrics.keys() & KINDS[observation.kind].remembered:
+            if key in known:
+                self.states[key] = known[key]
+            else:
+                self.states.setdefault(key, _KEPT)
         if observation.event in ("online", "offline"):
             self.states[_PRESENCE] = float(observation.event == "online")
         elif observation.event is not None:
@@ -92,6 +98,20 @@ class Observed:
     """Why something said made no observation: ``same_press``, ``retained_moment``."""
 
 
+def known_by(observation: Observation) -> dict[str, float]:
+    """What is known for sure of a device's states by an observation that is on disk, beside what was known before."""
+    kind = KINDS[observation.kind]
+    known = {key: value for key, value in observation.metrics.items() if key in kind.remembered}
+    if observation.data.get("retained") is not True:
+        return known
+    return {key: value for key, value in known.items() if not _hearsay(kind, key, value, observation.event)}
+
+
+def _hearsay(kind: Kind, key: str, value: float, event: str | None = None) -> bool:
+    """Whether a state that somebody had kept is in doubt: it may be long over, and was told to nobody."""
+    return value == 1 and key in kind.states and kind.states[key].on not in (None, event)
+
+
 def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, redelivered: bool) -> Observed:
     """The observations in ``said``; ``memory`` is brought up to date. Never raises for what was said."""
     kind = KINDS[said.device.kind]
@@ -107,7 +127,9 @@ def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, 
         event_of_change = _change(kind, key, metrics[key], before.get(key), retained)
         if event_of_change is not None and event_of_change not in events:
             events.append(event_of_change)
-    memory.states |= {key: value for key, value in metrics.items() if key in kind.remembered}
+    for key in metrics.keys() & kind.remembered:
+        in_doubt = retained and before.get(key, _KEPT) == _KEPT and _hearsay(kind, key, metrics[key])
+        memory.states[key] = _KEPT if in_doubt else metrics[key]
     data = _data(said, out)
     if retained:
         data["retained"] = True
@@ -250,6 +272,8 @@ def _change(kind: Kind, key: str, value: float, known: float | None, retained: b
     event = state.on if value else state.off
     if known is None:  # never heard of before
         return event if value and not retained else None
+    if known == _KEPT and retained:
+        return None
     return event if value != known else None
 
 

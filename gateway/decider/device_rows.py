@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from devices.kinds import KINDS
+from devices.gear.memory import known_by
 from devices.observation import Observation
 from gateway.registry import history
 from gateway.state import tables as t
@@ -77,9 +77,9 @@ def _take(new: _News, observation: Observation) -> None:
     if observation.event in (None, "online"):  # beside another event ``model`` may be that of something else
         new.firmware = _text(observation.data.get("firmware")) or new.firmware
         new.model = _text(observation.data.get("model")) or new.model
-    for key in observation.metrics.keys() & KINDS[observation.kind].remembered:
+    for key, value in known_by(observation).items():
         if observation.received_at_ms >= new.states.get(key, (0.0, 0))[1]:
-            new.states[key] = observation.metrics[key], observation.received_at_ms
+            new.states[key] = value, observation.received_at_ms
 
 
 def _text(value: object) -> str | None:

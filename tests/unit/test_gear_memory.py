@@ -62,14 +62,22 @@ def test_a_kept_alarm_never_heard_before_is_a_measurement() -> None:
     memory = Memory()
     (kept,) = hear(memory, SMOKE, {"alarm": 1}, retained=True).observations
     assert (kept.event, kept.lane, kept.data) == (None, Lane.ROUTINE, {"retained": True})
-    assert events(hear(memory, SMOKE, {"alarm": 1}, at_ms=NOON + 1)) == [None], "said again at a reconnect"
+    assert events(hear(memory, SMOKE, {"alarm": 1}, at_ms=NOON + 1, retained=True)) == [None], "at a reconnect"
+    after_a_restart = Memory()
+    after_a_restart.restore(kept)
+    for remembering in (memory, after_a_restart):
+        assert events(hear(remembering, SMOKE, {"alarm": 1}, at_ms=NOON + 9_000)) == ["smoke"], "it burns now"
 
 
 def test_what_a_bridge_had_kept_itself_is_as_good_as_kept_by_the_broker() -> None:
     memory = Memory()
     (kept,) = hear(memory, SMOKE, {"alarm": 1}, kept=True).observations
     assert (kept.event, kept.data) == (None, {"retained": True})
-    assert events(hear(memory, SMOKE, {"alarm": 0}, kept=True)) == ["smoke_cleared"]
+    assert events(hear(memory, SMOKE, {"alarm": 0}, kept=True)) == [None], "nobody was told that it began"
+    assert events(hear(memory, SMOKE, {"alarm": 1}, kept=True)) == ["smoke"], "it changed, whoever kept it"
+    never = Memory()
+    hear(never, SMOKE, {"alarm": 1}, kept=True)
+    assert events(hear(never, SMOKE, {"alarm": 0})) == ["smoke_cleared"], "in doubt the end is said"
 
 
 def test_a_kept_state_that_differs_from_what_is_known_is_news() -> None:

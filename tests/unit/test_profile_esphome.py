@@ -32,7 +32,7 @@ def test_states_that_the_broker_kept_raise_nothing() -> None:
     """Every state is retained unless retain: false is written."""
     side = Bench(ESPHOME, device("hall#smoke", "smoke"))
     assert side.hear("hall/binary_sensor/smoke/state", "ON", retained=True).events == []
-    assert side.hear("hall/binary_sensor/smoke/state", "ON").events == []
+    assert side.hear("hall/binary_sensor/smoke/state", "ON").events == ["smoke"], "said live, it burns now"
 
 
 def test_each_entity_is_a_part_and_its_neighbours_are_strangers() -> None:

@@ -56,7 +56,7 @@ def test_a_position_that_the_broker_kept_says_nothing_of_now() -> None:
     side = phone()
     heard = side.hear(TOPIC, location(), retained=True)
     assert heard.events == [] and heard.metrics["latitude"] == 39.9335
-    assert side.hear(TOPIC, location(tst=TST + 60)).events == ["online"]
+    assert side.hear(TOPIC, location(tst=TST + 60)).events == ["online", "fix_gained"]
 
 
 def test_positions_that_waited_for_a_network_come_with_their_time() -> None:
