@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 SCENARIO ?=
+COMMUNITY ?=
 PORT ?=
 
 .PHONY: help setup run test check format bench docs screens clean
@@ -13,7 +14,7 @@ setup: ## virtual environment and Python packages (run and test do this themselv
 	@deploy/setup.sh run
 
 run: setup ## the gateway with a simulated community; SCENARIO=heart-attack plays a story, PORT=8130 another port
-	@.venv/bin/anju demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PORT),--port $(PORT))
+	@.venv/bin/anju demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PORT),--port $(PORT)) $(if $(COMMUNITY),--community $(COMMUNITY))
 
 test: ## all tests, over real brokers, databases, ttys and a browser
 	@deploy/setup.sh test

@@ -22,12 +22,13 @@ from rich.markup import escape
 
 from gateway.api.auth import Role, create_token, find_caller
 from gateway.clock import SystemClock
+from gateway.demo import gear
 from gateway.demo.stage import Stage, StageError
 from gateway.demo.town import cut_out
 from gateway.demo.view import View
 from gateway.registry import store as registry_store
 from gateway.registry.load import read_community
-from gateway.registry.model import Community
+from gateway.registry.model import NATIVE, Community
 from gateway.registry.pace import faster
 from gateway.settings import Settings
 from gateway.state.db import open_database
@@ -37,6 +38,10 @@ from gateway.transports.broker_config import ensure_broker_users, write_private
 
 EXAMPLE = Path("examples/tuanjiehu/community.yaml")
 SERIAL_SHARE = 0.2
+STORIES = (
+    "heart-attack, stroke, night-fall, mistake, smoke-at-night, gas-leak, burglary, power-cut, firmware-flood, "
+    "market-jam, quiet-day"
+)
 EVERYDAY = "quiet-day"
 """What happens where no story is asked for: a measurement, a door, a plumber."""
 STORY_PACE = 6.0
@@ -49,9 +54,7 @@ out = Console(highlight=False)
 
 
 def demo(
-    scenario: Annotated[
-        str | None, typer.Option(help="A story: heart-attack, mistake, smoke-at-night, quiet-day, or a YAML file.")
-    ] = None,
+    scenario: Annotated[str | None, typer.Option(help=f"A story: {STORIES}; or a YAML file.")] = None,
     devices: Annotated[int, typer.Option(min=20, max=2000, help="About how many devices.")] = 300,
     community: Annotated[Path, typer.Option(help="The community it is cut out of.")] = EXAMPLE,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("anju-data"),
@@ -95,6 +98,7 @@ def _play(
         engine = open_database(settings.database)
         changes = registry_store.apply(engine, town, "demo", SystemClock().now_ms())
         console_token, people_token = _tokens(engine, settings)
+        push_keys = gear.push_keys(engine, town, settings.secrets)
         engine.dispose()
     size = f"{len(town.devices)} devices, {len(town.residents)} residents"
     out.print(f"社区 community: {size} ({changes.summary or 'as it was'})")
@@ -110,6 +114,8 @@ def _play(
         outside |= {f"{who}_PORT": world_port.read_text().strip() for who in ("MESSENGER", "CENTRE")}
         broker_port = _broker_port(settings)
         cable = data_dir / "cable"
+        field_bus = [{"name": "fieldbus", "port": str(cable / "gateway.tty")}]
+        native = any(device.profile == NATIVE for device in town.devices)
         url = f"http://127.0.0.1:{port}"
         stage.start(
             "gateway",
@@ -117,12 +123,17 @@ def _play(
             {
                 "ANJU_API__PORT": str(port),
                 "ANJU_BROKER__PORT": str(broker_port),
-                "ANJU_SERIAL": json.dumps([{"name": "fieldbus", "port": str(cable / "gateway.tty")}]),
+                "ANJU_SERIAL": json.dumps([*(field_bus if native else ()), *gear.lines(town, data_dir)]),
                 **outside,
             },
         )
         with out.status("启动网关 starting the gateway …"):
             stage.wait_until("the gateway", lambda: _ready(url))
+        if town.bridges:
+            stage.start("gear", gear.command(file, data_dir, settings.secrets, broker_port, url, push_keys))
+        if not native:
+            _watch(stage, town, settings, broker_port, url, console_token)
+            return
         fleet = [
             "fleet",
             *("--community", str(file)),
@@ -137,18 +148,23 @@ def _play(
         ]
         fleet += ["--scenario", scenario or EVERYDAY]
         stage.start("fleet", fleet)
-        headline = (
-            f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "
-            f"控制台 console [link={url}/#token={console_token}]{url}/#token={console_token}[/link]"
-        )
-        headline += f"\n[dim]{escape(_try_it(town, settings, broker_port))}[/]"
-        if not out.is_terminal:
-            out.print(headline, soft_wrap=True)
-        view = View(url, console_token, out, headline, ZoneInfo(town.community.timezone))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: view.stop())
-        view.run(stage.check)
-        out.print("正在结束 ending …")
+        _watch(stage, town, settings, broker_port, url, console_token)
+
+
+def _watch(stage: Stage, town: Community, settings: Settings, broker_port: int, url: str, console_token: str) -> None:
+    """Show what happens, until somebody ends it."""
+    headline = (
+        f"[bold]安居 Anju[/] {town.community.name.zh} {town.community.name.en}  "
+        f"控制台 console [link={url}/#token={console_token}]{url}/#token={console_token}[/link]"
+    )
+    headline += f"\n[dim]{escape(_try_it(town, settings, broker_port))}[/]"
+    if not out.is_terminal:
+        out.print(headline, soft_wrap=True)
+    view = View(url, console_token, out, headline, ZoneInfo(town.community.timezone))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: view.stop())
+    view.run(stage.check)
+    out.print("正在结束 ending …")
 
 
 def _town(source: Path, devices: int) -> Community:
@@ -191,7 +207,8 @@ def _ready(url: str) -> bool:
 
 def _try_it(town: Community, settings: Settings, broker_port: int) -> str:
     """A command to type in another terminal, in this directory: nothing in it that is so anyway."""
-    button = next((device.id for device in town.devices if device.kind == "sos_button"), None)
+    native = (device for device in town.devices if device.profile == NATIVE)
+    button = next((device.id for device in native if device.kind == "sos_button"), None)
     if button is None:
         return ""
     words = [_executable(), "send", button, "press"]

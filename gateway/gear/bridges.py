@@ -248,7 +248,7 @@ class _OnModbus:
         except Refusal as refusal:
             return CommandResult("refused", str(refusal))
         if order.confirm is not None:
-            self._intake.expect(device, command.id, order.confirm, now_ms)
+            self._intake.expect(found, command.id, order.confirm, now_ms)
         report = await self._line.send(order, min(SEND_WITHIN_S, expiry_s))
         return CommandResult(report.outcome.value, report.detail)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from devices.gear.memory import Memory, observe
-from devices.gear.messages import AddressBook, Announced, Incoming, Reading, Said
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
 from devices.observation import Observation, Refusal
 from gateway.clock import Millis
 from gateway.journal.entry import Done, Outcome
@@ -42,7 +42,8 @@ class GearIntake:
         self._journal = journal
         self._receipts = receipts
         self._strangers = strangers
-        self._memories = dict(memories or {})
+        self._memories = {device: ("", memory) for device, memory in (memories or {}).items()}
+        """Device → the hardware it is of, and what is remembered of it. What was restored is of whoever speaks first."""
         self._lock = threading.Lock()
 
     def offer(
@@ -71,10 +72,10 @@ class GearIntake:
         """What a profile has understood already (gear on a line, which nobody can acknowledge)."""
         self._take(bridge, profile, reading, incoming, self._receipts.counted(f"gear:{bridge}", done))
 
-    def expect(self, device: str, command_id: str, confirm: Mapping[str, float], now_ms: Millis) -> None:
+    def expect(self, device: GearDevice, command_id: str, confirm: Mapping[str, float], now_ms: Millis) -> None:
         """A command goes out to ``device``: a report that shows ``confirm`` will be its answer."""
         with self._lock:
-            self._memories.setdefault(device, Memory()).expect(command_id, confirm, now_ms)
+            self._memory(device).expect(command_id, confirm, now_ms)
 
     def _take(self, bridge: str, profile: str, reading: Reading, incoming: Incoming, counted: Done) -> None:
         transport, at_ms = f"gear:{bridge}", incoming.received_at_ms
@@ -111,7 +112,7 @@ class GearIntake:
             for one in said:
                 found = observe(
                     one,
-                    self._memories.setdefault(one.device.id, Memory()),
+                    self._memory(one.device),
                     received_at_ms=incoming.received_at_ms,
                     retained=incoming.retained,
                     redelivered=incoming.redelivered,
@@ -122,11 +123,20 @@ class GearIntake:
                     self._receipts.note(transport, name)
         return observations, faults
 
+    def _memory(self, device: GearDevice) -> Memory:
+        """Under the lock. Other hardware that does the work of a device now has seen nothing of what the old one saw."""
+        hardware = f"{device.address}#{device.part}"
+        of, memory = self._memories.get(device.id, ("", None))
+        if memory is None or of not in ("", hardware):
+            memory = Memory()
+        self._memories[device.id] = hardware, memory
+        return memory
+
     def _written(self, device: str, together: _Together) -> Done:
         def written(outcome: Outcome) -> None:
             if outcome is Outcome.REFUSED:
                 with self._lock:
-                    self._memories.setdefault(device, Memory()).doubt()
+                    self._memories[device][1].doubt()
             together.one(outcome)
 
         return written

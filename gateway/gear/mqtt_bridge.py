@@ -119,7 +119,7 @@ class MqttBridge:
         except Refusal as refusal:
             return CommandResult("refused", str(refusal))
         if order.confirm is not None:
-            self._intake.expect(device, command.id, order.confirm, now_ms)
+            self._intake.expect(found, command.id, order.confirm, now_ms)
         for publication in order.publications:
             result = await self._lane.publish(
                 publication.topic, publication.payload, expiry_s, retain=publication.retain

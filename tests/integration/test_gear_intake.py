@@ -187,6 +187,13 @@ def test_a_restart_knows_what_the_decider_had_seen_and_what_it_had_not(tmp_path:
         again.close()
 
 
+def test_new_hardware_has_seen_nothing_of_what_the_old_one_saw(desk: Desk) -> None:
+    desk.hear(smoke(1))
+    replaced = GearDevice(id="smoke-1", kind="smoke", address="0x77")
+    assert desk.hear(Reading(said=(Said(device=replaced, metrics={"alarm": 1}),))) is Outcome.STORED
+    assert desk.events() == ["smoke", "smoke"], "it is the new detector's first alarm"
+
+
 def test_only_gear_is_remembered(tmp_path: Path) -> None:
     with open_room(tmp_path / "journal") as room:
         desk = Desk(room, tmp_path)
