@@ -43,7 +43,7 @@ class GearIntake:
         self._receipts = receipts
         self._strangers = strangers
         self._memories = {device: ("", memory) for device, memory in (memories or {}).items()}
-        """Device → the hardware it is of, and what is remembered of it. What was restored is of whoever speaks first."""
+        """Device → whose hardware, and what is remembered of it. What was restored is of whoever speaks first."""
         self._lock = threading.Lock()
 
     def offer(
@@ -124,7 +124,7 @@ class GearIntake:
         return observations, faults
 
     def _memory(self, device: GearDevice) -> Memory:
-        """Under the lock. Other hardware that does the work of a device now has seen nothing of what the old one saw."""
+        """Under the lock. Other hardware that does a device's work now has seen nothing of what the old one saw."""
         hardware = f"{device.address}#{device.part}"
         of, memory = self._memories.get(device.id, ("", None))
         if memory is None or of not in ("", hardware):
