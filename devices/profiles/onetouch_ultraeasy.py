@@ -163,6 +163,7 @@ ONETOUCH_ULTRAEASY = Profile(
     commands={},
     models=("LifeScan OneTouch UltraEasy", "LifeScan OneTouch UltraMini"),
     source='LifeScan, "UltraMini/UltraEasy Meter Communication Specification"',
+    spec_only=True,
     options={"every_s": "seconds between two looks at a meter that is plugged in, 10 to 86,400; 60 by default"},
     serial=SerialSetting(baud=9600),
     stream=UltraEasyMeter,

@@ -135,6 +135,7 @@ TAIDOC_TD42XX = Profile(
     commands={},
     models=("TaiDoc TD-4235B, TD-4277", "GlucoRx Nexus", "Menarini GlucoMen Nexus", "Aktivmed GlucoCheck XL"),
     source='Glucometer Protocols, "TaiDoc TD-42xx" (protocols.glucometers.tech)',
+    spec_only=True,
     options={"every_s": "seconds between two looks at a meter that is plugged in, 10 to 86,400; 60 by default"},
     serial=SerialSetting(baud=19_200),
     stream=TaidocMeter,

@@ -18,7 +18,8 @@ from devices.gear.messages import GearDevice
 from devices.native import PROTOCOL_VERSION, Command
 from devices.profiles.modbus.bus import ModbusBus
 from firmware_sim.gear.base import GearPart, Port
-from firmware_sim.gear.modbus import EnergyMeter, SimModbus
+from firmware_sim.gear.modbus import SimModbus
+from firmware_sim.gear.modbus_models import EnergyMeter
 from firmware_sim.pty_cable import PtyCable
 from gateway.clock import SystemClock
 from gateway.settings import SerialLine

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from devices.gear.messages import GearDevice
-from devices.profiles.contec_cms50 import CONTEC_CMS50, KEEP_ALIVE, NEW, OLD, START, Cms50, decode_new, decode_old
+from devices.profiles.contec_cms50 import CONTEC_CMS50, KEEP_ALIVE, NEW, OLD, START, Cms50
+from devices.profiles.contec_frames import decode_new, decode_old
 from tests.support.gear import START_MS, Book
 from tests.support.lines import LineBench
 

@@ -18,9 +18,10 @@ from devices.native import PROTOCOL_VERSION, Command, check_metric
 from devices.observation import Refusal
 from devices.profiles.modbus import MODBUS
 from devices.profiles.modbus.bus import BACK_OFF_LONGEST_MS, REFUSED_AGAIN_MS, ModbusBus
+from devices.profiles.modbus.map_reader import load_map
 from devices.profiles.modbus.maps import MAPS, map_of
 from devices.profiles.modbus.query import Answer, Excepted, Failure, NoAnswer, Query, Words
-from devices.profiles.modbus.register_map import SPAN_MOST, Row, blocks, load_map
+from devices.profiles.modbus.register_map import SPAN_MOST, Row, blocks
 from tests.support.gear import Book
 
 METER = GearDevice(id="meter-1", kind="meter", address="1", options={"map": "sdm120"})

@@ -16,6 +16,7 @@ MODBUS = Profile(
     commands=commands(),
     models=tuple(one.model for one in MAPS.values()),
     source='Modbus Organization, "MODBUS Application Protocol Specification V1.1b3"; each map names its own document',
+    spec_only=True,
     options={
         "baud": "of every slave on the line; 9600 by default",
         "parity": "N (default), E or O",

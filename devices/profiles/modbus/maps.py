@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from devices.gear.profile_error import ProfileError, nearest
-from devices.profiles.modbus.register_map import RegisterMap, load_map
+from devices.profiles.modbus.map_reader import load_map
+from devices.profiles.modbus.register_map import RegisterMap
 
 MAPS: Mapping[str, RegisterMap] = MappingProxyType(
     {
