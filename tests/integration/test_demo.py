@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,8 @@ from gateway.registry.check import check
 from gateway.registry.load import load_community
 from gateway.registry.model import Community
 from gateway.registry.pace import faster
+from gateway.state.db import open_database, reading
+from gateway.state.tables import device_states
 from tests.support.broker import free_port
 from tests.support.eventually import eventually
 from tests.support.homes import RUNGS, community, write_community
@@ -180,6 +183,30 @@ def test_a_demo_ends_on_ctrl_c_and_finds_everything_again(tmp_path: Path) -> Non
     assert second.press_ctrl_c() == 0
     assert b"as it was" in second.seen
     second.close()
+
+
+@pytest.mark.slow
+def test_a_demo_of_off_the_shelf_gear_hears_all_that_speaks_by_itself(tmp_path: Path) -> None:
+    file = ROOT / "examples/ordinary-hardware/community.yaml"
+    demo = Terminal(tmp_path / "data", "--devices", "300", "--community", str(file))
+    demo.read_until(lambda seen: "一切平安".encode() in seen or "下一步".encode() in seen)
+    demo.processes = psutil.Process(demo.pid).children(recursive=True)
+    assert "fleet" not in {word for process in demo.processes for word in process.cmdline()}, "nothing native is there"
+    engine = open_database(f"sqlite:///{tmp_path / 'data' / 'state.db'}")
+
+    def silent() -> set[str]:
+        with reading(engine) as connection:
+            heard = set(connection.execute(sa.select(device_states.c.device)).scalars())
+        return {device.id for device in load_community(file).devices} - heard
+
+    # LoRaWAN nodes and a radio pendant speak when something happens; the others at once.
+    asleep = {"leak-cellar", "door-cellar", "bin-1", "people-gate", "pendant-601"}
+    eventually(lambda: silent() <= asleep, 40, "every device that speaks by itself is heard")
+    engine.dispose()
+    assert demo.press_ctrl_c() == 0
+    assert demo.gone(), demo.processes
+    demo.close()
+    assert b"Traceback" not in demo.seen
 
 
 @pytest.mark.slow
