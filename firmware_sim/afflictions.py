@@ -10,9 +10,11 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from devices.kind import HOUSEKEEPING
 from devices.observation import Channel
-from firmware_sim.device import Outgoing, SimDevice
+from firmware_sim.device import ActionError, Args, Outgoing, SimDevice
 from firmware_sim.faults import Fault
 from firmware_sim.signals.battery import Cell
 
@@ -251,3 +253,23 @@ def afflict(device: SimDevice, faults: Iterable[Fault], seed: int, tally: Counte
             continue
         rng = random.Random(f"affliction/{seed}/{device.id}/{index}/{fault.what}")
         device.afflictions.append(affliction(fault, device, rng, tally))
+
+
+def fall_ill(device: SimDevice, args: Args, seed: int, tally: Counter[str], now_ms: int) -> None:
+    """Give a living device a fault: ``what`` and the rest of `Fault`. Raises ActionError for what it cannot have."""
+    try:
+        fault = Fault.model_validate(dict(args))
+    except ValidationError as error:
+        raise ActionError(f"afflict: {error.errors(include_url=False)[0]['msg']}, got {dict(args)}") from None
+    if fault.what not in _AFFLICTIONS:
+        raise ActionError(f"afflict: what: expected one of {', '.join(_AFFLICTIONS)}, got {fault.what}")
+    afflict(device, (fault,), seed, tally)
+    for affliction in device.afflictions[-1:]:
+        affliction.booted(now_ms)
+
+
+def cure(device: SimDevice, now_ms: int) -> None:
+    """It gets sound firmware, and starts with it."""
+    device.afflictions.clear()
+    device.clock_skew_ms = 0
+    device.power_on(now_ms)

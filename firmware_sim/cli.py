@@ -21,7 +21,7 @@ from firmware_sim.mqtt_device import Broker
 from firmware_sim.people import People
 from firmware_sim.play import Player, StoryError
 from firmware_sim.pty_cable import PtyCable
-from firmware_sim.scenario import Scenario, Script, load_scenario
+from firmware_sim.scenario import Scenario, Script, load_scenario, shipped
 from firmware_sim.world.app import World
 from firmware_sim.world.server import HOST, serving
 from firmware_sim.yamlfile import FileError, read_text
@@ -62,7 +62,7 @@ def fleet(
     rate: Annotated[float, typer.Option(min=0.001, max=100_000, help="speed factor of telemetry")] = 1.0,
     seed: Annotated[int, typer.Option(help="the same seed, the same life")] = 1,
     faults: Annotated[str | None, typer.Option(help="YAML file, or inline: '[{what: loss, probability: 0.1}]'")] = None,
-    scenario: Annotated[str | None, typer.Option(help="a story: YAML file, or heart-attack, quiet-day …")] = None,
+    scenario: Annotated[str | None, typer.Option(help=f"a story: YAML file, or {', '.join(shipped())}")] = None,
     exit_after: Annotated[bool, typer.Option("--exit-after-scenario", help="end when the story ends")] = False,
     api: Annotated[str | None, typer.Option(help="the gateway's URL, for the people in the story")] = None,
     token_file: Annotated[Path | None, typer.Option(help="file with an operator's token")] = None,
@@ -77,7 +77,7 @@ def fleet(
         town = load_community(community)
         town = replace(town, devices=choose(town.devices, devices))
         on_serial = {*behind_serial(town, serial_share), *(serial_device or ())}
-        endpoint = None if broker is None else _broker(broker, username, password_file)
+        endpoint = None if broker is None else broker_at(broker, username, password_file)
         story = None if scenario is None else load_scenario(scenario)
         trouble = () if faults is None else load_faults(faults)
 
@@ -95,11 +95,11 @@ def fleet(
             return await _live(living, doors)
 
         if cable is None:
-            code = _until_signal(run(serial))
+            code = until_signal(run(serial))
         else:
             cable.mkdir(parents=True, exist_ok=True)
             with PtyCable(cable) as laid:
-                code = _until_signal(run(str(laid.concentrator_path)))
+                code = until_signal(run(str(laid.concentrator_path)))
     except (FileError, ValueError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -124,7 +124,7 @@ def world(
                 await asyncio.Event().wait()
             return 0
 
-        code = _until_signal(run())
+        code = until_signal(run())
     except (FileError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -192,7 +192,7 @@ def _say(line: str, as_json: bool) -> None:
     typer.echo(json.dumps({"scenario": line}, ensure_ascii=False) if as_json else line)
 
 
-def _broker(text: str, username: str | None, password_file: Path | None) -> Broker:
+def broker_at(text: str, username: str | None, password_file: Path | None) -> Broker:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"--broker: expected host:port, got {text!r}")
@@ -200,7 +200,7 @@ def _broker(text: str, username: str | None, password_file: Path | None) -> Brok
     return Broker(host.strip("[]"), int(port), username, password)
 
 
-def _until_signal(work: Coroutine[Any, Any, int]) -> int:
+def until_signal(work: Coroutine[Any, Any, int]) -> int:
     """Run ``work``; Ctrl-C and SIGTERM end it cleanly with code 0."""
 
     async def run() -> int:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from firmware_sim.afflictions import afflict
+from firmware_sim.afflictions import afflict, cure, fall_ill
 from firmware_sim.community import SimulatedCommunity, SimulatedPlace
 from firmware_sim.device import ActionError, Args, SimDevice
 from firmware_sim.faults import DeviceFaults, Fault, InTheDevice, concerning
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CONNECTING_AT_ONCE = 16
 LINK_ACTIONS = ("unplug", "plug", "drop")
+ILL_ACTIONS = ("afflict", "cure")
 PLACE_ACTIONS = ("power_cut", "power_back")
 TWINS: Mapping[InTheDevice, str] = {"duplicate_client": "", "duplicate_id": "-twin"}
 """A second device of an id, and what stands behind its client id: nothing, so that the two put each other out."""
@@ -95,7 +96,9 @@ class Fleet:
         self._seed = seed
         self._faults = faults
         self._clock = clock
-        self._tallies: list[Counter[str]] = []
+        self._acquired: Counter[str] = Counter()
+        """Of the faults that devices caught while they lived."""
+        self._tallies: list[Counter[str]] = [self._acquired]
         self._members: dict[str, _Member] = {}
         self._places: dict[str, str] = {}
         self._due: list[tuple[int, int, _Member]] = []
@@ -202,7 +205,8 @@ class Fleet:
     # --- doors ------------------------------------------------------------------------------------------------
 
     def act(self, device_id: str, action: str, args: Args | None = None) -> None:
-        """Do something to a device: one of its own actions, or ``unplug``, ``plug``, ``drop`` of its connection.
+        """Do something to a device: one of its own actions, or ``unplug``, ``plug``, ``drop`` of its connection, or
+        ``afflict`` it with a fault (``what`` and the rest of `Fault`) and ``cure`` it.
 
         Raises ActionError for a device, an action or arguments that are not known.
         """
@@ -215,7 +219,12 @@ class Fleet:
             return
         if not member.device.powered:
             raise ActionError(f"{device_id}: has no power")
-        member.device.act(action, self._clock(), args or {})
+        if action == "afflict":
+            fall_ill(member.device, args or {}, self._seed, self._acquired, self._clock())
+        elif action == "cure":
+            cure(member.device, self._clock())
+        else:
+            member.device.act(action, self._clock(), args or {})
         self.actions[action] += 1
         self._pump(member)
 
@@ -223,15 +232,29 @@ class Fleet:
         """``power_cut`` or ``power_back`` at a place and all that lies in it. Raises ActionError."""
         if action not in PLACE_ACTIONS:
             raise ActionError(f"{place}: a place cannot {action!r}; it can {', '.join(PLACE_ACTIONS)}")
-        inside = [id_ for id_ in self.devices if place in self.community.around(self._places[id_])]
-        if not inside:
-            raise ActionError(f"{place}: no device of this fleet is there")
         now_ms = self._clock()
-        for device_id in inside:
-            member = self._members[device_id]
+        for member in self._inside(place):
             (lose_mains if action == "power_cut" else regain_mains)(member.device, member.link, now_ms)
             self._pump(member)
         self.actions[action] += 1
+
+    def state_at(self, place: str) -> dict[str, object]:
+        """What can be seen at a place: how many ``devices``, how many of them ``dark`` and ``away`` from their network.
+
+        Raises ActionError for a place without a device.
+        """
+        inside = self._inside(place)
+        return {
+            "devices": len(inside),
+            "dark": sum(not member.device.powered for member in inside),
+            "away": sum(member.link is not None and not member.link.connected for member in inside),
+        }
+
+    def _inside(self, place: str) -> list[_Member]:
+        found = [self._members[id_] for id_ in self.devices if place in self.community.around(self._places[id_])]
+        if not found:
+            raise ActionError(f"{place}: no device of this fleet is there")
+        return found
 
     def state(self, device_id: str) -> dict[str, object]:
         """What can be seen at one device. Raises ActionError for one that is not there."""
@@ -248,7 +271,7 @@ class Fleet:
             "link": "serial" if link is None else "mqtt",
             "connected": connected,
             "unacked": unacked,
-            "actions": sorted([*member.device.actions(), *(LINK_ACTIONS if link else ())]),
+            "actions": sorted([*member.device.actions(), *ILL_ACTIONS, *(LINK_ACTIONS if link else ())]),
         }
 
     def _member(self, device_id: str) -> _Member:

@@ -12,6 +12,7 @@ import httpx
 log = logging.getLogger(__name__)
 
 STALE_RETRIES = 5
+OBEYED_WITHIN_S = 30
 
 
 class ApiError(Exception):
@@ -75,6 +76,21 @@ class People:
                 raise ApiError(f"{action}: HTTP {answer.status_code}: {answer.text[:300]}")
             return await self.case(case_id)
         raise ApiError(f"{action}: the case changed {STALE_RETRIES} times while it was tried")
+
+    async def command(self, device: str, command: str, args: Mapping[str, object]) -> None:
+        """Have the gateway tell a device something. Raises ApiError where it refuses, or the device did not do it."""
+        body = {"command": command, "args": {name: str(value) for name, value in args.items()}}
+        try:
+            answer = await self._http.post(
+                f"/api/v1/devices/{device}/commands", json=body, params={"wait_s": OBEYED_WITHIN_S}, timeout=40.0
+            )
+        except httpx.HTTPError as error:
+            raise ApiError(f"{command}: {type(error).__name__}: {error}") from None
+        if answer.is_error:
+            raise ApiError(f"{command}: HTTP {answer.status_code}: {answer.text[:300]}")
+        said = answer.json()
+        if said["status"] != "delivered":
+            raise ApiError(f"{device}: {command} is {said['status']}: {said['tries']}")
 
     async def _get(self, path: str, query: dict[str, str]) -> Any:
         try:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from firmware_sim.casting import Cast, Target
 from firmware_sim.device import ActionError
-from firmware_sim.fleet import Fleet
+from firmware_sim.fleet import PLACE_ACTIONS, Fleet
 from firmware_sim.people import ApiError, People
-from firmware_sim.scenario import CASE_CONDITIONS, STAGES, Scenario, Script, Step, casting
+from firmware_sim.scenario import CASE_CONDITIONS, STAGES, Scenario, Script, Step
 from firmware_sim.yamlfile import FileError
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Player:
     ) -> None:
         if scenario.needs_people and people is None:
             raise FileError(f"{script.name}: this scenario has people in it: give --api URL and --token-file FILE")
-        self.roles, self._devices = casting(scenario, script, fleet.community.devices)
+        self._cast = Cast(scenario, script, fleet.community)
         self._scenario = scenario
         self._script = script
         self._fleet = fleet
@@ -46,37 +47,46 @@ class Player:
         self._case: dict[str, Any] | None = None
         self._before: dict[str, int] = {}
         self._done: set[str] = set()
-        for index, (step, device) in enumerate(zip(scenario.steps, self._devices, strict=True)):
-            if step.do and device and step.do not in _actions(fleet, device):
-                known = ", ".join(_actions(fleet, device))
-                raise script.fault(("steps", index, "do"), f"{device} cannot {step.do!r}; it can {known}")
+        for index, (step, target) in enumerate(zip(scenario.steps, self._cast.targets, strict=True)):
+            known = PLACE_ACTIONS if target.place else [name for one in target.devices[:1] for name in _can(fleet, one)]
+            if step.do is not None and step.do not in known:
+                what = target.place or target.devices[0]
+                raise script.fault(("steps", index, "do"), f"{what} cannot {step.do!r}; it can {', '.join(known)}")
 
     async def play(self) -> None:
         """Play to the end. Raises StoryError at the first step that fails."""
         if self._people is not None:
             await self._note_older_cases()
         start = time.monotonic()
-        for index, (step, device) in enumerate(zip(self._scenario.steps, self._devices, strict=True)):
+        for index, (step, target) in enumerate(zip(self._scenario.steps, self._cast.targets, strict=True)):
             if step.at is not None:
                 await asyncio.sleep(max(0.0, start + step.at - time.monotonic()))
             try:
-                await self._step(step, device)
+                await self._step(step, target)
             except (ActionError, ApiError, StoryError) as error:
                 where = self._script.fault(("steps", index), str(error))
                 raise StoryError(str(where)) from None
             if step.id is not None:
                 self._done.add(step.id)
 
-    async def _step(self, step: Step, device: str | None) -> None:
+    async def _step(self, step: Step, target: Target) -> None:
         if step.after in CASE_CONDITIONS:
             await self._until_case(step.after, step.within)
         await asyncio.sleep(step.wait)
-        if step.do is not None and device is not None:
-            self._fleet.act(device, step.do, step.args)
-            self._tell(f"{device}: {step.do}{f' {step.args}' if step.args else ''}")
-        elif step.expect is not None and device is not None:
-            await self._until_state(device, step.expect, step.within)
-            self._tell(f"{device}: {step.expect} as expected")
+        what = target.place or ", ".join(target.devices[:3]) + (" …" if len(target.devices) > 3 else "")
+        if step.do is not None:
+            if target.place is not None:
+                self._fleet.act_at(target.place, step.do)
+            for device in target.devices:
+                self._fleet.act(device, step.do, step.args)
+            self._tell(f"{what}: {step.do}{f' {step.args}' if step.args else ''}")
+        elif step.expect is not None:
+            await self._until_state(target, step.expect, step.within)
+            self._tell(f"{what}: {step.expect} as expected")
+        elif step.command is not None:
+            assert self._people is not None
+            await self._people.command(target.devices[0], step.command, step.args)
+            self._tell(f"{what}: done as commanded, {step.command}{f' {step.args}' if step.args else ''}")
         elif step.operator is not None:
             await self._until_case("opened", step.within)
             assert self._people is not None and self._case is not None
@@ -90,8 +100,8 @@ class Player:
 
     async def _look(self) -> dict[str, Any] | None:
         assert self._people is not None
-        devices = {device for device in self._devices if device is not None}
-        return await self._people.find(residents=self.roles.values(), devices=devices, known=self._before)
+        devices = {device for target in self._cast.targets for device in target.devices}
+        return await self._people.find(residents=self._cast.residents.values(), devices=devices, known=self._before)
 
     async def _until_case(self, condition: str, within_s: float) -> None:
         assert self._people is not None
@@ -105,16 +115,18 @@ class Player:
                 raise StoryError(f"not {condition} within {within_s:g} s: {state}")
             await asyncio.sleep(POLL_S)
 
-    async def _until_state(self, device: str, wanted: dict[str, Any], within_s: float) -> None:
+    async def _until_state(self, target: Target, wanted: dict[str, Any], within_s: float) -> None:
         deadline = time.monotonic() + within_s
-        while True:
-            state = self._fleet.state(device)
-            if all(state.get(key) == value for key, value in wanted.items()):
-                return
-            if time.monotonic() > deadline:
-                found = {key: state.get(key, "no such field") for key in wanted}
-                raise StoryError(f"{device}: expected {wanted} within {within_s:g} s, found {found}")
-            await asyncio.sleep(POLL_S)
+        for what in (target.place,) if target.place is not None else target.devices:
+            look = self._fleet.state_at if target.place is not None else self._fleet.state
+            while True:
+                state = look(what)
+                if all(state.get(key) == value for key, value in wanted.items()):
+                    break
+                if time.monotonic() > deadline:
+                    found = {key: state.get(key, "no such field") for key in wanted}
+                    raise StoryError(f"{what}: expected {wanted} within {within_s:g} s, found {found}")
+                await asyncio.sleep(POLL_S)
 
 
 def holds(condition: str, case: dict[str, Any]) -> bool:
@@ -127,7 +139,7 @@ def holds(condition: str, case: dict[str, Any]) -> bool:
     return STAGES.index(stage) >= STAGES.index(condition)
 
 
-def _actions(fleet: Fleet, device: str) -> list[str]:
+def _can(fleet: Fleet, device: str) -> list[str]:
     found = fleet.state(device)["actions"]
     assert isinstance(found, list)
     return found

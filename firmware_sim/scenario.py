@@ -2,7 +2,8 @@
 
 Steps run in their order. Each may wait for a time (``at``, from the start), for a condition (``after``: an earlier
 step's id or a state of the story's case), and a little longer (``wait``). A step does one thing: ``do`` something to a
-device, let a person act on the case (``operator``), or ``expect`` something of a device.
+device, to all of a kind or to a place, let a person act on the case (``operator``) or have the gateway ``command`` a
+device, or ``expect`` something of a device or a place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from firmware_sim.community import SimulatedPlace
 from firmware_sim.kinds import SIMULATED
 from firmware_sim.yamlfile import FileError, Loc, Strict, check, key_of, line_of, read_text
 
@@ -44,11 +44,21 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=604_800)]
 
 
 class Role(Strict):
-    """Somebody of the community who plays in the story."""
+    """Somebody, or somewhere, of the community that plays in the story."""
 
     resident: str | None = None
     """This resident; otherwise the first who has all the kinds."""
     kinds: tuple[str, ...] = ()
+    around: str | None = None
+    """A role above: this one is a place, the smallest around that resident's home with enough devices in it."""
+    devices: int = Field(default=1, ge=1)
+    """How many are enough."""
+
+    @model_validator(mode="after")
+    def _somebody_or_somewhere(self) -> Self:
+        if self.around is not None and (self.resident is not None or self.kinds):
+            raise ValueError("around makes it a place: leave out resident and kinds")
+        return self
 
 
 class Step(Strict):
@@ -65,23 +75,34 @@ class Step(Strict):
     kind: str | None = None
     """Which of the resident's devices; without a resident the first of the community."""
     device: str | None = None
+    every: str | None = None
+    """All devices of this kind."""
+    place: str | None = None
+    """A role of the cast, or a place's id: with all that lies in it."""
     do: str | None = None
     args: dict[str, Any] = Field(default={}, alias="with")
+    """Of ``do`` or ``command``."""
     operator: OperatorAction | None = None
+    command: str | None = None
+    """What the gateway is to tell the device, at an operator's wish; it must say that it did it."""
     reason: str = ""
     to: str = ""
     """Whom the operator sends, or who arrived."""
     expect: dict[str, Any] | None = None
-    """Fields of the device's state, such as ``lamp: green``."""
+    """Fields of the device's state, such as ``lamp: green``; of a place ``devices``, ``dark``, ``away``."""
 
     @model_validator(mode="after")
-    def _one_thing(self) -> Self:
-        if sum(x is not None for x in (self.do, self.operator, self.expect)) != 1:
-            raise ValueError("expected exactly one of do, operator, expect")
-        if self.operator is None and self.device is None and self.resident is None and self.kind is None:
-            raise ValueError("expected device, resident or kind: which device is meant")
-        if self.device is not None and (self.resident is not None or self.kind is not None):
-            raise ValueError("device says it all: leave out resident and kind")
+    def _one_thing_to_one(self) -> Self:
+        if sum(x is not None for x in (self.do, self.operator, self.command, self.expect)) != 1:
+            raise ValueError("expected exactly one of do, operator, command, expect")
+        ways = (self.device, self.resident or self.kind, self.every, self.place)
+        given = sum(x is not None for x in ways)
+        if self.operator is None and given == 0:
+            raise ValueError("expected device, resident, kind, every or place: what is meant")
+        if given > 1:
+            raise ValueError("expected only one of device, resident with kind, every, place")
+        if self.command is not None and (self.every is not None or self.place is not None):
+            raise ValueError("command: one device at a time")
         return self
 
 
@@ -96,7 +117,12 @@ class Scenario(Strict):
     @property
     def needs_people(self) -> bool:
         """Does it need the gateway's API?"""
-        return any(step.operator or step.after in CASE_CONDITIONS for step in self.steps)
+        return any(step.operator or step.command or step.after in CASE_CONDITIONS for step in self.steps)
+
+
+def shipped() -> list[str]:
+    """The names of the scenarios that come with the simulator."""
+    return sorted(file.stem for file in SHIPPED.glob("*.yaml"))
 
 
 def load_scenario(name: str) -> tuple[Scenario, Script]:
@@ -105,8 +131,7 @@ def load_scenario(name: str) -> tuple[Scenario, Script]:
     if not path.exists() and (SHIPPED / f"{name}.yaml").exists():
         path = SHIPPED / f"{name}.yaml"
     if not path.exists():
-        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
-        raise FileError(f"{name}: no such file, and no scenario of that name; shipped are {shipped}")
+        raise FileError(f"{name}: no such file, and no scenario of that name; shipped are {', '.join(shipped())}")
     return parse_scenario(read_text(path), str(path))
 
 
@@ -125,8 +150,10 @@ def parse_scenario(text: str, name: str) -> tuple[Scenario, Script]:
             if step.id in known:
                 raise script.fault((*loc, "id"), f"{step.id!r} is taken; choose another")
             known.add(step.id)
-        if step.kind is not None and step.kind not in SIMULATED:
-            raise script.fault((*loc, "kind"), f"expected one of {', '.join(sorted(SIMULATED))}")
+        for key in ("kind", "every"):
+            kind = getattr(step, key)
+            if kind is not None and kind not in SIMULATED:
+                raise script.fault((*loc, key), f"expected one of {', '.join(sorted(SIMULATED))}")
     for role, wanted in scenario.cast.items():
         for index, kind in enumerate(wanted.kinds):
             if kind not in SIMULATED:
@@ -143,63 +170,3 @@ class Script:
 
     def fault(self, loc: Loc, text: str) -> FileError:
         return FileError(f"{self.name}:{line_of(loc, self._lines)}: {key_of(loc, self._lines)}: {text}")
-
-
-def casting(
-    scenario: Scenario, script: Script, devices: tuple[SimulatedPlace, ...]
-) -> tuple[dict[str, str], list[str | None]]:
-    """Who plays which role (role -> resident), and the device of each step (None for a person's step).
-
-    Raises FileError where the community has nobody for a role or no device for a step.
-    """
-    homes: dict[str, dict[str, str]] = {}
-    for device in devices:
-        if device.resident is not None:
-            homes.setdefault(device.resident, {}).setdefault(device.kind, device.id)
-    roles: dict[str, str] = {}
-    for role, wanted in scenario.cast.items():
-        fitting = [
-            resident
-            for resident, kinds in homes.items()
-            if set(wanted.kinds) <= set(kinds)
-            and resident not in roles.values()
-            and wanted.resident in (None, resident)
-        ]
-        if not fitting:
-            whom = wanted.resident or "resident"
-            raise script.fault(("cast", role), f"no {whom} of this fleet has {', '.join(wanted.kinds) or 'a device'}")
-        roles[role] = fitting[0]
-    return roles, [
-        None if step.operator else _device(step, index, roles, homes, devices, script)
-        for index, step in enumerate(scenario.steps)
-    ]
-
-
-def _device(
-    step: Step,
-    index: int,
-    roles: dict[str, str],
-    homes: dict[str, dict[str, str]],
-    devices: tuple[SimulatedPlace, ...],
-    script: Script,
-) -> str:
-    loc: Loc = ("steps", index)
-    if step.device is not None:
-        if not any(device.id == step.device for device in devices):
-            raise script.fault((*loc, "device"), f"{step.device}: no such device in this fleet")
-        return step.device
-    if step.resident is None:
-        found = next((device.id for device in devices if device.kind == step.kind), None)
-        if found is None:
-            raise script.fault((*loc, "kind"), f"this fleet has no {step.kind}")
-        return found
-    resident = roles.get(step.resident, step.resident)
-    home = homes.get(resident)
-    if home is None:
-        raise script.fault((*loc, "resident"), f"{step.resident} is no role of the cast and nobody with a device")
-    if step.kind is None and len(home) > 1:
-        raise script.fault(loc, f"{resident} has several devices: add kind, one of {', '.join(sorted(home))}")
-    kind = step.kind or next(iter(home))
-    if kind not in home:
-        raise script.fault((*loc, "kind"), f"{resident} has no {kind}, but {', '.join(sorted(home))}")
-    return home[kind]

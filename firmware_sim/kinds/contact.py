@@ -9,6 +9,9 @@ from firmware_sim.setting import Setting
 LOOK_AGAIN_MS = 60_000
 """Of life, where the home's day stands still."""
 
+SHUTS_S = 2.0
+"""Somebody in a story shuts the door behind them."""
+
 
 class Contact(Indoors):
     kind_key = "contact"
@@ -53,11 +56,24 @@ class Contact(Indoors):
 
         self.at_life("somebody", opening.from_ms, somebody, now_ms)
 
+    def go_out(self, now_ms: int) -> None:
+        """The resident goes out by this door, and stays away until ``come_home``."""
+        self.opened(now_ms)
+        self.household.hold("outside", "away")
+        self.soon("shut", SHUTS_S, self.closed, now_ms)
+
+    def come_home(self, now_ms: int) -> None:
+        self.household.release()
+        self.opened(now_ms)
+        self.soon("shut", SHUTS_S, self.closed, now_ms)
+
     def actions(self) -> dict[str, Action]:
         return {
             **super().actions(),
             "open": lambda now_ms, args: self.opened(now_ms),
             "close": lambda now_ms, args: self.closed(now_ms),
+            "go_out": lambda now_ms, args: self.go_out(now_ms),
+            "come_home": lambda now_ms, args: self.come_home(now_ms),
         }
 
     def state(self) -> dict[str, object]:

@@ -73,6 +73,9 @@ class Detector(Indoors):
         self.enter("testing", now_ms)
         self.soon("tested", TEST_S, lambda at_ms: self.standing.discard("testing"), now_ms)
 
+    def state(self) -> dict[str, object]:
+        return {**super().state(), "alarm": "alarm" in self.standing}
+
     def actions(self) -> dict[str, Action]:
         testing = {"self_test": self.self_test} if "testing" in self.kind.states else {}
         return {**super().actions(), **testing}

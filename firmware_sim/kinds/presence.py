@@ -98,5 +98,8 @@ class PresenceRadar(Indoors):
         self.household.hold(self.room, "walking")
         self._settle(now_ms)
 
+    def state(self) -> dict[str, object]:
+        return {**super().state(), "in_bed": "in_bed" in self.standing, "fallen": "fallen" in self.standing}
+
     def actions(self) -> dict[str, Action]:
         return {**super().actions(), "fall": self.fall, "fall_cleared": self.stand_up, "bed_left": self.get_up}

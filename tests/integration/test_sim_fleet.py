@@ -362,7 +362,7 @@ def test_world_from_the_command_line(tmp_path: Path) -> None:
         (["--broker", "nowhere"], "--broker: expected host:port"),
         ([], "has no way to the gateway"),
         (["--broker", "h:1", "--faults", "[{what: rust}]"], "--faults:1: faults[0].what"),
-        (["--broker", "h:1", "--scenario", "flood"], "shipped are"),
+        (["--broker", "h:1", "--scenario", "deluge"], "shipped are"),
         (["--broker", "h:1", "--scenario", "mistake", "--api", "http://x"], "--token-file"),
     ],
 )

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from devices.kinds import KINDS
 from firmware_sim.community import SimulatedCommunity, SimulatedPlace
+from firmware_sim.housing import HOME_RADIO
 from firmware_sim.world.app import World
 from firmware_sim.world.server import HOST, serving
 
-HOME = ("sos_button", "service_button", "contact", "vitals_monitor", "smoke")
+HOME = (*HOME_RADIO, "presence", "vitals_monitor", "gas", "co", "valve", "siren", "plug")
 
 
 @contextlib.asynccontextmanager
@@ -22,7 +23,8 @@ async def running_world(*, centre_token: str | None = None) -> AsyncIterator[tup
 
 
 def hamlet(homes: int = 1, kinds: Sequence[str] = tuple(KINDS)) -> SimulatedCommunity:
-    """A community with one device of each kind per home: ``sos_button-1`` … of resident ``r1`` …"""
+    """A community with one device of each kind per home: ``sos_button-1`` … of resident ``r1`` at ``door-1`` in the
+    ``yard`` …"""
     return SimulatedCommunity(
         "hamlet",
         "Asia/Shanghai",
@@ -31,4 +33,5 @@ def hamlet(homes: int = 1, kinds: Sequence[str] = tuple(KINDS)) -> SimulatedComm
             for home in range(1, homes + 1)
             for kind in kinds
         ),
+        parents={f"door-{home}": "yard" for home in range(1, homes + 1)},
     )

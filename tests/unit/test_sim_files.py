@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from devices.kinds import KINDS
 from devices.native import decode
 from devices.observation import Channel, Refusal
+from firmware_sim.casting import Cast
+from firmware_sim.cli import fleet_app
 from firmware_sim.community import choose, load_community
 from firmware_sim.faults import DeviceFaults, Fault, concerning, load_faults
 from firmware_sim.play import holds
-from firmware_sim.scenario import SHIPPED, casting, load_scenario, parse_scenario
+from firmware_sim.scenario import load_scenario, parse_scenario, shipped
 from firmware_sim.yamlfile import FileError
+from gateway.cli import app as anju
 from tests.support.world import hamlet
 
 PRESS = b'{"v":1,"boot":7,"seq":3,"event":"press"}'
@@ -116,21 +121,17 @@ def test_faults_for_strangers_are_refused() -> None:
 # --- scenarios ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(SHIPPED.glob("*.yaml"))])
+@pytest.mark.parametrize("name", shipped())
 def test_shipped_scenarios_can_be_cast_in_any_community_with_every_kind(name: str) -> None:
     scenario, script = load_scenario(name)
     assert scenario.scenario == name
-    _, devices = casting(scenario, script, hamlet(2).devices)
-    assert any(devices)
+    assert any(target.devices or target.place for target in Cast(scenario, script, hamlet(2)).targets)
 
 
-def test_there_are_the_four_stories() -> None:
-    assert {path.stem for path in SHIPPED.glob("*.yaml")} == {
-        "heart-attack",
-        "quiet-day",
-        "smoke-at-night",
-        "mistake",
-    }
+def test_the_commands_name_every_story() -> None:
+    for app, command in ((fleet_app, []), (anju, ["demo"])):
+        said = CliRunner(env={"COLUMNS": "300"}).invoke(app, [*command, "--help"]).output
+        assert [name for name in shipped() if name not in said] == []
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,13 @@ def test_there_are_the_four_stories() -> None:
         ("scenario: x\nsteps: [\n", "s.yaml:3: not YAML"),
         ("scenario: x\n", "s.yaml:1: steps: Field required"),
         ("scenario: x\nsteps:\n  - {operator: applaud}\n", "s.yaml:3: steps[0].operator: "),
+        ("scenario: x\nsteps:\n  - {every: toaster, do: press}\n", "s.yaml:3: steps[0].every: expected one of"),
+        ("scenario: x\nsteps:\n  - {device: a, place: b, do: press}\n", "s.yaml:3: steps[0]: "),
+        ("scenario: x\nsteps:\n  - {every: valve, command: close}\n", "s.yaml:3: steps[0]: "),
+        (
+            "scenario: x\ncast:\n  q: {around: e, kinds: [smoke]}\nsteps:\n  - {device: a, do: p}\n",
+            "s.yaml:3: cast.q: ",
+        ),
     ],
 )
 def test_scenario_errors_name_file_line_and_key(text: str, fault: str) -> None:
@@ -163,18 +171,33 @@ def test_durations() -> None:
 def test_casting_says_who_is_missing() -> None:
     head = "scenario: x\ncast:\n  elder: {kinds: [sos_button, vitals_monitor]}\n"
     scenario, script = parse_scenario(head + "steps:\n  - {resident: elder, kind: smoke, do: smoke}\n", "s.yaml")
-    roles, devices = casting(scenario, script, hamlet(2).devices)
-    assert roles == {"elder": "r1"}
-    assert devices == ["smoke-1"]
+    cast = Cast(scenario, script, hamlet(2))
+    assert cast.residents == {"elder": "r1"}
+    assert [target.devices for target in cast.targets] == [("smoke-1",)]
     with pytest.raises(FileError, match=r"s.yaml:3: cast.elder: no resident of this fleet has sos_button"):
-        casting(scenario, script, hamlet(1, kinds=("sos_button", "smoke")).devices)
+        Cast(scenario, script, hamlet(1, kinds=("sos_button", "smoke")))
     with pytest.raises(FileError, match=r"s.yaml:5: steps\[0\].kind: r1 has no smoke, but"):
-        casting(scenario, script, hamlet(1, kinds=("sos_button", "vitals_monitor")).devices)
+        Cast(scenario, script, hamlet(1, kinds=("sos_button", "vitals_monitor")))
+
+
+def test_a_place_is_cast_around_somebody() -> None:
+    text = (
+        "scenario: x\ncast:\n  elder: {kinds: [sos_button]}\n  quarter: {around: elder, devices: 40}\n"
+        "steps:\n  - {place: quarter, do: power_cut}\n  - {every: smoke, do: smoke}\n"
+    )
+    town = hamlet(2)
+    parents = {"door-1": "house", "door-2": "house", "house": "yard"}
+    cast = Cast(*parse_scenario(text, "s.yaml"), replace(town, parents=parents))
+    assert cast.places == {"quarter": "house"}, "the smallest with forty devices"
+    assert [target.place for target in cast.targets] == ["house", None]
+    assert cast.targets[1].devices == ("smoke-1", "smoke-2")
+    with pytest.raises(FileError, match=r"s\.yaml:4: cast\.quarter: no place around r1 has 40 devices in it"):
+        Cast(*parse_scenario(text, "s.yaml"), replace(town, parents={}))
 
 
 def test_unknown_scenario_lists_those_that_are_shipped() -> None:
-    with pytest.raises(FileError, match="shipped are heart-attack, mistake"):
-        load_scenario("flood")
+    with pytest.raises(FileError, match="shipped are burglary, firmware-flood, gas-leak"):
+        load_scenario("deluge")
 
 
 @pytest.mark.parametrize(
