@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 from abc import abstractmethod
 from collections import deque
@@ -133,6 +134,7 @@ class MqttGear(SimGear):
             username=broker.username.format(device=self.base) if broker.username else None,
             password=broker.password,
             keepalive=KEEPALIVE_S,
+            timeout=math.inf,  # with one, aiomqtt waits by wait_for, which loses a cancellation on Python 3.11
             will=aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
         )
         async with client:

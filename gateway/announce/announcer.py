@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ BACK_OFF_S = (0.5, 30.0)
 COMMAND_EVERY_S = 1.0
 """A device is told something from there at most so often."""
 KEEPALIVE_S = 15
+CONNECT_S = 10.0
 GOODBYE_S = 2.0
 
 
@@ -140,6 +142,8 @@ class Announcer:
                 self.health.why = self._tell(error)
             finally:
                 self.health.connected = False
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError  # a task group forgets it where one of its tasks failed in that moment
             steady = time.monotonic() - began_s > BACK_OFF_S[1]
             back_off_s = BACK_OFF_S[0] if steady else min(BACK_OFF_S[1], back_off_s * 2)
             await asyncio.sleep(back_off_s)
@@ -164,16 +168,20 @@ class Announcer:
         self._community = directory.community.community.id
         self._out, self._standing, self._states, self._devices = Outgoing(), {}, {}, {}
         here = gateway_topic(self._community)
-        async with _client(self._address(), aiomqtt.Will(here, OFFLINE, qos=1, retain=True)) as client:
+        async with contextlib.AsyncExitStack() as stack:
+            client = _client(self._address(), aiomqtt.Will(here, OFFLINE, qos=1, retain=True))
+            async with asyncio.timeout(CONNECT_S):
+                await stack.enter_async_context(client)
             self._read = {lane: await asyncio.to_thread(self._journal.last_position, lane) for lane in Lane}
             await self._describe(wanted)
-            for topic in (
-                f"{wanted.prefix}/+/{node_of(self._community)}/+/config",
-                state_topic(self._community, "+"),
-                command_topic(self._community, "+"),
-            ):
-                await client.subscribe(topic, qos=1)
-            await client.publish(here, ONLINE, qos=1, retain=True)
+            async with asyncio.timeout(CONNECT_S):
+                for topic in (
+                    f"{wanted.prefix}/+/{node_of(self._community)}/+/config",
+                    state_topic(self._community, "+"),
+                    command_topic(self._community, "+"),
+                ):
+                    await client.subscribe(topic, qos=1)
+                await client.publish(here, ONLINE, qos=1, retain=True)
             self.health.connected = True
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -185,8 +193,9 @@ class Announcer:
                         task.cancel()
             finally:
                 # Who disconnects politely has no last will.
-                with contextlib.suppress(aiomqtt.MqttError):
-                    await client.publish(here, OFFLINE, qos=1, retain=True, timeout=GOODBYE_S)
+                with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+                    async with asyncio.timeout(GOODBYE_S):
+                        await client.publish(here, OFFLINE, qos=1, retain=True)
 
     async def _keep_up(self, wanted: Announcing) -> None:
         """Bring what is announced to what the registry says. Returns when it wants no more under this prefix, and
@@ -368,6 +377,7 @@ def _client(address: Address, will: aiomqtt.Will) -> aiomqtt.Client:
         password=address.password,
         identifier=address.client_id,
         keepalive=KEEPALIVE_S,
+        timeout=math.inf,  # with one, aiomqtt waits by wait_for, which loses a cancellation on Python 3.11
         tls_params=tls,
         will=will,
     )
