@@ -51,10 +51,11 @@ class MqttBridge:
         self._lane = MqttLane(
             bridge.id,
             replace(address, client_id=f"{address.client_id}-{bridge.id}-{mark:06x}"),
-            lambda _protocol: (*self._gear.filters(), *self._listened),
+            lambda _protocol: self._gear.filters(),
             self._offer,
             clock,
             ignore=_is_ours,
+            more=lambda: tuple(self._listened),
             kept=True,  # descriptions are kept by the broker, and this process must have them
         )
 

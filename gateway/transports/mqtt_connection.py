@@ -110,9 +110,11 @@ class Connection:
         receive: Receive,
         *,
         protocol: MQTTProtocolVersion,
+        more: Callable[[], tuple[str, ...]] = tuple,
         kept: bool = False,
     ) -> None:
-        """``kept``: be sent what the broker keeps (retained) even where the session is resumed."""
+        """Without all of ``filters`` there is no connection; those of ``more`` the broker may forbid. ``kept``: be sent
+        what the broker keeps (retained) even where the session is resumed."""
         self._retain_handling = (
             SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if kept else SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
         )
@@ -121,6 +123,7 @@ class Connection:
         self.protocol = protocol
         self.session_present = False
         self._filters = filters
+        self._more = more
         self._receive = receive
         self._news: SimpleQueue[Ending | str] = SimpleQueue()
         self._closing = threading.Event()
@@ -183,7 +186,7 @@ class Connection:
     def forget_session(self) -> None:
         """Have the broker keep nothing for this client id any more."""
         if self._filters:
-            self._client.unsubscribe(list(self._filters))
+            self._client.unsubscribe([*self._filters, *self._more()])
 
     def publish(
         self, topic: str, payload: bytes, expiry_s: int, published: Published, *, retain: bool = False
@@ -255,6 +258,9 @@ class Connection:
             return
         self.session_present = flags.session_present
         self._first_subscribe = self._subscribe(self._filters)
+        more = self._more()
+        if more:
+            self._subscribe(more)
 
     def _subscribe(self, filters: tuple[str, ...]) -> int:
         if self._is_5:

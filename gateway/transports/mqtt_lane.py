@@ -140,14 +140,17 @@ class MqttLane:
         clock: Clock,
         *,
         ignore: Ignore = lambda topic: False,
+        more: Callable[[], tuple[str, ...]] = tuple,
         kept: bool = False,
     ) -> None:
-        """``kept``: whether to be sent what the broker keeps (retained) at every connection, not at the first only."""
+        """``more``: what to subscribe to beside ``filters``, as far as the broker allows it. ``kept``: whether to be
+        sent what the broker keeps (retained) at every connection, not at the first only."""
         self.name = name
         self._address = address
         self._filters = filters
         self._offer = offer
         self._ignore = ignore
+        self._more = more
         self._kept = kept
         self._clock = clock
         self._protocol = MQTTProtocolVersion.MQTTv5
@@ -200,8 +203,8 @@ class MqttLane:
         self._thread.start()
 
     def listen(self, filters: tuple[str, ...]) -> None:
-        """Subscribe to more from now on. What `Filters` gives at the next connection must hold these, too."""
-        connection = self.connection
+        """Subscribe to more from now on; what ``more`` gives at the next connection must hold these, too."""
+        connection = self._connection  # the first messages of a session come before it counts as connected
         if connection is not None:
             connection.listen(filters)
 
@@ -259,6 +262,7 @@ class MqttLane:
                 self._filters(self._protocol),
                 self._receive,
                 protocol=self._protocol,
+                more=self._more,
                 kept=self._kept,
             )
             self._connection = connection

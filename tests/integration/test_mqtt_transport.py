@@ -7,15 +7,17 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.journal.entry import Outcome
+from gateway.journal.entry import Done, Outcome
 from gateway.settings import BrokerSettings
 from gateway.transports.broker import BrokerKind
-from gateway.transports.mqtt import MqttTransport, PublishOutcome
+from gateway.transports.broker_config import GATEWAY_USER, GEAR_USER
+from gateway.transports.mqtt import Delivery, MqttTransport, PublishOutcome
 from gateway.transports.mqtt_connection import Address
 from gateway.transports.mqtt_lane import MqttLane
 from tests.support.broker import mosquitto
@@ -229,6 +231,63 @@ def test_wrong_password_and_no_broker_are_told_apart(tmp_path: Path) -> None:
         nobody.start()
         eventually(lambda: "refused" in nobody.health.urgent.why)
         nobody.stop(0)
+
+
+def lane(
+    site: Site, offer: Callable[[Delivery, Done], None], more: Callable[[], tuple[str, ...]], user: str
+) -> MqttLane:
+    """A lane that listens to ``house/#`` and to ``more``."""
+    address = Address(
+        host="127.0.0.1",
+        port=site.broker.port,
+        username=user,
+        password=site.users[user],
+        client_id="lane",
+        tls_ca=None,
+        receive_maximum=10,
+    )
+    return MqttLane("house", address, lambda _version: ("house/#",), offer, SystemClock(), more=more)
+
+
+def test_what_the_first_message_of_a_session_makes_known_is_listened_to(tmp_path: Path) -> None:
+    """It comes before the broker's answer to the subscription."""
+    with Site(tmp_path) as site:
+        offers, heard_of = Offers(), list[str]()
+        away = lane(site, offers, tuple, GATEWAY_USER)
+        away.start()
+        eventually(lambda: away.connection is not None)
+        away.stop(0)
+        device = site.device(user=GATEWAY_USER)
+        device.publish("house/description", "listen to garden")
+
+        def offer(delivery: Delivery, done: Done) -> None:
+            offers(delivery, done)
+            if not heard_of:
+                heard_of.append("garden/#")
+                back.listen(("garden/#",))
+
+        back = lane(site, offer, lambda: tuple(heard_of), GATEWAY_USER)
+        back.start()
+        try:
+            eventually(lambda: back.connection is not None and offers.payloads == ["listen to garden"])
+            device.publish("garden/shed", "smoke")
+            eventually(lambda: "smoke" in offers.payloads)
+        finally:
+            back.stop(0)
+
+
+def test_a_forbidden_topic_that_was_made_known_does_not_cut_off_the_others(tmp_path: Path) -> None:
+    with Site(tmp_path, NATS) as site:
+        offers = Offers()
+        bridge = lane(site, offers, lambda: (f"{BASE}/#", "garden/#"), GEAR_USER)
+        bridge.start()
+        try:
+            eventually(lambda: bridge.connection is not None, 10, "connected")
+            site.device(user=GEAR_USER).publish("house/kitchen", "smoke")
+            eventually(lambda: offers.payloads == ["smoke"])
+            assert bridge.health.reconnects == 0
+        finally:
+            bridge.stop(0)
 
 
 @both

@@ -135,7 +135,11 @@ def test_what_anju_itself_announces_is_nobodys() -> None:
     assert (heard.listen, heard.announced, heard.faults) == ((), (), [])
 
 
-@pytest.mark.parametrize("topic", ["zigbee2mqtt/#", "+/state", "", "$SYS/x", "a" * 600, 7])
+MALFORMED = ["a\nb", "a\x7fb", "a\ufffe", "a\ufdd0b", "/" * 201]
+"""Mosquitto ends the connection of whoever subscribes to one of these."""
+
+
+@pytest.mark.parametrize("topic", ["zigbee2mqtt/#", "+/state", "", "$SYS/x", "a" * 600, 7, *MALFORMED])
 def test_a_topic_that_is_none_or_many_is_refused(topic: object) -> None:
     heard = announce(Bench(HOMEASSISTANT), "binary_sensor", "x", state_topic=topic)
     assert (heard.listen, [fault.reason for fault in heard.faults]) == ((), ["wrong_topic"])

@@ -17,6 +17,8 @@ from devices.profiles.homeassistant.template import Template, TemplateError
 COMPONENTS = ("binary_sensor", "sensor", "switch", "valve", "siren", "event", "device_automation")
 """What says something that Anju knows a word for. Others (lights, climate, covers …) are passed over."""
 MAX_TOPIC = 512
+MAX_LEVELS = 100
+"""Of a topic. Mosquitto takes 200, EMQX 128."""
 MAX_AVAILABILITY = 8
 MAX_COMPONENTS = 200
 """Of one device."""
@@ -227,11 +229,26 @@ def _topic(config: Mapping[str, object], key: str, base: str) -> str:
         topic = base + topic[1:]
     elif base and topic.endswith("~"):
         topic = topic[:-1] + base
-    if not topic or len(topic) > MAX_TOPIC or any(sign in topic for sign in "+#\0") or topic.startswith("$"):
+    if not _is_topic(topic):
         raise Refusal(
-            "wrong_topic", field=key, expected="one topic, without wildcards", hint=f"got {shown(given)}; correct it"
+            "wrong_topic",
+            field=key,
+            expected=f"one topic, without wildcards and control characters, of at most {MAX_LEVELS} levels",
+            hint=f"got {shown(given)}; correct it",
         )
     return topic
+
+
+def _is_topic(text: str) -> bool:
+    """Whether brokers take this for one topic. Mosquitto ends the connection of a client that names another."""
+    if not 0 < len(text) <= MAX_TOPIC or text.startswith("$") or text.count("/") >= MAX_LEVELS:
+        return False
+    return not any(sign in "+#" or _is_no_letter(ord(sign)) for sign in text)
+
+
+def _is_no_letter(code: int) -> bool:
+    """What MQTT advises against: control characters, and code points that are none (MQTT 5, 1.5.4)."""
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0xFDD0 <= code < 0xFDF0 or code & 0xFFFE == 0xFFFE
 
 
 def _template(config: Mapping[str, object], key: str) -> Template | None:
