@@ -6,6 +6,7 @@ The native protocol has two of them, urgent and routine; every bridge of off-the
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
 import time
@@ -34,7 +35,8 @@ class Delivery:
     retained: bool = False
     """The broker had kept it, and sends it because we have just subscribed."""
     redelivered: bool = False
-    """The broker sent it before, and has no acknowledgement (DUP)."""
+    """The broker sent it before and has no acknowledgement (DUP), and it was handed in before, or may have been by an
+    earlier process. What was lost on its way to us comes with DUP, too, and is heard for the first time."""
 
 
 Offer = Callable[[Delivery, Done], None]
@@ -45,6 +47,8 @@ Ignore = Callable[[str], bool]
 STEADY_S = 30.0
 """A connection that lived so long was a good one: the next back-off starts from the beginning."""
 CUT_OFF_MEANS_TAKEOVER = 2
+MAX_HANDED_IN = 4096
+"""Messages of which is remembered that they were handed in."""
 _BACKOFF = {
     End.UNREACHABLE: Backoff(0.25, 5.0),
     End.LOST: Backoff(0.25, 5.0),
@@ -165,6 +169,11 @@ class MqttLane:
         self._why = ""
         self._last_message_ms: int | None = None
         self._cut_off = 0
+        self._after_start = True
+        """Whether what comes with DUP may have been handed in by an earlier process."""
+        self._handed_in: dict[int, bytes] = {}
+        """Message id → a digest of what was handed in under it, the latest last. Also what was acknowledged: the
+        acknowledgement may get lost."""
         self._connects = self._takeovers = self._received = self._acks = self._redeliveries = 0
         self._refused = self._refused_qos0 = self._late_acks = 0
 
@@ -346,6 +355,7 @@ class MqttLane:
             if self._ready is not None:
                 self._since_ms = self._clock.now_ms()
             self._ready = None
+            self._after_start = self._after_start and self._last_message_ms is None
             self._why = ending.why
             if ending.kind is End.TAKEN_OVER:
                 self._takeovers += 1
@@ -367,13 +377,25 @@ class MqttLane:
             self._received += 1
             self._redeliveries += bool(message.dup)
             self._last_message_ms = self._clock.now_ms()
+            again = self._note_handed_in(message) and bool(message.dup)
         done = partial(self._done, connection, message.mid if message.qos else None, place)
         try:
-            self._offer(Delivery(topic, bytes(message.payload), bool(message.retain), bool(message.dup)), done)
+            self._offer(Delivery(topic, bytes(message.payload), bool(message.retain), again), done)
         except Exception:
             # Whatever it was: the message is not stored, and the network thread must live.
             log.exception("handing in a message from %s failed", topic)
             done(Outcome.REFUSED)
+
+    def _note_handed_in(self, message: paho.MQTTMessage) -> bool:
+        """Whether this very message was handed in before, or may have been. Under the lock."""
+        if not message.qos:
+            return False
+        digest = hashlib.blake2b(message.payload, digest_size=16).digest()
+        before = self._handed_in.pop(message.mid, None)
+        self._handed_in[message.mid] = digest
+        if len(self._handed_in) > MAX_HANDED_IN:
+            del self._handed_in[next(iter(self._handed_in))]
+        return self._after_start or before == digest
 
     def _done(self, connection: Connection, mid: int | None, place: int, outcome: Outcome) -> None:
         """On the journal's writer thread (or any other). Quick; does not raise."""

@@ -175,3 +175,40 @@ def test_broker_killed_loses_nothing_unacknowledged(tmp_path: Path, kind: Broker
         eventually(lambda: connected(gateway), 20)
         assert site.broker.health.restarts == 1
         eventually(lambda: all(offers.payloads.count(text) >= 2 for text in early), 20, "redelivered from disk")
+
+
+@both
+def test_what_comes_again_was_heard_before_only_if_it_was_handed_in(tmp_path: Path, kind: BrokerKind) -> None:
+    """The broker has sent the second press, and the connection ends before it is read: it is a new press."""
+    both_sent = threading.Event()
+
+    def refuse_the_first(_message: Offered) -> Outcome:
+        if len(offers.all) == 1:
+            assert both_sent.wait(10)
+            return Outcome.REFUSED
+        return Outcome.STORED
+
+    with Site(tmp_path, kind) as site:
+        offers = Offers(refuse_the_first)
+        gateway = site.gateway(offers)
+        device = site.device()
+        device.say_acknowledged("event", "first press")
+        eventually(lambda: offers.payloads == ["first press"])
+        device.say_acknowledged("event", "second press")
+        both_sent.set()
+        eventually(lambda: sorted(offers.payloads) == ["first press", "first press", "second press"], 10, "both came")
+        again = {(one.payload, one.redelivered) for one in offers.all[1:]}
+        assert again == {(b"first press", True), (b"second press", False)}
+        if kind is MOSQUITTO:
+            assert gateway.health.urgent.redeliveries == 2, "the broker says so of both"
+
+
+def test_after_a_start_nobody_knows_what_the_process_before_had_heard(tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        before = site.gateway(Offers(hold))
+        site.device().say_acknowledged("event", "press")
+        eventually(lambda: before.health.urgent.unanswered == 1)
+        before.stop(0)
+        after = Offers()
+        site.gateway(after)
+        eventually(lambda: [one.redelivered for one in after.all] == [True])

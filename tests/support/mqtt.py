@@ -30,6 +30,7 @@ class Offered:
     payload: bytes
     retained: bool
     done: Done
+    redelivered: bool = False
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Offers:
     all: list[Offered] = field(default_factory=list)
 
     def __call__(self, delivery: Delivery, done: Done) -> None:
-        message = Offered(delivery.topic, delivery.payload, delivery.retained, done)
+        message = Offered(delivery.topic, delivery.payload, delivery.retained, done, delivery.redelivered)
         self.all.append(message)
         outcome = self.answer(message)
         if outcome is not None:
