@@ -8,14 +8,15 @@ dialled. Coordinates are WGS-84, spread over the sub-district's area, and are no
 
 from __future__ import annotations
 
-import json
 import random
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firmware_sim import names
+from firmware_sim.equipment import BINS, BUILDING_METERS, furnish
+from firmware_sim.yamlrows import section
 from gateway.rules.library import library
 
 SEED = 20081101
@@ -24,6 +25,8 @@ CAMERAS = 270
 GRIDS_PER_COMMUNITY = 10
 LIVING_ALONE = 640
 WITH_MONITOR = 160
+PILOT_HOMES = 12
+"""The first homes, in which everything was tried."""
 SOUTH, WEST = 39.9215, 116.4555
 HEIGHT, WIDTH = 0.0150, 0.0130
 """The sub-district's extent in degrees: about 1.7 km by 1.1 km."""
@@ -36,13 +39,16 @@ COMMUNITIES = (
     ("szt", "水碓子", "Shuiduizi"),
     ("llt", "六里屯", "Liulitun"),
 )
-SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
-OLD_WOMEN = "秀兰 桂英 玉珍 凤英 淑珍 淑兰 秀英 玉兰 素琴 桂芳 慧敏 雅琴 月英 翠兰 美华 佩芬"
-OLD_MEN = "建国 德明 志强 国庆 永福 长顺 文彬 世荣 振华 宝山 景明 连生 福海 士杰 庆林 树声"
-YOUNG = "晓燕 丽 伟 敏 静 强 磊 洋 勇 军 杰 娟 涛 明 超 霞 平 刚 鑫 宇 婷 雪 鹏 博 倩 凯 琳 昊 蕾 思远 佳怡 子涵"
-CONDITIONS = ("高血压", "冠心病", "2型糖尿病", "脑梗死后", "慢阻肺", "房颤", "骨质疏松", "膝关节炎", "白内障术后")
 WATCHED = ("冠心病", "房颤", "慢阻肺", "2型糖尿病", "高血压")
 ALLERGIES = ("青霉素", "磺胺", "头孢", "海鲜", "碘造影剂")
+KIOSKS_AT = (
+    ("服务站", "service station"),
+    ("便民超市", "market"),
+    ("邮局", "post office"),
+    ("卫生站", "clinic"),
+    ("广场", "square"),
+    ("商场", "mall"),
+)
 ROADS = ("团结湖路", "朝阳北路", "农展馆南路", "东三环北路", "水碓子东路", "六里屯路", "甜水园街", "姚家园路")
 
 Row = dict[str, object]
@@ -62,6 +68,8 @@ class Town:
     devices: list[Row] = field(default_factory=list)
     duties: dict[str, list[Row]] = field(default_factory=dict)
     doors: list[str] = field(default_factory=list)
+    buildings: list[tuple[str, str, int]] = field(default_factory=list)
+    """Each one's id, community and number."""
     doctors: dict[str, list[str]] = field(default_factory=dict)
     phones: int = 0
 
@@ -69,8 +77,8 @@ class Town:
         self.phones += 1
         return f"000-{self.phones // 10_000:04d}-{self.phones % 10_000:04d}"
 
-    def name(self, given: str) -> str:
-        return self.rng.choice(SURNAMES) + self.rng.choice(given.split())
+    def device(self, id_: str, kind: str, zh: str, en: str, place: object) -> None:
+        self.devices.append({"id": id_, "kind": kind, "name": {"zh": zh, "en": en}, "place": place})
 
     def person(self, section: list[Row], id_: str, name: str) -> str:
         phone = self.phone()
@@ -79,7 +87,7 @@ class Town:
         return id_
 
     def staff(self, role: str, place: str, ids: Iterable[str]) -> list[str]:
-        people = [self.person(self.people, id_, self.name(YOUNG)) for id_ in ids]
+        people = [self.person(self.people, id_, names.name(self.rng, names.YOUNG)) for id_ in ids]
         self.duties.setdefault(role, []).append({"role": role, "place": place, "people": people})
         return people
 
@@ -158,6 +166,7 @@ def one_building(
     town: Town, slug: str, grid: str, number: int, units: int, floors: int, doors: int, where: Row
 ) -> None:
     house = f"tjh-{slug}-b{number:02d}"
+    town.buildings.append((house, slug, number))
     side = town.rng.choice("东南西北")
     town.places.append(
         {
@@ -199,54 +208,37 @@ def poles(town: Town, cells: list[tuple[str, float, float]]) -> None:
         }
         town.poles.append(row)
         if number in cameras:
-            device = {"zh": f"{number:04d}号杆摄像机", "en": f"camera on pole {number:04d}"}
-            town.devices.append(
-                {"id": f"cam-{number:04d}", "kind": "camera", "name": device, "place": f"pole-{number:04d}"}
-            )
+            zh, en = f"{number:04d}号杆摄像机", f"camera on pole {number:04d}"
+            town.device(f"cam-{number:04d}", "camera", zh, en, f"pole-{number:04d}")
 
 
 def residents(town: Town) -> None:
-    """Elderly people who live alone, with their families, keys, sensors and, for some, a monitor."""
+    """Elderly people who live alone, with their families and what their homes are furnished with."""
     homes = town.rng.sample(town.doors, LIVING_ALONE)
     rows = {row["id"]: row for section in town.homes.values() for row in section}
-    kinds: dict[str, list[Row]] = {
-        kind: [] for kind in ("sos_button", "service_button", "contact", "smoke", "vitals_monitor")
-    }
-    names = {
-        "sos_button": ("sos", "床头呼救按钮", "bedside emergency button"),
-        "service_button": ("service", "生活服务按钮", "service button"),
-        "contact": ("door", "入户门磁", "front door contact"),
-        "smoke": ("smoke", "厨房烟感", "kitchen smoke detector"),
-        "vitals_monitor": ("vitals", "健康监测仪", "vitals monitor"),
-    }
     for number, home in enumerate(homes, start=1):
         resident = f"res-{number:04d}"
         town.residents.append(resident_row(town, resident, number, home))
         rows[home]["access"] = town.rng.choice(
             ("备用钥匙在社区服务站", "备用钥匙在网格员处", "门旁密码盒，密码问值班室", "备用钥匙在对门邻居处")
         )
-        for kind, listed in kinds.items():
-            if kind == "vitals_monitor" and number > WITH_MONITOR:
-                continue
-            prefix, zh, en = names[kind]
-            device: Row = {"id": f"{prefix}-{number:04d}", "kind": kind, "name": {"zh": zh, "en": en}}
-            listed.append({**device, "place": home, "resident": resident})
-    for listed in kinds.values():
-        town.devices += listed
+        for item in furnish(town.rng, everything=number <= PILOT_HOMES, monitor=number <= WITH_MONITOR):
+            town.device(f"{item.prefix}-{number:04d}", item.kind, item.zh, item.en, home)
+            town.devices[-1]["resident"] = resident
 
 
 def resident_row(town: Town, id_: str, number: int, home: str) -> Row:
     rng = town.rng
     woman = rng.random() < 0.62
-    name = town.name(OLD_WOMEN if woman else OLD_MEN)
-    conditions = rng.sample(CONDITIONS, rng.choice((0, 1, 1, 2, 2, 3)))
+    name = names.name(rng, names.OLD_WOMEN if woman else names.OLD_MEN)
+    conditions = rng.sample(names.CONDITIONS, rng.choice((0, 1, 1, 2, 2, 3)))
     if number <= WITH_MONITOR and not set(conditions) & set(WATCHED):
         conditions.insert(0, rng.choice(WATCHED))
     family = []
-    for index, relation in enumerate(rng.sample(("女儿", "儿子", "侄女", "孙女", "邻居"), rng.choice((1, 2, 2, 3)))):
-        surname = name[0] if relation in ("女儿", "儿子", "侄女") else rng.choice(SURNAMES)
+    for index, relation in enumerate(rng.sample(names.RELATIONS, rng.choice((1, 2, 2, 3)))):
         relative = f"family-{number:04d}-{index + 1}"
-        town.person(town.families, relative, surname + rng.choice(YOUNG.split()))
+        own = name[0] if relation in names.KIN else None
+        town.person(town.families, relative, names.name(rng, names.YOUNG, own))
         family.append({"person": relative, "relation": relation})
     row: Row = {
         "id": id_,
@@ -266,65 +258,57 @@ def resident_row(town: Town, id_: str, number: int, home: str) -> Row:
 
 
 def public_devices(town: Town) -> None:
-    """Kiosks in every community, traffic counters at the roads."""
-    for number, (slug, zh, en) in enumerate((*COMMUNITIES, *COMMUNITIES), start=1):
-        where, there = ("服务站", "service station") if number <= len(COMMUNITIES) else ("便民超市", "market")
-        name = {"zh": f"{zh}{where}信息机", "en": f"kiosk, {en} {there}"}
-        grid = f"tjh-{slug}-g01" if number <= len(COMMUNITIES) else f"tjh-{slug}-g06"
-        town.devices.append({"id": f"kiosk-{number:02d}", "kind": "kiosk", "name": name, "place": grid})
+    """Kiosks, bins and stations in every community, counters and signs at the roads, what carries and counts."""
+    for number, (slug, zh, en) in enumerate(COMMUNITIES, start=1):
+        community = f"tjh-{slug}"
+        for place, (where, there) in enumerate(KIOSKS_AT):
+            kiosk = f"kiosk-{number}{place + 1}"
+            town.device(kiosk, "kiosk", f"{zh}{where}信息机", f"kiosk, {en} {there}", f"{community}-g{place + 1:02d}")
+        for grid in range(1, GRIDS_PER_COMMUNITY + 1):
+            for sort, (bin_zh, bin_en) in enumerate(BINS, start=1):
+                name = f"bin-{slug}-{grid:02d}-{sort}"
+                town.device(name, "waste_bin", f"{zh}第{grid}网格{bin_zh}", bin_en, f"{community}-g{grid:02d}")
+        for station, grid in enumerate((2, 7), start=1):
+            zh_name, en_name = f"{zh}环境监测站{station}", f"environment station {station}, {en}"
+            town.device(f"env-{number}{station}", "environment", zh_name, en_name, f"{community}-g{grid:02d}")
+        town.device(f"car-{number}", "tracker", f"{zh}巡查车", f"patrol car, {en}", community)
+        town.device(f"modem-{number}", "modem", f"{zh}值班室通信模块", f"modem, {en} office", community)
     beside = town.rng.sample(town.poles, 2 * len(ROADS))
     for number, pole in enumerate(beside, start=1):
-        name = {"zh": f"{ROADS[(number - 1) // 2]}流量计{number}", "en": f"traffic counter {number}"}
-        row = {"id": f"traffic-{number:02d}", "kind": "traffic_counter", "name": name, "place": pole["id"]}
-        town.devices.append(row)
+        road = ROADS[(number - 1) // 2]
+        town.device(f"traffic-{number:02d}", "traffic_counter", f"{road}流量计{number}", "traffic counter", pole["id"])
+        if number % 2:
+            town.device(f"sign-{number // 2 + 1}", "sign", f"{road}诱导屏", "variable message sign", pole["id"])
+    called = {slug: (zh, en) for slug, zh, en in COMMUNITIES}
+    for house, slug, number in town.buildings:
+        of_zh, of_en = f"{called[slug][0]}{number}号楼", f"{called[slug][1]} building {number}"
+        town.device(f"conc-{slug}-{number:02d}", "concentrator", f"{of_zh}集中器", f"concentrator, {of_en}", house)
+        for medium, zh, en in BUILDING_METERS:
+            town.device(f"meter-{medium}-{slug}-{number:02d}", "meter", f"{of_zh}{zh}", f"{en}, {of_en}", house)
+    for number, role in enumerate(("主用网关", "备用网关"), start=1):
+        town.device(f"gateway-{number}", "gateway", role, ("gateway in use", "standby gateway")[number - 1], "tjh")
 
 
 def files(town: Town) -> dict[str, str]:
     roster = [{"id": role.replace("_", "-"), "duties": duties} for role, duties in town.duties.items()]
+    of_homes = f"{CAMERAS} cameras on poles, {LIVING_ALONE} homes, streets and what carries them."
     written = {
-        "places.yaml": section("places", town.places, "Sub-district, communities, grids, buildings, units."),
-        "poles.yaml": section("places", town.poles, f"The {POLES} numbered poles. Datum WGS-84."),
-        "staff.yaml": section("people", town.people, "Operators, grid staff, guards, doctors, technicians."),
-        "families.yaml": section("people", town.families, "The contacts the residents named."),
-        "residents.yaml": section("residents", town.residents, f"{LIVING_ALONE} elderly people who live alone."),
-        "devices.yaml": section("devices", town.devices, f"{CAMERAS} cameras on poles, homes, kiosks, roads."),
-        "rosters.yaml": section("rosters", roster, "Who holds which role where."),
-        "rules.yaml": section("rules", [{"use": name} for name in sorted(library())], "The whole library."),
+        "places.yaml": listed("places", town.places, "Sub-district, communities, grids, buildings, units."),
+        "poles.yaml": listed("places", town.poles, f"The {POLES} numbered poles. Datum WGS-84."),
+        "staff.yaml": listed("people", town.people, "Operators, grid staff, guards, doctors, technicians."),
+        "families.yaml": listed("people", town.families, "The contacts the residents named."),
+        "residents.yaml": listed("residents", town.residents, f"{LIVING_ALONE} elderly people who live alone."),
+        "devices.yaml": listed("devices", town.devices, of_homes),
+        "rosters.yaml": listed("rosters", roster, "Who holds which role where."),
+        "rules.yaml": listed("rules", [{"use": name} for name in sorted(library())], "The whole library."),
     }
     for slug, rows in town.homes.items():
-        written[f"homes/{slug}.yaml"] = section("places", rows, f"The {len(rows)} doors of {slug}.")
+        written[f"homes/{slug}.yaml"] = listed("places", rows, f"The {len(rows)} doors of {slug}.")
     return written
 
 
-# -- YAML: one row a line ---------------------------------------------------------------------------------------------
-
-_BARE = re.compile(r"[A-Za-z一-鿿][A-Za-z0-9一-鿿_-]*")
-_TRAPS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-
-
-def section(name: str, rows: Iterable[Mapping[str, object]], about: str) -> str:
-    return "\n".join((f"# {about} Written by generate.py; do not edit.", f"{name}:", *lines(rows))) + "\n"
-
-
-def lines(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    for row in rows:
-        duties = row.get("duties")
-        if isinstance(duties, list):
-            yield f"  - id: {flow(row['id'])}"
-            yield "    duties:"
-            yield from (f"      - {flow(duty)}" for duty in duties)
-        else:
-            yield f"  - {flow(row)}"
-
-
-def flow(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(flow(inner) for inner in value) + "]"
-    if isinstance(value, str) and _BARE.fullmatch(value) and value.lower() not in _TRAPS:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+def listed(name: str, rows: Iterable[Row], about: str) -> str:
+    return section(name, rows, f"{about} Written by generate.py; do not edit.")
 
 
 def main() -> None:

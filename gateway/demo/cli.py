@@ -55,7 +55,7 @@ out = Console(highlight=False)
 
 def demo(
     scenario: Annotated[str | None, typer.Option(help=f"A story: {STORIES}; or a YAML file.")] = None,
-    devices: Annotated[int, typer.Option(min=20, max=2000, help="About how many devices.")] = 300,
+    devices: Annotated[int, typer.Option(min=40, max=2000, help="About how many devices.")] = 300,
     community: Annotated[Path, typer.Option(help="The community it is cut out of.")] = EXAMPLE,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("anju-data"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the console; 0: any that is free.")] = 8120,

@@ -14,7 +14,7 @@ def cut_out(community: Community, devices: int) -> Community:
     Two thirds of the devices are those of homes, whole homes at a time, the best equipped first; the rest are dealt out
     kind by kind from the street. The same community and number always give the same town.
     """
-    kept = [*_homes(community, devices * 2 // 3)]
+    kept = [*_homes(community, devices * 2 // 3, devices)]
     kept += _street(community, devices - len(kept))
     residents = {device.resident for device in kept if device.resident}
     served = [resident for resident in community.residents if resident.id in residents]
@@ -41,7 +41,8 @@ def cut_out(community: Community, devices: int) -> Community:
     )
 
 
-def _homes(community: Community, count: int) -> Iterator[Device]:
+def _homes(community: Community, count: int, most: int) -> Iterator[Device]:
+    """Of whole homes about ``count`` devices; the best equipped comes also where it alone has up to ``most``."""
     by_resident: dict[str, list[Device]] = {}
     for device in community.devices:
         if device.resident:
@@ -49,7 +50,7 @@ def _homes(community: Community, count: int) -> Iterator[Device]:
     taken = 0
     for resident in sorted(by_resident, key=lambda one: (-len({d.kind for d in by_resident[one]}), one)):
         home = by_resident[resident]
-        if taken + len(home) > count:
+        if taken + len(home) > (count if taken else most):
             continue
         taken += len(home)
         yield from home

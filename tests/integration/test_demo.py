@@ -17,9 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 import sqlalchemy as sa
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.kinds import KINDS
+from firmware_sim.casting import Cast
+from firmware_sim.community import load_community as simulated_community
+from firmware_sim.scenario import load_scenario, shipped
 from gateway.demo.stage import Stage, StageError
 from gateway.demo.town import cut_out
 from gateway.registry.check import check
@@ -50,7 +55,7 @@ def errors(town: Community) -> list[str]:
 
 def test_every_town_is_whole(large: Community) -> None:
     @settings(max_examples=15, deadline=None, database=None)
-    @given(st.integers(20, 2000), st.sampled_from([1.0, 6.0]))
+    @given(st.integers(40, 2000), st.sampled_from([1.0, 6.0]))
     def cut(devices: int, pace: float) -> None:
         town = faster(cut_out(large, devices), pace)
         assert errors(town) == []
@@ -63,6 +68,17 @@ def test_every_town_is_whole(large: Community) -> None:
             }, "a home comes with all its devices"
 
     cut()
+
+
+@pytest.mark.parametrize("devices", [60, 300])
+def test_a_small_town_shows_every_kind_and_can_play_every_story(large: Community, tmp_path: Path, devices: int) -> None:
+    town = cut_out(large, devices)
+    assert {device.kind for device in town.devices} == set(KINDS)
+    file = tmp_path / "town.yaml"
+    file.write_text(yaml.safe_dump(town.model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
+    simulated = simulated_community(file)
+    for name in shipped():
+        assert Cast(*load_scenario(name), simulated).targets
 
 
 def test_people_named_on_a_ladder_come_along(tmp_path: Path) -> None:
@@ -109,7 +125,7 @@ class Terminal:
         if self.pid == 0:
             os.chdir(ROOT)
             os.environ |= {"ANJU_BROKER__PORT": str(free_port()), "COLUMNS": "200", "LINES": "50"}
-            arguments = ["demo", "--devices", "20", "--port", "0", "--data-dir", str(data), *more]
+            arguments = ["demo", "--devices", "40", "--port", "0", "--data-dir", str(data), *more]
             os.execv(sys.executable, [sys.executable, "-m", "gateway", *arguments])
         self.processes: list[psutil.Process] = []
 
@@ -166,7 +182,7 @@ def test_a_demo_ends_on_ctrl_c_and_finds_everything_again(tmp_path: Path) -> Non
             "gateway",
             "demo",
             "--devices",
-            "20",
+            "40",
             "--port",
             "0",
             "--data-dir",

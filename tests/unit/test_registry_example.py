@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.kinds import KINDS
 from gateway.cases.model import Recipient
 from gateway.registry import store
 from gateway.registry.directory import CommunityDirectory
@@ -47,7 +48,13 @@ def test_the_scale_is_that_of_the_domain(community: Community) -> None:
     assert len(cameras) == 270
     assert len({camera.place for camera in cameras}) == 270
     assert all(camera.place.startswith("pole-") for camera in cameras)
-    assert kinds.count("sos_button") == kinds.count("smoke") == len(community.residents) == 640
+    assert kinds.count("smoke") == kinds.count("service_button") == len(community.residents) == 640
+    assert sum(device.id.startswith("sos-") for device in community.devices) == 640
+    assert set(kinds) == set(KINDS)
+    assert kinds.count("gas") == kinds.count("valve") > 500
+    assert kinds.count("waste_bin") == 4 * levels.count("网格")
+    assert kinds.count("concentrator") == levels.count("楼")
+    assert 6_500 < len(kinds) < 8_000
     assert {rule.id for rule in community.rules} == set(library())
     phones = [person.phone for person in community.people] + [resident.phone for resident in community.residents]
     assert all(phone.startswith("000-") for phone in phones)
