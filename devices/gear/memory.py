@@ -123,10 +123,12 @@ def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, 
         if _is_news(event, said, metrics, memory, kind, out, received_at_ms, retained, redelivered):
             events.append(event)
     before = dict(memory.states)
+    changed: dict[str, str] = {}
     for key in [key for key in metrics if key in kind.states]:
         event_of_change = _change(kind, key, metrics[key], before.get(key), retained)
-        if event_of_change is not None and event_of_change not in events:
-            events.append(event_of_change)
+        if event_of_change is not None:
+            changed[key] = event_of_change
+            events += [event_of_change] if event_of_change not in events else []
     for key in metrics.keys() & kind.remembered:
         in_doubt = retained and before.get(key, _KEPT) == _KEPT and _hearsay(kind, key, metrics[key])
         memory.states[key] = _KEPT if in_doubt else metrics[key]
@@ -137,11 +139,14 @@ def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, 
     presence = _presence(said, memory, before)
     if presence is not None:
         builder.add(presence, Lane.ROUTINE, {}, data)
-    # Everything measured goes with the first event: a rule sees the reading that belongs to the press.
-    rest = dict(metrics)
+    # Everything measured goes with the first event: a rule sees the reading that belongs to the press. But a state goes
+    # with the event of its change: written down without that, it would be known, and the event, said again, no news.
+    later = {key for key, event in changed.items() if event != events[0]}
+    rest = {key: value for key, value in metrics.items() if key not in later}
     for event in events:
         lane = Lane.ROUTINE if kind.events[event].routine else Lane.URGENT
-        builder.add(event, lane, rest, data)
+        own = {key: metrics[key] for key in changed if key in later and changed[key] == event}
+        builder.add(event, lane, rest | own, data)
         rest = {}
     if rest or said.waveform is not None:
         builder.add(None, Lane.ROUTINE, rest, data if not events and presence is None else {}, said.waveform)

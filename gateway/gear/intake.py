@@ -2,12 +2,16 @@
 
 A message is acknowledged when everything new in it is on disk. What the journal refuses was not heard: the device's
 memory is put in doubt, so that the same message, delivered again, is news again.
+
+What is no news because of an event that is not on disk yet waits for it: its acknowledgement would be one of the event
+(the same message, delivered again on a new connection), and its states, on disk before the event, would make it known.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from devices.gear.memory import Memory, observe
@@ -44,6 +48,8 @@ class GearIntake:
         self._strangers = strangers
         self._memories = {device: ("", memory) for device, memory in (memories or {}).items()}
         """Device → whose hardware, and what is remembered of it. What was restored is of whoever speaks first."""
+        self._under_way: dict[str, _Together] = {}
+        """Device → its latest message with events that are not on disk yet."""
         self._lock = threading.Lock()
 
     def offer(
@@ -84,7 +90,12 @@ class GearIntake:
             self._strangers.note(bridge, profile, announced, incoming.source, incoming.payload, at_ms)
             if announced.heard:
                 refused.append(_stranger(bridge, announced))
-        observations, faults = self._observe(reading.said, incoming, transport)
+        with self._lock:
+            observations, faults = self._observe(reading.said, incoming, transport)
+            ahead = {one.device.id: self._under_way.get(one.device.id) for one in reading.said}
+            before = {id(one): one for one in ahead.values() if one is not None}.values()
+            together = _Together(len(observations) + len(before), self._ended, counted)
+            self._under_way |= {one.device: together for one in observations if one.event is not None}
         refused += faults
         if not reading.said and refused:
             last = refused.pop()
@@ -94,33 +105,50 @@ class GearIntake:
             return
         for refusal in refused:
             self._receipts.refuse(transport, incoming.source, incoming.payload, refusal, at_ms)
-        if not observations:
+        if not observations and not before:
             if not reading.said:
                 self._receipts.note(transport, "described" if reading.announced else "concerns_nobody")
             counted(Outcome.DUPLICATE)  # nothing new, so nothing to write down
             return
-        together = _Together(len(observations), counted)
+        for earlier in before:
+            earlier.then(together.behind)
         for observation in observations:
-            self._journal.submit(observation, self._written(observation.device, together))
+            written, event_ahead = self._written(observation.device, together), ahead[observation.device]
+            if event_ahead is None or observation.event is not None:
+                self._journal.submit(observation, written)
+            else:
+                event_ahead.then(partial(self._submit_behind, observation, written))
+
+    def _submit_behind(self, observation: Observation, written: Done, ahead: Outcome) -> None:
+        """A measurement, when the event before it is on disk; what was measured behind a refused one is not kept."""
+        if ahead is Outcome.REFUSED:
+            written(Outcome.REFUSED)
+        else:
+            self._journal.submit(observation, written)
+
+    def _ended(self, together: _Together) -> None:
+        with self._lock:
+            for device in [device for device, latest in self._under_way.items() if latest is together]:
+                del self._under_way[device]
 
     def _observe(
         self, said: Sequence[Said], incoming: Incoming, transport: str
     ) -> tuple[list[Observation], list[Refusal]]:
+        """Under the lock."""
         observations: list[Observation] = []
         faults: list[Refusal] = []
-        with self._lock:
-            for one in said:
-                found = observe(
-                    one,
-                    self._memory(one.device),
-                    received_at_ms=incoming.received_at_ms,
-                    retained=incoming.retained,
-                    redelivered=incoming.redelivered,
-                )
-                observations += found.observations
-                faults += found.faults
-                for name in found.notes:
-                    self._receipts.note(transport, name)
+        for one in said:
+            found = observe(
+                one,
+                self._memory(one.device),
+                received_at_ms=incoming.received_at_ms,
+                retained=incoming.retained,
+                redelivered=incoming.redelivered,
+            )
+            observations += found.observations
+            faults += found.faults
+            for name in found.notes:
+                self._receipts.note(transport, name)
         return observations, faults
 
     def _memory(self, device: GearDevice) -> Memory:
@@ -143,12 +171,14 @@ class GearIntake:
 
 
 class _Together:
-    """One outcome for the message from the outcomes of its observations: refused if any was."""
+    """One outcome for the message from those of its observations and of what it waits for: refused if any was."""
 
-    def __init__(self, count: int, done: Done) -> None:
+    def __init__(self, count: int, ended: Callable[[_Together], None], done: Done) -> None:
         self._left = count
+        self._ended = ended
         self._done = done
         self._worst = Outcome.DUPLICATE
+        self._behind: list[Done] = []
         self._lock = threading.Lock()
 
     def one(self, outcome: Outcome) -> None:
@@ -156,9 +186,25 @@ class _Together:
             self._left -= 1
             if outcome is Outcome.REFUSED or (outcome is Outcome.STORED and self._worst is Outcome.DUPLICATE):
                 self._worst = outcome
-            last = self._left == 0
-        if last:
-            self._done(self._worst)
+            if self._left:
+                return
+            behind, self._behind = self._behind, []
+        self._ended(self)
+        self._done(self._worst)
+        for told in behind:
+            told(self._worst)
+
+    def behind(self, ahead: Outcome) -> None:
+        """A message before this one has its outcome."""
+        self.one(Outcome.REFUSED if ahead is Outcome.REFUSED else Outcome.DUPLICATE)
+
+    def then(self, told: Done) -> None:
+        """``told`` is called with the outcome: when it is there, or at once."""
+        with self._lock:
+            if self._left:
+                self._behind.append(told)
+                return
+        told(self._worst)
 
 
 def _stranger(bridge: str, announced: Announced) -> Refusal:

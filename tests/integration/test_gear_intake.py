@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from devices.gear.memory import Memory
 from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
-from devices.observation import Lane, Refusal
+from devices.observation import Lane, Observation, Refusal
 from gateway.gear.intake import GearIntake
 from gateway.gear.restore import restored
 from gateway.gear.strangers import Strangers
-from gateway.journal.entry import Outcome
+from gateway.journal.entry import Done, Outcome, Quarantined
 from gateway.receipts import Receipts
 from gateway.registry.candidates import waiting
 from gateway.state import tables as t
@@ -25,6 +25,13 @@ from tests.support.journal import NOON, Answers, HandClock, Room, open_room
 
 SMOKE = GearDevice(id="smoke-1", kind="smoke", address="kitchen")
 KEY = GearDevice(id="sos-1", kind="sos_button", address="bed")
+
+
+class Notes:
+    """Strangers that nobody asks for."""
+
+    def note(self, *_: object) -> None:
+        return None
 
 
 class Desk:
@@ -113,6 +120,71 @@ def test_what_the_journal_refuses_is_news_when_it_comes_again(tmp_path: Path) ->
         eventually(taken, 10, "there is room again")
         assert desk.events()[-1] == ("smoke" if wanted else "smoke_cleared")
         desk.close()
+
+
+class SlowJournal:
+    """Answers when it is told to."""
+
+    keep_ms = 0
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[Observation, Done]] = []
+
+    def submit(self, observation: Observation, done: Done) -> None:
+        self.submitted.append((observation, done))
+
+    def quarantine(self, item: Quarantined, done: Done) -> None:
+        done(Outcome.QUARANTINED)
+
+    def answer(self, number: int, outcome: Outcome) -> None:
+        self.submitted[number][1](outcome)
+
+    def events(self) -> list[str | None]:
+        return [observation.event for observation, _ in self.submitted]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.STORED, Outcome.REFUSED])
+@pytest.mark.parametrize("reading", [smoke(1), PRESS], ids=["state", "moment"])
+def test_a_repeat_is_not_answered_before_its_event_is_on_disk(reading: Reading, outcome: Outcome) -> None:
+    """Delivered again on a new connection, it is the same message to the broker: its answer is the answer of both."""
+    journal = SlowJournal()
+    intake = GearIntake(journal, Receipts(journal), Notes())
+    answers: list[tuple[str, Outcome]] = []
+    for name in ("first", "again"):
+        incoming = Incoming(source="house", payload=b"{}", received_at_ms=NOON, redelivered=name == "again")
+        intake.offer(
+            "z1",
+            "test",
+            lambda *_: reading,
+            incoming,
+            Book(()),
+            lambda outcome, name=name: answers.append((name, outcome)),
+        )
+    assert answers == [], "nothing is on disk yet"
+    assert len(journal.submitted) == 1, "what is known by the event is not written before it"
+    journal.answer(0, outcome)
+    for number in range(1, len(journal.submitted)):
+        journal.answer(number, outcome)
+    assert dict(answers)["first"] is outcome
+    assert (dict(answers)["again"] is Outcome.REFUSED) == (outcome is Outcome.REFUSED)
+    assert len(answers) == 2
+
+
+def test_a_second_event_does_not_wait_for_the_first() -> None:
+    journal = SlowJournal()
+    intake = GearIntake(journal, Receipts(journal), Notes())
+    answers: list[Outcome] = []
+    for alarm in (1, 0, 0):
+        incoming = Incoming(source="house", payload=b"{}", received_at_ms=NOON)
+        intake.offer("z1", "test", lambda *_, alarm=alarm: smoke(alarm), incoming, Book(()), answers.append)
+    assert journal.events() == ["smoke", "smoke_cleared"]
+    journal.answer(1, Outcome.STORED)
+    assert answers == []
+    journal.answer(0, Outcome.STORED)
+    assert answers == [Outcome.STORED, Outcome.STORED]
+    journal.answer(2, Outcome.STORED)
+    assert (journal.events(), answers) == (["smoke", "smoke_cleared", None], [Outcome.STORED] * 3)
+    assert intake._under_way == {}
 
 
 def test_a_stranger_is_kept_and_noted_with_what_it_said(desk: Desk) -> None:

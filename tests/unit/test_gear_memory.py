@@ -150,7 +150,17 @@ def test_each_event_of_a_message_has_an_id_of_its_own() -> None:
         ("smoke", "smoke-1:x"),
         ("tamper", "smoke-1:x+1"),
     ]
-    assert observations[0].metrics["battery"] == 50 and observations[1].metrics == {}
+    assert observations[0].metrics == {"alarm": 1, "battery": 50}
+
+
+def test_a_state_is_not_known_before_its_event_is_on_disk() -> None:
+    """Two events of one message are two rows, in one file or two; the power goes between them."""
+    for device, metrics in ((MOTION, {"occupied": 1, "tampered": 1}), (SMOKE, {"alarm": 1, "tampered": 1})):
+        before, memory = Memory(), Memory()
+        written, lost = hear(before, device, metrics).observations
+        memory.restore(written)
+        again = hear(memory, device, metrics, at_ms=NOON + 9_000, redelivered=True)
+        assert events(again)[0] == lost.event == "tamper"
 
 
 def test_movement_is_routine_and_a_key_is_not() -> None:
