@@ -47,8 +47,8 @@ class Memory:
     """What is remembered of one device. One thread at a time."""
 
     states: dict[str, float] = field(default_factory=dict)
-    """State → 0 or 1 as heard last; `_DOUBTFUL` where what was heard is not on disk; `_KEPT` where somebody had kept a 1
-    of which nothing else is known."""
+    """State → 0 or 1 as heard last; `_DOUBTFUL` where what was heard is not on disk; `_KEPT` where somebody had kept a
+    1 of which nothing else is known."""
     moments: dict[str, int] = field(default_factory=dict)
     """Event → when it was last taken."""
     commands: dict[str, tuple[dict[str, float], int]] = field(default_factory=dict)

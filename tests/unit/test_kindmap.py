@@ -86,7 +86,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ("battery", "linkquality", "temp", "test", "fw", "contact", "tamper", "action", "smoke", "null_battery", "option")
+KEYS = (
+    "battery",
+    "linkquality",
+    "temp",
+    "test",
+    "fw",
+    "contact",
+    "tamper",
+    "action",
+    "smoke",
+    "null_battery",
+    "option",
+)
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON), st.sampled_from(sorted(MAPS)))
