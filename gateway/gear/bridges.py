@@ -19,7 +19,7 @@ from devices.profiles.modbus.bus import ModbusBus
 from gateway.clock import Clock, Millis
 from gateway.gear.command import CommandResult, expired
 from gateway.gear.intake import GearIntake
-from gateway.gear.mqtt_bridge import MqttBridge
+from gateway.gear.mqtt_bridge import MqttBridge, session_of
 from gateway.journal.entry import Outcome
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Bridge
@@ -117,7 +117,8 @@ class Bridges:
             running = dict(self._running)
         for name, (bridge, way) in running.items():
             if wanted.get(name) != bridge:
-                way.stop(forget=True)
+                after = wanted.get(name)
+                way.stop(forget=after is None or session_of(after) != session_of(bridge))
                 with self._lock:
                     del self._running[name]
         for name, bridge in wanted.items():

@@ -29,6 +29,14 @@ ASK_EXPIRY_S = 60
 GRACE_S = 2.0
 
 
+def session_of(bridge: Bridge) -> str:
+    """The name of a bridge's session at the broker. A session remembers its subscriptions, so another format or topic
+    is another session. With other options it stays the same, and nothing that is said meanwhile is lost."""
+    base = bridge.base or PROFILES[bridge.profile].base
+    mark = zlib.crc32(f"{bridge.profile} {base}".encode()) & 0xFFFFFF
+    return f"{bridge.id}-{mark:06x}"
+
+
 class MqttBridge:
     """Implements what `gateway.gear.bridges` needs of a way in."""
 
@@ -46,11 +54,9 @@ class MqttBridge:
         self._lock = threading.Lock()
         """A profile belongs to one thread at a time."""
         self._listened: dict[str, None] = {}
-        # A session remembers its subscriptions: another format or topic is another session.
-        mark = zlib.crc32(bridge.model_dump_json().encode()) & 0xFFFFFF
         self._lane = MqttLane(
             bridge.id,
-            replace(address, client_id=f"{address.client_id}-{bridge.id}-{mark:06x}"),
+            replace(address, client_id=f"{address.client_id}-{session_of(bridge)}"),
             lambda _protocol: self._gear.filters(),
             self._offer,
             clock,
@@ -67,7 +73,7 @@ class MqttBridge:
         self._lane.start()
 
     def stop(self, *, forget: bool) -> None:
-        """Blocks for up to `GRACE_S`. ``forget``: the bridge has left the registry."""
+        """Blocks for up to `GRACE_S`. ``forget``: nobody will come back for its session."""
         self._lane.stop(GRACE_S, forget=forget)
 
     def _offer(self, delivery: Delivery, done: Done) -> None:
