@@ -264,7 +264,7 @@ class Gateway:
                 metrics=metrics_registry(organs, checkup),
                 quarantined=journal.quarantined,
                 said=outbox.wake,
-                push=PushDoor(engine, lambda: views.directory, intake, gear, self.clock),
+                push=PushDoor(engine, lambda: views.directory, intake, gear, receipts, self.clock),
                 stopping=self._stopping,
             )
             await self._serve(context, on_ready)

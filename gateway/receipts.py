@@ -37,7 +37,7 @@ class TransportStats:
     outcomes: Mapping[Outcome, int]
     """Of messages. What is offered and not yet here is under way."""
     faults: Mapping[str, int]
-    """By reason: of refused messages, and of parts left out of accepted ones."""
+    """By reason: of refused messages, of parts left out of accepted ones, and of those who were not let in."""
     notes: Mapping[str, int]
     """By name: what was understood and is no news (``same_press``, ``retained_moment``, ``concerns_nobody``)."""
 
@@ -69,6 +69,11 @@ class Receipts:
         """Something was understood and passed over."""
         with self._lock:
             self._notes[transport, name] += 1
+
+    def turn_away(self, transport: str) -> None:
+        """Somebody is not let in, and nothing of it is kept: anybody could fill the disk."""
+        with self._lock:
+            self._faults[transport, "not_admitted"] += 1
 
     def refuse(
         self, transport: str, source: str, payload: bytes, refusal: Refusal, now_ms: Millis, done: Done | None = None
@@ -109,15 +114,16 @@ class Receipts:
 
     def stats(self) -> tuple[TransportStats, ...]:
         with self._lock:
+            transports = self._offered.keys() | {of for of, _ in self._faults}
             return tuple(
                 TransportStats(
                     transport=transport,
-                    offered=offered,
+                    offered=self._offered[transport],
                     outcomes={outcome: self._outcomes[transport, outcome] for outcome in Outcome},
                     faults={reason: count for (of, reason), count in self._faults.items() if of == transport},
                     notes={name: count for (of, name), count in self._notes.items() if of == transport},
                 )
-                for transport, offered in sorted(self._offered.items())
+                for transport in sorted(transports)
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -73,6 +72,6 @@ def _key(request: Request) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not Base64, not ASCII, not UTF-8
             return ""
     return request.headers.get("x-anju-key") or request.query_params.get("key", "")

@@ -7,6 +7,7 @@ pushes is answered when it is on disk, like everything else.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,15 +18,20 @@ from devices.gear.messages import Incoming
 from devices.gear.profile import MessageGear
 from devices.observation import Channel
 from devices.profiles import PROFILES
-from gateway.clock import Clock
+from gateway.clock import Clock, Millis
 from gateway.gear.intake import GearIntake
 from gateway.gear.keys import is_key_of
 from gateway.intake import Intake
 from gateway.journal.entry import Done, Outcome
+from gateway.receipts import Receipts
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import NATIVE
 from gateway.state.db import reading
 
+log = logging.getLogger(__name__)
+
+SAY_EVERY_MS = 60_000
+"""A registered sender with a wrong key is named in the log so often; each time is counted."""
 ANSWER_WITHIN_S = 10.0
 """The journal answers in milliseconds; gear waits for about so long before it tries again."""
 
@@ -54,15 +60,19 @@ class PushDoor:
         directory: Callable[[], CommunityDirectory | None],
         intake: Intake,
         gear: GearIntake,
+        receipts: Receipts,
         clock: Clock,
     ) -> None:
         self._engine = engine
         self._directory = directory
         self._intake = intake
         self._gear = gear
+        self._receipts = receipts
         self._clock = clock
         self._lock = threading.Lock()
         self._senders: dict[str, _Sender] = {}
+        self._named_ms: dict[str, Millis] = {}
+        """Registered sender → when it was last said that its key is wrong."""
 
     async def take(self, sender: str, key: str, path: str, payload: bytes, content_type: str) -> Outcome:
         """What became of it, once that is on disk. Raises NotAdmitted, WrongPath."""
@@ -86,9 +96,11 @@ class PushDoor:
 
     def _take(self, sender: str, key: str, path: str, payload: bytes, content_type: str, done: Done) -> None:
         with reading(self._engine) as connection:
-            if not is_key_of(connection, sender, key):
-                raise NotAdmitted(sender)
+            admitted = is_key_of(connection, sender, key)
         directory = self._directory()
+        if not admitted:
+            self._turn_away(sender, directory)
+            raise NotAdmitted(sender)
         device = directory.device(sender) if directory is not None else None
         if directory is not None and device is not None and device.profile == NATIVE:
             try:
@@ -107,6 +119,18 @@ class PushDoor:
         )
         with pushing.lock:
             self._gear.offer(sender, key_of_profile, pushing.gear.receive, incoming, directory.book(sender), done)
+
+    def _turn_away(self, sender: str, directory: CommunityDirectory | None) -> None:
+        """It may be a device whose key was changed at one end only, with an alarm: that is not to pass unnoticed."""
+        self._receipts.turn_away("http")
+        if directory is None or not (sender in directory.devices or sender in directory.bridges):
+            return
+        now_ms = self._clock.now_ms()
+        with self._lock:
+            if 0 <= now_ms - self._named_ms.get(sender, now_ms - SAY_EVERY_MS) < SAY_EVERY_MS:
+                return
+            self._named_ms[sender] = now_ms
+        log.warning("%s pushes with a wrong key, and is not heard; make a new one: anju devices key %s", sender, sender)
 
     def _sender(self, sender: str, profile: str, options: dict[str, str], base: str) -> _Sender:
         mark = f"{profile} {base} {options}"

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from devices.observation import Lane
 from gateway.api.door import MAX_PUSH_BYTES
 from gateway.gear.keys import create_key, revoke_key
+from gateway.gear.push import SAY_EVERY_MS
 from gateway.journal.entry import Outcome
 from gateway.outbox import rows
 from gateway.state import tables as t
@@ -65,6 +66,9 @@ async def test_nobody_else_is_admitted(house: House) -> None:
     for path in ("sos-1/event", "sos-1/event?key=wrong", f"vitals-1/event?key={key}", f"nobody/event?key={key}"):
         status, problem = await push(house, path)
         assert (status, problem["code"]) == (401, "not_admitted"), path
+    for broken in (b"Basic %%%", b"Basic /w==", "Basic 密钥".encode(), b"Bearer \xff", b"Basic"):
+        status, problem = await push(house, "sos-1/event", headers=[(b"Authorization", broken)])
+        assert (status, problem["code"]) == (401, "not_admitted"), broken
     answer = await house.client(None).post("/push/sos-1/event", content=PRESS)
     assert answer.headers["WWW-Authenticate"].startswith("Basic "), "some gear waits to be asked"
     with writing(house.engine) as connection:
@@ -73,6 +77,19 @@ async def test_nobody_else_is_admitted(house: House) -> None:
     new = key_of(house, "sos-1")
     assert (await push(house, f"sos-1/event?key={new}"))[0] == 200
     assert house.journal.last_position(Lane.URGENT) == 1
+
+
+async def test_a_device_with_a_wrong_key_does_not_go_unnoticed(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    key_of(house, "sos-1")
+    for path in ("sos-1/event?key=old", "sos-1/event?key=old", "nobody/event?key=x"):
+        assert (await push(house, path))[0] == 401
+    named = [record.getMessage() for record in caplog.records if "wrong key" in record.getMessage()]
+    assert len(named) == 1 and "anju devices key sos-1" in named[0], "once in a while, and not for names made up"
+    (http,) = [one for one in house.receipts.stats() if one.transport == "http"]
+    assert (http.offered, http.faults) == (0, {"not_admitted": 3})
+    house.clock.at += SAY_EVERY_MS
+    await push(house, "sos-1/event?key=old")
+    assert sum("wrong key" in record.getMessage() for record in caplog.records) == 2
 
 
 async def test_a_key_is_kept_as_a_digest(house: House) -> None:

@@ -82,7 +82,7 @@ class House:
             on_said=lambda: None,
             on_view=lambda _: None,
         )
-        receipts = Receipts(self.journal)
+        receipts = self.receipts = Receipts(self.journal)
         self.strangers = Strangers(self.engine, self.clock)
         """Never started: what it would write, tests look up in the quarantine."""
         self.intake = Intake(self.journal, self.clock, COMMUNITY, self.views.native, receipts=receipts)
@@ -149,7 +149,7 @@ class House:
             metrics=metrics_registry(self.organs, self.checkup),
             quarantined=self.journal.quarantined,
             said=lambda: None,
-            push=PushDoor(self.engine, lambda: self.views.directory, self.intake, self.gear, self.clock),
+            push=PushDoor(self.engine, lambda: self.views.directory, self.intake, self.gear, self.receipts, self.clock),
             stopping=self.stopping,
         )
         self.app: FastAPI = create_api(self.context)
