@@ -3,6 +3,8 @@
 PY := .venv/bin/python
 SCENARIO ?=
 COMMUNITY ?=
+# Test files that run side by side: most of their time they wait for real brokers, lines and timers.
+WORKERS ?= 3
 PORT ?=
 
 .PHONY: help setup run test check format bench docs screens clean
@@ -18,7 +20,7 @@ run: setup ## the gateway with a simulated community; SCENARIO=heart-attack play
 
 test: ## all tests, over real brokers, databases, ttys and a browser
 	@deploy/setup.sh test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: setup ## lint, types, import direction
 	@.venv/bin/ruff check .

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# A width that pytest's workers inherit would be that of every console for ever; tests say how wide theirs is.
+os.environ.pop("COLUMNS", None)
+
 IN_CI = os.environ.get("CI") == "true"
 
 NEEDS: dict[str, tuple[str, ...]] = {

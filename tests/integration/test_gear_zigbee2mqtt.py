@@ -39,6 +39,11 @@ async def test_every_simulated_model_is_understood_in_its_own_words(tmp_path: Pa
                 await site.events(ids[part.address], "online")
             for part in parts:
                 kind, expected = KINDS[part.kind], ["online"]
+                stands = {"valve": "opened", "plug": "switched_on"}.get(part.kind)
+                if stands is not None:  # so far only from the bridge's cache; now the device itself says so
+                    zigbee.act(part.address, "report")
+                    expected.append(stands)
+                    await site.events(ids[part.address], *expected)
                 for action in zigbee.actions(part.address):
                     if action not in kind.events and action not in ("open", "close", "enter", "leave"):
                         continue
@@ -76,7 +81,7 @@ async def test_nothing_that_is_long_over_is_raised_by_anybodys_restart(tmp_path:
     registered = device("kitchen/smoke", "smoke", id="smoke"), device("hall/door", "contact", id="door")
     async with gear_gateway(tmp_path, ZIGBEE2MQTT, *registered) as site:
         site.stop(forget=True)
-        zigbee = network(site, smoke, door, retain=True, last_seen=True)
+        zigbee = network(site, smoke, door, retain=True)
         async with site.simulating(zigbee):
             zigbee.act("kitchen/smoke", "smoke")  # long before the gateway came
             zigbee.act("hall/door", "open")

@@ -125,8 +125,9 @@ def test_any_key_fits_into_a_header_and_comes_out_again(key: str) -> None:
     assert unquote(text) == key
 
 
-def test_every_word_of_both_transports_has_a_meaning() -> None:
-    assert {outcome.value for outcome in (*PublishOutcome, *CommandOutcome)} == set(OUTCOMES)
+def test_every_word_of_the_transports_has_a_meaning() -> None:
+    of_gear = {"done"}  # sent to what can obey and cannot answer
+    assert {outcome.value for outcome in (*PublishOutcome, *CommandOutcome)} | of_gear == set(OUTCOMES)
 
 
 @pytest.mark.parametrize("url", ["tel:120", "sip:120@carrier.example", "120", "file:///dev/ttyUSB2"])

@@ -103,7 +103,11 @@ def test_the_schema_refuses_what_the_decoder_finds_malformed(fields: dict[str, A
 def test_every_reason_of_the_decoder_is_in_the_table() -> None:
     code = "".join(
         path.read_text(encoding="utf-8")
-        for path in (document.DOCS.parent / "devices" / "native.py", document.DOCS.parent / "gateway" / "intake.py")
+        for path in (
+            document.DOCS.parent / "devices" / "native.py",
+            document.DOCS.parent / "gateway" / "intake.py",
+            document.DOCS.parent / "gateway" / "receipts.py",
+        )
     )
     reasons = set(re.findall(r'Refusal\(\s*"(\w+)"', code))
     assert reasons == set(
