@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from gateway.clock import SystemClock
 from gateway.registry import history
-from gateway.registry.opened import Opened, opened, out
+from gateway.registry.opened import Opened, listing, opened, out
 from gateway.settings import Settings
 from gateway.state.db import reading
 from gateway.store import StoreUnavailable, open_store
@@ -55,7 +54,9 @@ def batteries(
         except (StoreUnavailable, ValueError, KeyError) as error:
             fail("遥测库无法读取 the telemetry store cannot be read", error)
         soon_ms = None if within is None else registry.now_ms + within * 86_400_000
-        table = Table("设备 id", "地点 place", "电量 level", "预计更换 change by", "范围 range", "状态", "信号 signal")
+        table = listing(
+            "设备 id", "地点 place", "电量 level", "预计更换 change by", "范围 range", "状态", "信号 signal"
+        )
         for one in by_urgency(seen):
             due_ms = one.battery.earliest_ms if one.battery.verdict == "falling" else None
             if soon_ms is not None and one.battery.verdict != "empty" and (due_ms is None or due_ms > soon_ms):

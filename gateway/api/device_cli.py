@@ -10,8 +10,10 @@ import typer
 from gateway.api.remote import TokenOption, UrlOption, ask
 from gateway.clock import SystemClock
 from gateway.gear.keys import create_key, revoke_key
+from gateway.gear.push import pushing
 from gateway.registry import store
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.model import NATIVE
 from gateway.state.db import writing
 from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, read_settings
 
@@ -68,7 +70,14 @@ def key(
     directory = CommunityDirectory(community) if community is not None else None
     if directory is None or (directory.device(sender) is None and sender not in directory.bridges):
         fail(f"没有设备或网桥 {sender} there is no device or bridge {sender!r}", "add it to the community first")
+    device = directory.device(sender)
+    native = device is not None and device.profile == NATIVE
+    if not native and pushing(directory, sender) is None:
+        fail(
+            f"{sender} 不经 HTTP 推送 does not push over HTTP",
+            "native devices do, and gear with a profile of carrier http: by its bridge's id where it names a bridge",
+        )
     with writing(engine) as connection:
         made = create_key(connection, sender, now_ms)
     typer.echo(made)
-    typer.echo(f"POST http://<gateway>:8120/push/{sender}?key={made}", err=True)
+    typer.echo(f"POST http://<gateway>:8120/push/{sender}{'/event' if native else ''}?key={made}", err=True)

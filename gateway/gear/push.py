@@ -109,16 +109,16 @@ class PushDoor:
                 raise WrongPath(path) from None
             self._intake.offer_http(device.address or device.id, channel, payload, done)
             return
-        profile = _pushing(directory, sender)
+        profile = pushing(directory, sender)
         if directory is None or profile is None:
             raise NotAdmitted(sender)
         key_of_profile, options, base = profile
-        pushing = self._sender(sender, key_of_profile, options, base)
+        gear = self._sender(sender, key_of_profile, options, base)
         incoming = Incoming(
             source=path, payload=payload, received_at_ms=self._clock.now_ms(), content_type=content_type
         )
-        with pushing.lock:
-            self._gear.offer(sender, key_of_profile, pushing.gear.receive, incoming, directory.book(sender), done)
+        with gear.lock:
+            self._gear.offer(sender, key_of_profile, gear.gear.receive, incoming, directory.book(sender), done)
 
     def _turn_away(self, sender: str, directory: CommunityDirectory | None) -> None:
         """It may be a device whose key was changed at one end only, with an alarm: that is not to pass unnoticed."""
@@ -143,7 +143,7 @@ class PushDoor:
             return known
 
 
-def _pushing(directory: CommunityDirectory | None, sender: str) -> tuple[str, dict[str, str], str] | None:
+def pushing(directory: CommunityDirectory | None, sender: str) -> tuple[str, dict[str, str], str] | None:
     """Profile, options and base of a sender that pushes; None for anybody else."""
     if directory is None:
         return None

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from gateway.registry import care as cares
-from gateway.registry.opened import DeviceArgument, WhyOption, actor, opened, out
+from gateway.registry.opened import DeviceArgument, WhyOption, actor, listing, opened, out
 from gateway.state.db import reading, writing
 from gateway.terminal import DataDirOption, SettingsOption, fail
 
@@ -102,7 +101,7 @@ def care(
             return
         with reading(registry.engine) as connection:
             running = cares.running(connection, registry.now_ms)
-        table = Table("设备 id", "方式 mode", "结束 until", "谁 who", "原因 why")
+        table = listing("设备 id", "方式 mode", "结束 until", "谁 who", "原因 why")
         for device, one in sorted(running.items()):
             row = (device, one.mode, registry.instant(one.until_ms), one.actor, one.reason)
             table.add_row(*(escape(cell) for cell in row))

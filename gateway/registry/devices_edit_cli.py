@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from gateway.registry import adopt as adoption
 from gateway.registry import candidates, desk
@@ -19,6 +18,7 @@ from gateway.registry.opened import (
     WhyOption,
     carried_out,
     changed,
+    listing,
     opened,
     out,
     refuse,
@@ -60,7 +60,8 @@ def list_candidates(
         found = _strangers(registry, dismissed=dismissed)
     if label:
         found = adoption.strangers_with(_label(label), found)
-    table = Table("网桥 bridge", "地址 address", "种类 kind", "厂家型号 maker, model", "次数 heard", "最后 last")
+    names = ("网桥 bridge", "地址 address", "种类 kind", "厂家型号 maker, model", "次数 heard", "最后 last")
+    table = listing(*names, whole=2)
     for one in found:
         table.add_row(
             one.bridge,

@@ -14,7 +14,7 @@ from gateway.registry.firmware import Running, inventory
 from gateway.registry.label import anju_label
 from gateway.registry.life import told
 from gateway.registry.model import NATIVE
-from gateway.registry.opened import DeviceArgument, Opened, opened, out, shown
+from gateway.registry.opened import DeviceArgument, Opened, listing, opened, out, shown
 from gateway.state.db import reading
 from gateway.terminal import DataDirOption, SettingsOption
 
@@ -42,7 +42,8 @@ def list_devices(
         directory, states = registry.directory, registry.states()
         with reading(registry.engine) as connection:
             worked_on = care.running(connection, registry.now_ms)
-    table = Table("设备 id", "类型 kind", "地点 place", "居民 resident", "最后消息 last heard", "状态 state")
+    names = ("设备 id", "类型 kind", "地点 place", "居民 resident", "最后消息 last heard", "状态 state")
+    table = listing(*names, whole=2)
     for device in directory.community.devices:
         if (device.status == "retired") is not retired or (kind is not None and device.kind != kind):
             continue
@@ -146,7 +147,7 @@ def firmware(
         for device in registry.directory.devices.values()
         if kind is None or device.kind == kind
     ]
-    table = Table("类型 kind", "型号 model", "固件 firmware", "台数 devices", "")
+    table = listing("类型 kind", "型号 model", "固件 firmware", "台数 devices", "")
     for version in inventory(running):
         if outdated and not version.outdated:
             continue

@@ -25,6 +25,7 @@ _WORDS: Mapping[str, Words] = {
     "care_ended": Words("提前结束", "ended early"),
     "tried": Words("测试中收到", "heard in the test"),
     "hidden": Words("未报警", "not told"),
+    "command": Words("下指令", "told to"),
 }
 _BY: Mapping[str, Words] = {
     "apply": Words("按文件", "by the files"),
@@ -57,6 +58,8 @@ def _details(detail: Mapping[str, Any], instant: Callable[[int | None], str]) ->
         if name in detail:
             before, after = detail[name]
             both.append(f"{name} {_value(before)} → {_value(after)}")
+    if "command" in detail:
+        both.append(str(detail["command"]))
     if "before" in detail:
         both.append(f"{_value(detail['before'])} → {_value(detail['after'])}")
     if "until_ms" in detail:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from gateway.clock import SystemClock
 from gateway.registry import desk, store
@@ -27,6 +28,14 @@ out = Console(highlight=False)
 
 DeviceArgument = Annotated[str, typer.Argument(metavar="ID", help="The device's id.", show_default=False)]
 WhyOption = Annotated[str, typer.Option("--why", help="Why; it stands in the device's history.")]
+
+
+def listing(*names: str, whole: int = 1) -> Table:
+    """A table whose first ``whole`` columns are never cut: what stands there is typed again. Others go on below."""
+    table = Table()
+    for number, name in enumerate(names):
+        table.add_column(name, no_wrap=number < whole, overflow="fold")
+    return table
 
 
 @dataclass(frozen=True)

@@ -295,3 +295,24 @@ def test_batteries_by_the_date_of_their_change(run: Run, data: Path) -> None:
     assert "-60 dBm" in line
     assert "sos-1" in run("devices", "batteries", "--within", "60", "--kind", "sos_button", "--place", "b3")
     assert "sos-1" not in run("devices", "batteries", "--within", "20")
+
+
+def test_a_key_is_made_for_those_only_who_can_push_and_with_the_path_that_takes_it(run: Run, engine: sa.Engine) -> None:
+    said = run("devices", "key", "sos-1")
+    key = said.splitlines()[0]
+    assert f"/push/sos-1/event?key={key}" in said
+    stranger(engine)
+    run("devices", "adopt", "z2m", "0x00158d0001a2b3c4", "--place", "b3-501")
+    for sender in ("contact-b3-501", "z2m"):
+        assert "does not push over HTTP" in run("devices", "key", sender, code=1), sender
+    assert "there is no device or bridge" in run("devices", "key", "nobody", code=1)
+
+
+def test_ids_and_addresses_are_whole_however_narrow_the_terminal(run: Run, engine: sa.Engine, data: Path) -> None:
+    stranger(engine)
+    narrow = {"COLUMNS": "60"}
+    found = CliRunner().invoke(app, ["devices", "candidates", "--data-dir", str(data)], env=narrow)
+    assert "0x00158d0001a2b3c4" in found.output
+    run("devices", "adopt", "z2m", "0x00158d0001a2b3c4", "--place", "b3-501", "--id", "door-of-the-flat-501")
+    found = CliRunner().invoke(app, ["devices", "list", "--data-dir", str(data)], env=narrow)
+    assert "door-of-the-flat-501" in found.output
