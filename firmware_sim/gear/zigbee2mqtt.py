@@ -76,7 +76,8 @@ class SimZigbee2Mqtt(MqttGear):
         self._published: set[str] = set()
         """Topics of its own: what it hears there is its own echo."""
         self._last: Say | None = None
-        self._due_ms = clock() + REPORT_EVERY_MS
+        self._began_ms = clock()
+        self._due_ms = self._began_ms + REPORT_EVERY_MS
         by_address: dict[str, _Node] = {}
         for name, part in self.parts.items():
             if part.address != BRIDGE:
@@ -133,6 +134,15 @@ class SimZigbee2Mqtt(MqttGear):
         self._due_ms = now_ms + round(REPORT_EVERY_MS * self.rng.uniform(0.9, 1.1))
         for node in self._all():
             self._heard_of(node, {}, now_ms)
+        self._health(now_ms)
+
+    def _health(self, now_ms: int) -> None:
+        """As often as it is set to: every ten minutes from the factory."""
+        process = {"uptime_sec": (now_ms - self._began_ms) // 1000, "memory_used_mb": 92.4, "memory_percent": 0.011}
+        machine = {"load_average": [0.08, 0.05, 0.01], "memory_used_mb": 611.2, "memory_percent": 7.6}
+        mqtt = {"connected": True, "queued": 0, "published": len(self._published), "received": 0}
+        whole = {"response_time": now_ms, "os": machine, "process": process, "mqtt": mqtt, "devices": {}}
+        self._publish("bridge/health", whole, retain=True, qos=1)
 
     def _all(self) -> list[_Node]:
         return list({id(node): node for node in self._nodes.values()}.values())

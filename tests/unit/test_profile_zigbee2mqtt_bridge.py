@@ -127,6 +127,13 @@ def test_the_bridge_itself_is_a_concentrator() -> None:
     assert info.metrics == {"joining": 1.0}
     assert info.observations[0].data == {"model": "Zigbee2MQTT", "firmware": "2.5.1"}
     assert z2m.hear("zigbee2mqtt/bridge/devices", [entry("a"), entry("b", ieee="0x2")]).metrics == {"devices": 2.0}
+    health = {
+        "response_time": 1,
+        "process": {"uptime_sec": 2053460, "memory_used_mb": 80.43},
+        "mqtt": {"connected": True},
+    }
+    assert z2m.hear("zigbee2mqtt/bridge/health", health).metrics == {"uptime": 2053460.0}
+    assert not z2m.hear("zigbee2mqtt/bridge/health", health, retained=True).observations, "that was some time ago"
     assert z2m.hear("zigbee2mqtt/bridge/state", {"state": "offline"}).events == ["offline"]
 
 

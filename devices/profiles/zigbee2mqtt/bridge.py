@@ -77,7 +77,7 @@ class Zigbee2Mqtt:
         """Command → what a failure in the log would be the answer to."""
 
     def filters(self) -> tuple[str, ...]:
-        about = ("state", "info", "devices", "groups", "event", "logging")
+        about = ("state", "info", "devices", "groups", "event", "logging", "health")
         return (*(f"{self._base}/{BRIDGE}/{topic}" for topic in about), f"{self._base}/#")
 
     def receive(self, incoming: Incoming, book: AddressBook) -> Reading:
@@ -126,6 +126,8 @@ class Zigbee2Mqtt:
                 return self._event(incoming, book)
             case "logging":
                 return self._logging(incoming, book)
+            case "health":
+                return self._health(incoming, book)
         return Reading()
 
     def _state(self, incoming: Incoming, book: AddressBook) -> Reading:
@@ -152,6 +154,15 @@ class Zigbee2Mqtt:
         joining = info.get("permit_join")
         metrics = {"joining": float(joining)} if isinstance(joining, bool) else {}
         return Reading(said=tuple(Said(device=one, metrics=metrics, data=data) for one in book.at(BRIDGE)))
+
+    def _health(self, incoming: Incoming, book: AddressBook) -> Reading:
+        """Every ten minutes, and all that a bridge says by itself: with it, it is heard; without it, silent."""
+        if incoming.retained:
+            return Reading()
+        process = table(json_table(incoming.payload).get("process"))
+        up_s = process.get("uptime_sec")
+        metrics = {} if isinstance(up_s, bool) or not isinstance(up_s, int | float) else {"uptime": float(up_s)}
+        return Reading(said=tuple(Said(device=one, metrics=metrics) for one in book.at(BRIDGE)))
 
     def _devices(self, incoming: Incoming, book: AddressBook) -> Reading:
         listed = json_value(incoming.payload)
