@@ -115,12 +115,16 @@ class MqttGear(SimGear):
     # --- the connection -----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
+        told = ""
         while True:
             await self._running.wait()
             try:
                 await self._connection()
             except* aiomqtt.MqttError as group:
-                log.debug("%s: connection lost: %s", self.profile, group.exceptions[0])
+                why = str(group.exceptions[0])
+                # Once for each reason: a wrong password would else look like gear that has nothing to say.
+                log.log(logging.DEBUG if why == told else logging.WARNING, "%s: no connection: %s", self.profile, why)
+                told = why
             finally:
                 self.online, self._client, self._speaking = False, None, False
                 self._out.clear()
