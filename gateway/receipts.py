@@ -70,6 +70,11 @@ class Receipts:
         with self._lock:
             self._notes[transport, name] += 1
 
+    def leave_out(self, transport: str) -> None:
+        """A part of a message that goes on without it: the journal has room for what is urgent only."""
+        with self._lock:
+            self._faults[transport, "not_written"] += 1
+
     def turn_away(self, transport: str) -> None:
         """Somebody is not let in, and nothing of it is kept: anybody could fill the disk."""
         with self._lock:

@@ -72,10 +72,19 @@ class Memory:
         elif observation.event is not None:
             self.moments[observation.event] = observation.received_at_ms
 
-    def doubt(self) -> None:
-        """Something of this device was not written down: whatever it says next is news."""
-        self.states = dict.fromkeys(self.states, _DOUBTFUL)
-        self.moments.clear()
+    def doubt(self, refused: Observation) -> None:
+        """An observation was not written down: what it said is news when it is said again.
+
+        Without an event it said nothing new, and nothing else is in doubt: otherwise, while the disk has room for
+        events alone, each state that stands would be one again and again.
+        """
+        event, kind = refused.event, KINDS[refused.kind]
+        if event is None:
+            return
+        self.moments.pop(event, None)
+        changed = {key for key, state in kind.states.items() if event in (state.on, state.off)}
+        changed |= {_PRESENCE} if event in _PRESENCE_EVENTS else refused.metrics.keys() & {PRESSES.key}
+        self.states |= {key: _DOUBTFUL for key in changed if key in self.states}
 
     def expect(self, command_id: str, confirm: Mapping[str, float], now_ms: int) -> None:
         """A command was sent; a report that shows ``confirm`` is its answer. Again for the same id: once."""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from devices.gear.memory import Memory, observe
 from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
-from devices.observation import Observation, Refusal
+from devices.observation import Lane, Observation, Refusal
 from gateway.clock import Millis
 from gateway.journal.entry import Done, Outcome
 from gateway.receipts import JournalSink, Receipts
@@ -53,10 +53,22 @@ class GearIntake:
         self._lock = threading.Lock()
 
     def offer(
-        self, bridge: str, profile: str, receive: Receive, incoming: Incoming, book: AddressBook, done: Done
+        self,
+        bridge: str,
+        profile: str,
+        receive: Receive,
+        incoming: Incoming,
+        book: AddressBook,
+        done: Done,
+        *,
+        queue: bool = False,
     ) -> Reading:
         """One message for a profile to understand; ``done`` is called once, when its fate is on disk. Returns what the
-        profile made of it (empty where it was refused), for what it wants to subscribe to and to say."""
+        profile made of it (empty where it was refused), for what it wants to subscribe to and to say.
+
+        ``queue``: what is not acknowledged holds up all that comes behind it. Then what the routine lane has no room
+        for is left out, and counted, so that a press behind it is heard.
+        """
         transport = f"gear:{bridge}"
         counted = self._receipts.counted(transport, done)
         try:
@@ -70,20 +82,22 @@ class GearIntake:
                 transport, incoming.source, incoming.payload, error, incoming.received_at_ms, counted, bridge
             )
         else:
-            self._take(bridge, profile, reading, incoming, counted)
+            self._take(bridge, profile, reading, incoming, counted, queue)
             return reading
         return Reading()
 
     def take(self, bridge: str, profile: str, reading: Reading, incoming: Incoming, done: Done) -> None:
         """What a profile has understood already (gear on a line, which nobody can acknowledge)."""
-        self._take(bridge, profile, reading, incoming, self._receipts.counted(f"gear:{bridge}", done))
+        self._take(bridge, profile, reading, incoming, self._receipts.counted(f"gear:{bridge}", done), queue=False)
 
     def expect(self, device: GearDevice, command_id: str, confirm: Mapping[str, float], now_ms: Millis) -> None:
         """A command goes out to ``device``: a report that shows ``confirm`` will be its answer."""
         with self._lock:
             self._memory(device).expect(command_id, confirm, now_ms)
 
-    def _take(self, bridge: str, profile: str, reading: Reading, incoming: Incoming, counted: Done) -> None:
+    def _take(
+        self, bridge: str, profile: str, reading: Reading, incoming: Incoming, counted: Done, queue: bool
+    ) -> None:
         transport, at_ms = f"gear:{bridge}", incoming.received_at_ms
         refused = list(reading.faults)
         for announced in reading.announced:
@@ -113,7 +127,9 @@ class GearIntake:
         for earlier in before:
             earlier.then(together.behind)
         for observation in observations:
-            written, event_ahead = self._written(observation.device, together), ahead[observation.device]
+            leave_out = queue and observation.lane is Lane.ROUTINE
+            written = self._written(observation, together, transport if leave_out else None)
+            event_ahead = ahead[observation.device]
             if event_ahead is None or observation.event is not None:
                 self._journal.submit(observation, written)
             else:
@@ -160,11 +176,16 @@ class GearIntake:
         self._memories[device.id] = hardware, memory
         return memory
 
-    def _written(self, device: str, together: _Together) -> Done:
+    def _written(self, observation: Observation, together: _Together, left_out_of: str | None) -> Done:
+        """``left_out_of``: the transport that goes on without this one, where the journal refuses it."""
+
         def written(outcome: Outcome) -> None:
             if outcome is Outcome.REFUSED:
                 with self._lock:
-                    self._memories[device][1].doubt()
+                    self._memories[observation.device][1].doubt(observation)
+                if left_out_of is not None:
+                    self._receipts.leave_out(left_out_of)
+                    outcome = Outcome.DUPLICATE
             together.one(outcome)
 
         return written

@@ -86,7 +86,7 @@ class MqttBridge:
         )
         with self._lock:
             reading = self._intake.offer(
-                self.bridge.id, self.bridge.profile, self._gear.receive, incoming, self._book(), done
+                self.bridge.id, self.bridge.profile, self._gear.receive, incoming, self._book(), done, queue=True
             )
         self._listen(reading.listen)
         for publication in reading.publish:

@@ -121,13 +121,29 @@ def test_a_press_sent_again_by_the_broker_after_a_restart_is_known() -> None:
 
 def test_what_was_refused_is_said_again() -> None:
     memory = Memory()
-    hear(memory, SMOKE, {"alarm": 1})
-    hear(memory, KEY, events=("press",))
-    memory.doubt()
-    assert events(hear(memory, SMOKE, {"alarm": 1}, at_ms=NOON + 100)) == ["smoke"]
+    (smoke,) = hear(memory, SMOKE, {"alarm": 1, "tampered": 0}).observations
+    (press,) = hear(memory, KEY, events=("press",)).observations
+    memory.doubt(smoke)
+    memory.doubt(press)
+    again = hear(memory, SMOKE, {"alarm": 1, "tampered": 0}, at_ms=NOON + 100)
+    assert events(again) == ["smoke"], "and nothing else"
     assert events(hear(memory, KEY, events=("press",), at_ms=NOON + 100)) == ["press"]
-    memory.doubt()
+    memory.doubt(smoke)
     assert events(hear(memory, SMOKE, {"alarm": 0}, at_ms=NOON + 200)) == ["smoke_cleared"], "an end, too"
+
+
+def test_a_measurement_that_was_refused_makes_no_news() -> None:
+    """With little room on the disk only events are written: what stands must not fill it as events."""
+    memory = Memory()
+    hear(memory, SMOKE, {"alarm": 1, "tampered": 0})
+    hear(memory, SMOKE, presence=True)
+    for minute in range(1, 9):
+        (measured,) = hear(memory, SMOKE, {"alarm": 1, "tampered": 0}, at_ms=NOON + minute * 60_000).observations
+        assert measured.event is None
+        memory.doubt(measured)
+    (gone,) = hear(memory, SMOKE, presence=False).observations
+    memory.doubt(gone)
+    assert events(hear(memory, SMOKE, presence=False)) == ["offline"]
 
 
 def test_a_name_of_its_own_is_the_messages_identity() -> None:
@@ -250,7 +266,8 @@ class Detector(RuleBasedStateMachine):
         self.now_ms += 1000
         found = hear(self.memory, SMOKE, {"alarm": self.real}, at_ms=self.now_ms, retained=retained).observations
         if refuse:
-            self.memory.doubt()
+            for observation in found:
+                self.memory.doubt(observation)
             self.refusals += 1
             # A broker delivers it again until it is taken.
             found = hear(self.memory, SMOKE, {"alarm": self.real}, at_ms=self.now_ms + 10).observations

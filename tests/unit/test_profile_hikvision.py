@@ -171,9 +171,10 @@ def test_the_same_alert_pushed_again_is_the_same_and_what_was_not_written_down_i
     assert push(gear, alert("linedetection")).events == ["online", "line_crossing"]
     assert push(gear, alert("linedetection")).events == [], "the camera heard no answer and says it again"
     fresh = bench()
-    push(fresh, alert("linedetection"))
+    refused = push(fresh, alert("linedetection")).observations
     fresh.ids.clear()  # the journal could not write it, and answered 503
-    fresh.memories["cam"].doubt()
+    for one in refused:
+        fresh.memories["cam"].doubt(one)
     assert "line_crossing" in push(fresh, alert("linedetection")).events
 
 

@@ -62,7 +62,7 @@ def test_a_press_that_could_not_be_written_down_is_heard_when_it_is_said_again()
     side = button()
     first = side.hear(BUTTON, '{"event":"S","event_cnt":7}').observations[0]
     assert first.event == "press"
-    side.memories["sos_button-1"].doubt()  # the journal had refused it
+    side.memories["sos_button-1"].doubt(first)  # the journal had refused it
     again = side.hear(BUTTON, '{"event":"S","event_cnt":7}', after_ms=30_000).observations[0]
     assert again.event == "press"
 
