@@ -6,17 +6,23 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from firmware_sim.community import choose, load_community
+from firmware_sim import live
+from firmware_sim.community import SimulatedCommunity, choose, load_community
 from firmware_sim.control import control_app
 from firmware_sim.faults import load_faults
 from firmware_sim.fleet import Fleet, behind_serial
+from firmware_sim.limits import make_room
+from firmware_sim.maker import make
 from firmware_sim.mqtt_device import Broker
 from firmware_sim.people import People
 from firmware_sim.play import Player, StoryError
@@ -29,14 +35,18 @@ from firmware_sim.yamlfile import FileError, read_text
 fleet_app = typer.Typer(help="模拟设备 · simulated devices of a community, over real MQTT and serial lines")
 world_app = typer.Typer(help="模拟外界 · a simulated 120 centre and everybody's messengers")
 
-CONNECT_WITHIN_S = 30.0
+EXAMPLE = Path("examples/tuanjiehu/community.yaml")
+CONNECTS_PER_S = 100
+"""Slower than any machine that was seen; a story waits for no longer than this would take."""
+CONNECT_AT_LEAST_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Doors:
     """What a running fleet shows and lets in."""
 
-    figures: bool
+    figures: bool | None
+    """None: a table in a terminal, nothing elsewhere."""
     control: str | None
     port_file: Path | None
     story: tuple[Scenario, Script] | None
@@ -47,7 +57,8 @@ class _Doors:
 
 @fleet_app.callback(invoke_without_command=True)
 def fleet(
-    community: Annotated[Path, typer.Option(help="the community's YAML")],
+    context: typer.Context,
+    community: Annotated[Path | None, typer.Option(help="the community's YAML")] = None,
     broker: Annotated[str | None, typer.Option(help="MQTT broker, host:port")] = None,
     username: Annotated[str | None, typer.Option(help="MQTT user; {device} stands for the device's id")] = None,
     password_file: Annotated[Path | None, typer.Option(help="file with the MQTT password")] = None,
@@ -70,12 +81,16 @@ def fleet(
     control_port_file: Annotated[
         Path | None, typer.Option(help="write the control port here (with --control 0)")
     ] = None,
-    figures: Annotated[bool, typer.Option(help="one JSON line a second")] = False,
+    figures: Annotated[
+        bool | None, typer.Option(help="live: a table in a terminal, else one JSON line a second; default: the table")
+    ] = None,
 ) -> None:
-    """Run simulated devices until Ctrl-C."""
+    """Run simulated devices until Ctrl-C; thousands of them if need be. `anju fleet make` makes up a community."""
+    if context.invoked_subcommand is not None:
+        return
     try:
-        town = load_community(community)
-        town = replace(town, devices=choose(town.devices, devices))
+        town = _town(community, devices)
+        make_room(len(town.devices))
         on_serial = {*behind_serial(town, serial_share), *(serial_device or ())}
         endpoint = None if broker is None else broker_at(broker, username, password_file)
         story = None if scenario is None else load_scenario(scenario)
@@ -104,6 +119,23 @@ def fleet(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(code)
+
+
+@fleet_app.command("make")
+def make_community(
+    devices: Annotated[int, typer.Option(min=40, max=100_000, help="exactly so many devices")],
+    seed: Annotated[int, typer.Option(help="the same seed, the same community")] = 1,
+    like: Annotated[Path, typer.Option(help="a community whose rules, ladders and channels it gets")] = EXAMPLE,
+) -> None:
+    """造一个社区 · Make up a community: homes of old people, streets, and who looks after them. Prints its YAML.
+
+    anju fleet make --devices 10000 > large.yaml; anju apply large.yaml; anju fleet --community large.yaml …
+    """
+    try:
+        typer.echo(make(devices, seed, like), nl=False)
+    except FileError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 @world_app.callback(invoke_without_command=True)
@@ -140,9 +172,12 @@ async def _live(fleet: Fleet, doors: _Doors) -> int:
             if doors.token_file is None:
                 raise FileError("--api needs --token-file FILE with an operator's token")
             people = await stack.enter_async_context(People(doors.api, read_text(doors.token_file).strip()))
+        table = doors.figures is not False and sys.stdout.isatty()
+        told: list[str] = []
+        tell = told.append if table else partial(_say, as_json=bool(doors.figures))
         player = None
         if doors.story is not None:
-            player = Player(*doors.story, fleet, people=people, tell=lambda line: _say(line, doors.figures))
+            player = Player(*doors.story, fleet, people=people, tell=tell)
         if doors.control is not None:
             is_port = doors.control.isdigit()
             served = serving(
@@ -154,11 +189,13 @@ async def _live(fleet: Fleet, doors: _Doors) -> int:
             await stack.enter_async_context(served)
         life = asyncio.create_task(fleet.run(), name="fleet")
         tasks = [life]
-        if doors.figures:
-            tasks.append(asyncio.create_task(_figures(fleet), name="figures"))
+        if table:
+            tasks.append(asyncio.create_task(live.show(fleet, Console(), told), name="figures"))
+        elif doors.figures:
+            tasks.append(asyncio.create_task(live.write(fleet, typer.echo), name="figures"))
         try:
             if player is not None:
-                code = await _story(player, fleet, life, doors.figures)
+                code = await _story(player, fleet, life, tell)
             if player is None or not doors.exit_after:
                 await life
         finally:
@@ -168,27 +205,34 @@ async def _live(fleet: Fleet, doors: _Doors) -> int:
     return code
 
 
-async def _story(player: Player, fleet: Fleet, life: asyncio.Task[None], as_json: bool) -> int:
+async def _story(player: Player, fleet: Fleet, life: asyncio.Task[None], tell: Callable[[str], None]) -> int:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CONNECT_WITHIN_S):
+        async with asyncio.timeout(max(CONNECT_AT_LEAST_S, len(fleet.devices) / CONNECTS_PER_S)):
             while not life.done() and not fleet.all_connected:  # noqa: ASYNC110 - hundreds of links, asked rarely
                 await asyncio.sleep(0.05)
     try:
         await player.play()
     except StoryError as error:
-        _say(str(error), as_json)
+        tell(str(error))
         return 1
-    _say("the story is over, all as written", as_json)
+    tell("the story is over, all as written")
     return 0
 
 
-async def _figures(fleet: Fleet) -> None:
-    while True:
-        typer.echo(json.dumps(dict(fleet.totals())))
-        await asyncio.sleep(1)
+def _town(file: Path | None, devices: int | None) -> SimulatedCommunity:
+    """The native devices of a community, or so many of them. Raises FileError."""
+    if file is None:
+        raise FileError("--community FILE: which devices there are; `anju fleet make` makes one up")
+    town = load_community(file)
+    if devices is not None and devices > len(town.native):
+        raise FileError(
+            f"--devices {devices}: {file} has {len(town.native)} devices of our own protocol; "
+            f"`anju fleet make --devices {devices} > large.yaml` makes up a larger community"
+        )
+    return replace(town, devices=choose(town.native, devices))
 
 
-def _say(line: str, as_json: bool) -> None:
+def _say(line: str, *, as_json: bool) -> None:
     typer.echo(json.dumps({"scenario": line}, ensure_ascii=False) if as_json else line)
 
 

@@ -295,9 +295,18 @@ class Fleet:
             found.update(device.kind_key for device in self.serial.devices.values())
         return found
 
+    def waiting(self) -> Counter[str]:
+        """How many messages of each kind nobody has acknowledged yet."""
+        found = Counter[str]()
+        for link in self._links():
+            found[link.device.kind_key] += len(link.unacked)
+        if self.serial is not None:
+            found.update(device.kind_key for device, _ in self.serial.unacked.values())
+        return found
+
     def totals(self) -> Mapping[str, object]:
         """The fleet in figures."""
-        figures, serial = self.figures, self.serial
+        figures = self.figures
         faults: Counter[str] = Counter()
         for tally in self._tallies:
             faults.update(tally)
@@ -311,8 +320,7 @@ class Fleet:
             "resent": figures.resent,
             "events": figures.events,
             "dropped": figures.dropped,
-            "unacked": sum(len(link.unacked) for link in self._links())
-            + (len(serial.unacked) if serial is not None else 0),
+            "unacked": self.waiting().total(),
             "actions": dict(self.actions),
             "faults": dict(faults),
         }

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiomqtt
+from paho.mqtt.enums import MQTTErrorCode
 
 from devices.native import command_topic, decode_command, encode, topic
 from devices.observation import Channel, Refusal
@@ -31,7 +32,10 @@ IN_FLIGHT = 16
 ROUTINE_KEPT = 2000
 """Telemetry and status a device keeps in memory while it is offline; the oldest go first. Events are all kept."""
 BACK_OFF_S = (0.2, 10.0)
-KEEPALIVE_S = 30
+KEEPALIVE_S = 60
+LOOK_S = 15.0
+"""Between two looks at a connection's keep-alive: a fifteenth of aiomqtt's own looking, which is most of what
+thousands of idle devices cost."""
 
 Key = tuple[int, int]
 
@@ -178,9 +182,16 @@ class MqttDevice:
             self.pump()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(client))
+                tasks.create_task(self._keep_alive(client))
                 tasks.create_task(self._speak(client, tasks))
                 if (flapping := self._faults.flapping) is not None:
                     tasks.create_task(self._flap(flapping[0]))
+
+    async def _keep_alive(self, client: aiomqtt.Client) -> None:
+        if client._misc_task is not None:  # aiomqtt has no public way to look less often
+            client._misc_task.cancel()
+        while client._client.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS:  # noqa: ASYNC110 - nobody else looks
+            await asyncio.sleep(LOOK_S * self._rng.uniform(0.8, 1.2))
 
     async def _flap(self, up_s: float) -> None:
         await asyncio.sleep(up_s)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import pty
+import re
+import select
 import subprocess
 import sys
 import time
@@ -332,6 +336,49 @@ def test_300_devices_in_one_process_are_quiet_company(broker: Mosquitto, tmp_pat
         assert process.wait(20) == 0
 
 
+def test_in_a_terminal_there_is_a_live_table(broker: Mosquitto, tmp_path: Path) -> None:
+    command = ["--community", str(community_file(tmp_path, 2)), "--broker", f"{broker.host}:{broker.port}"]
+    command += ["--faults", "[{what: brown_out, kinds: [kiosk]}]", "--rate", "60"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ |= {"COLUMNS": "140", "LINES": "60"}
+        os.execv(
+            sys.executable, [sys.executable, "-c", "from firmware_sim.cli import fleet_app; fleet_app()", *command]
+        )
+    seen = b""
+
+    def shown(words: str) -> bool:
+        nonlocal seen
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 65_536)
+        return words in re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode(errors="replace")
+
+    try:
+        for words in ("connecting", "一键呼救按钮 sos_button", "faults: brown_out", "connects", "memory"):
+            eventually(lambda words=words: shown(words), 20, words)
+        os.write(terminal, b"\x03")
+        with contextlib.suppress(OSError):  # its end closes the terminal
+            while True:
+                seen += os.read(terminal, 65_536)
+    finally:
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.close(terminal)
+
+
+def test_figures_as_lines_tell_of_the_process_as_well(broker: Mosquitto, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from firmware_sim.cli import fleet_app; fleet_app()", "--figures"]
+    command += ["--community", str(community_file(tmp_path, 1)), "--broker", f"{broker.host}:{broker.port}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        assert lines[-1]["devices"] == len(SIMULATED)
+        assert lines[-1]["memory_mb"] > 10 and lines[-1]["cpu"] >= 0
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 def test_story_from_the_command_line(broker: Mosquitto, tmp_path: Path) -> None:
     story = tmp_path / "story.yaml"
     story.write_text("scenario: s\nsteps:\n  - {at: 0s, kind: sos_button, do: press}\n", encoding="utf-8")
@@ -361,6 +408,7 @@ def test_world_from_the_command_line(tmp_path: Path) -> None:
     [
         (["--broker", "nowhere"], "--broker: expected host:port"),
         ([], "has no way to the gateway"),
+        (["--devices", "1000"], "anju fleet make --devices 1000"),
         (["--broker", "h:1", "--faults", "[{what: rust}]"], "--faults:1: faults[0].what"),
         (["--broker", "h:1", "--scenario", "deluge"], "shipped are"),
         (["--broker", "h:1", "--scenario", "mistake", "--api", "http://x"], "--token-file"),
