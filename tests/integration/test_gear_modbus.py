@@ -302,8 +302,9 @@ async def test_somebody_who_talks_without_being_asked(tmp_path: Path) -> None:
                 await asyncio.sleep(0.001)
 
         babbling = asyncio.create_task(babble())
-        await eventually_async(lambda: bus.presence(AIR) is False, 30)
-        assert bus.line.health().frames_bad["stray_bytes"] > 100
+        # How often the line is silent for the length of a gap, and the slave can be asked all the same, is up to the
+        # scheduler; that somebody talks is seen, and nothing of it is taken for an answer.
+        await eventually_async(lambda: bus.line.health().frames_bad.get("stray_bytes", 0) > 100, 30)
         stop.set()
         await babbling
         await eventually_async(lambda: bus.presence(AIR) is True, 30)
