@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import decode, machine, path, short, throughput
+from bench import decode, fleet, machine, path, short, throughput
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.report import Figures, print_figures, write_markdown
@@ -27,11 +27,14 @@ class What(StrEnum):
     RULES = "rules"
     STORE = "store"
     DECODE = "decode"
+    FLEET = "fleet"
     ALL = "all"
 
 
 def main(
-    what: Annotated[What, typer.Argument(help="path: key to lamp and told; throughput: readings/s.")] = What.ALL,
+    what: Annotated[
+        What, typer.Argument(help="path: key to lamp and told; throughput: readings/s; fleet: 10,000 devices.")
+    ] = What.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="A few of each: that it works, not how fast it is.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
     flood_rate: Annotated[float, typer.Option(min=1, help="Readings a second offered in the flood.")] = 10_000,
@@ -49,7 +52,7 @@ def main(
             for part, measure in _parts(quick, flood_rate).items():
                 if what in (What.ALL, part):
                     tables += measure(partial(_say, tell, part))
-    except (StageError, BrokerDidNotAnswer, FloodError) as error:
+    except (StageError, BrokerDidNotAnswer, FloodError, fleet.FleetError) as error:
         console.print(f"[bold red]the measurement stopped:[/] {error}")
         raise typer.Exit(1) from None
     print_figures(console, tables)
@@ -67,6 +70,7 @@ def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], li
     return {
         What.PATH: lambda say: path.run(size, say),
         What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
+        What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),
         What.RULES: lambda say: short.rule_figures(0.3 if quick else 2.0, say),
         What.DECODE: lambda say: decode.figures(0.05 if quick else 0.5, say),

@@ -72,6 +72,10 @@ class System:
     def broker_cpu_s(self) -> float:
         return cpu_s(self._broker)
 
+    def broker_rss(self) -> int:
+        """Bytes."""
+        return int(self._broker.memory_info().rss)
+
     def read(self) -> Reading:
         """Ask the gateway for its metrics, and the operating system for the processes' time. Raises httpx.HTTPError."""
         answer = httpx.get(f"{self._url}/metrics", timeout=30, trust_env=False)

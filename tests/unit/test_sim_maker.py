@@ -1,4 +1,4 @@
-"""Communities that are made up: of exactly the size that was asked for, the same for a seed, and whole for the gateway."""
+"""Communities that are made up: as large as was asked for, the same for a seed, and whole for the gateway."""
 
 from __future__ import annotations
 
@@ -75,7 +75,5 @@ def test_room_is_made_for_connections_as_far_as_the_system_lets(monkeypatch: pyt
     assert given == []
     make_room(3000)
     assert given == [(3000 + BESIDES, 5000)]
-    with pytest.raises(
-        ValueError, match="10000 devices need 10064 open files, and this system allows one process 5000"
-    ):
+    with pytest.raises(ValueError, match=r"10000 devices need 10064 open files, .* one process 5000"):
         make_room(10_000)
