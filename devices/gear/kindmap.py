@@ -12,7 +12,8 @@ In YAML, by kind; what all kinds share stands in ``any`` and counts for the keys
 
 ``metrics`` are values in the kind's units (true and false are 1 and 0 of a state), ``events`` are conditions: what
 holds in this message happened in this moment. ``data`` is what belongs to the message and is no measurement. What is
-unknown is left out. An expression may read an option of the device as ``option.<name>``.
+unknown is left out; where the fields are there and mean nothing to the expression (``smoke: "maybe"``), that is a
+fault, unless the expression itself says ``unknown``. It may read an option of the device as ``option.<name>``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ _SECTIONS = ("metrics", "events", "data")
 _NOT_SAID = ("online", "offline", "command_result")
 """Events of every kind that no map says: presence and answers have their own words."""
 _SHOWN = 60
+_UNKNOWN = "unknown"
+_NO_WORD = frozenset(("", "unknown", "unavailable", "none", "null", "nan", "n/a", "-", "init", "idle"))
+"""What gear says where it does not know."""
 
 _Rows = Mapping[str, tuple[str, Path]]
 """Key → its expression, and where that stands."""
@@ -106,6 +110,8 @@ class KindMap:
         for row, evaluate in self._metrics:
             value = evaluate(fields)
             if value is None:
+                if (word := _meaningless(row.expression, fields)) is not None:
+                    faults += (_unreadable(row, word, device),)
                 continue
             if isinstance(value, str) or (isinstance(value, bool) and not row.is_state):
                 faults += (_no_number(row, value, device),)
@@ -128,6 +134,20 @@ class KindMap:
             ),
             faults,
         )
+
+
+def _meaningless(expression: FieldExpression, fields: Fields) -> tuple[str, object] | None:
+    """The field that is there and is not understood; None where one is missing, or says itself that it is not known."""
+    found: tuple[str, object] | None = None
+    for name in expression.names:
+        value: object = fields
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        silent = value is None or (isinstance(value, str) and value.strip().lower() in _NO_WORD)
+        if silent or _UNKNOWN in expression.text:
+            return None
+        found = found or (name, value)
+    return found
 
 
 def load_maps(text: str, name: str) -> Mapping[str, KindMap]:
@@ -223,6 +243,17 @@ def _no_number(row: _Metric, value: object, device: GearDevice) -> Refusal:
         field=f"metrics.{row.key}",
         expected="a number, or true or false" if row.is_state else "a number",
         hint=f"got {said[:_SHOWN]!r} from {row.expression.text}; check the profile, or the kind in the registry",
+        device=device.id,
+    )
+
+
+def _unreadable(row: _Metric, what: tuple[str, object], device: GearDevice) -> Refusal:
+    name, value = what
+    return Refusal(
+        "malformed",
+        field=f"metrics.{row.key}",
+        expected=f"a {name} that {row.expression.text} can read",
+        hint=f"got {f'{value}'[:_SHOWN]!r}; correct the gear, or say in the profile what it means",
         device=device.id,
     )
 

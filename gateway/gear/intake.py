@@ -167,6 +167,11 @@ class GearIntake:
                 self._receipts.note(transport, name)
         return observations, faults
 
+    def withdraw(self, device: GearDevice, command_id: str) -> None:
+        """The command did not go out: no report is its answer."""
+        with self._lock:
+            self._memory(device).forget_command(command_id)
+
     def _memory(self, device: GearDevice) -> Memory:
         """Under the lock. Other hardware that does a device's work now has seen nothing of what the old one saw."""
         hardware = f"{device.address}#{device.part}"

@@ -132,6 +132,8 @@ class MqttBridge:
                 publication.topic, publication.payload, expiry_s, retain=publication.retain
             )
             if result.outcome is not PublishOutcome.ACCEPTED:
+                if result.outcome is not PublishOutcome.UNKNOWN:  # a valve turned by hand must not pass for obedience
+                    self._intake.withdraw(found, command.id)
                 return CommandResult(result.outcome.value, result.detail)
         if order.confirm is None:
             return CommandResult("done", "sent; gear of this kind never answers")

@@ -12,13 +12,16 @@ from devices.gear.memory import Memory
 from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
 from devices.observation import Lane, Observation, Refusal
 from gateway.gear.intake import GearIntake
+from gateway.gear.mqtt_bridge import MqttBridge
 from gateway.gear.restore import restored
 from gateway.gear.strangers import Strangers
 from gateway.journal.entry import Done, Outcome, Quarantined
 from gateway.receipts import Receipts
 from gateway.registry.candidates import waiting
+from gateway.registry.model import Bridge
 from gateway.state import tables as t
 from gateway.state.db import open_database, reading, writing
+from gateway.transports.mqtt_connection import Address
 from tests.support.eventually import eventually
 from tests.support.gear import Book
 from tests.support.journal import NOON, Answers, HandClock, Room, open_room
@@ -264,6 +267,23 @@ def test_new_hardware_has_seen_nothing_of_what_the_old_one_saw(desk: Desk) -> No
     replaced = GearDevice(id="smoke-1", kind="smoke", address="0x77")
     assert desk.hear(Reading(said=(Said(device=replaced, metrics={"alarm": 1}),))) is Outcome.STORED
     assert desk.events() == ["smoke", "smoke"], "it is the new detector's first alarm"
+
+
+async def test_a_valve_turned_by_hand_is_no_answer_to_a_command_that_never_went_out(desk: Desk) -> None:
+    valve = GearDevice(id="valve-1", kind="valve", address="gas valve")
+    nowhere = Address(
+        host="127.0.0.1", port=1, username=None, password=None, client_id="t", tls_ca=None, receive_maximum=20
+    )
+    bridge = MqttBridge(
+        Bridge(id="z1", profile="zigbee2mqtt"), nowhere, desk.intake, lambda: Book((valve,)), desk.room.clock
+    )
+    close = Command(v=1, id="c1", command="close")
+    assert (await bridge.send("valve-1", close, 30)).outcome == "not_sent", "no connection"
+    assert desk.hear(Reading(said=(Said(device=valve, metrics={"open": 0}),))) is Outcome.STORED
+    assert "command_result" not in desk.events()
+    desk.intake.expect(valve, "c2", {"open": 0}, desk.room.clock.at)
+    desk.hear(Reading(said=(Said(device=valve, metrics={"open": 0}),)))
+    assert desk.events() == ["command_result"]
 
 
 def test_only_gear_is_remembered(tmp_path: Path) -> None:

@@ -161,3 +161,30 @@ def test_no_text_makes_reading_raise_anything_else(text: str) -> None:
         load_maps(text, "f.yaml")
     except ProfileError as error:
         assert error.line >= 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "faults"),
+    [
+        ({"smoke": "maybe"}, ["metrics.alarm"]),
+        ({"smoke": {"on": 1}}, ["metrics.alarm"]),
+        ({"smoke": "unavailable"}, []),
+        ({"smoke": None}, []),
+        ({}, []),
+        ({"sub": {"battery": "full"}}, ["metrics.battery"]),
+        ({"sub": {}}, []),
+        ({"gas": "warming up"}, []),
+    ],
+)
+def test_a_field_that_is_there_and_means_nothing_is_a_fault(fields: dict[str, object], faults: list[str]) -> None:
+    text = """
+smoke:
+  metrics:
+    alarm: truth(smoke)
+    battery: number(sub.battery)
+    tampered: when(gas in ("ok", "bad"), gas == "bad", unknown)
+"""
+    said, refused = load_maps(text, "a.yaml")["smoke"].said(device("a", "smoke"), {**fields, "unknown": None})
+    assert [one.field for one in refused] == faults
+    assert said.metrics == {}
+    assert all("correct the gear" in one.hint and one.device == "smoke-1" for one in refused)
