@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from devices.gear.memory import Memory
 from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Reading, Said
+from devices.native import Command
 from devices.observation import Lane, Observation, Refusal
 from gateway.gear.intake import GearIntake
 from gateway.gear.mqtt_bridge import MqttBridge
