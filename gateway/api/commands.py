@@ -35,6 +35,11 @@ async def command(
     `status` is `delivered` when the device itself says that it did it, `failed` when it says that it did not or does
     not answer in time, and `pending` or `sending` while that is open; then look at `/outbox`.
     """
+    return await have_done(context, device_id, order, caller.actor, wait_s)
+
+
+async def have_done(context: Context, device_id: str, order: CommandOrder, actor: str, wait_s: float) -> OutboxRow:
+    """Give the command, and wait so long for what becomes of it. Raises ApiProblem where it cannot be given."""
     directory = context.directory()
     device = directory.device(device_id) if directory is not None else None
     if directory is None or device is None:
@@ -50,7 +55,7 @@ async def command(
             f"{device_id} cannot {order.command!r}; it can: {can}",
         )
     try:
-        key = await asyncio.to_thread(_enqueue, context, device_id, device.kind, order, caller.actor)
+        key = await asyncio.to_thread(_enqueue, context, device_id, device.kind, order, actor)
     except NotObeyed as error:
         raise ApiProblem(409, "not_obeyed", f"指令无法执行：{error}", str(error)) from None
     context.said()

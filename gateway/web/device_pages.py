@@ -21,6 +21,7 @@ from gateway.store.protocol import Reading, StoreUnavailable
 from gateway.web.charts import Line, Strip, ecg, line
 from gateway.web.device_life import MODES, SPANS, life_of, spare_parts
 from gateway.web.fleet import fleet, health_of, is_low, seat
+from gateway.web.ordering import commands_of
 from gateway.web.render import page
 from gateway.web.session import Seen, may_act
 from gateway.web.vitals import monitors, vitals_of
@@ -123,6 +124,7 @@ async def device(
         choices=HOURS,
         events=KINDS[found.kind].events,
         acts=may_act(caller),
+        orders=commands_of(context, found),
         retired=found.status == "retired",
         spans=SPANS,
         spares=await asyncio.to_thread(spare_parts, context, found) if may_act(caller) else [],

@@ -205,6 +205,23 @@ def test_other_hardware_a_new_name_and_retirement(gateway: RunningGateway, radio
         expect(page.locator("main")).not_to_contain_text("已停用")
 
 
+def test_a_device_obeys_at_a_press_and_says_so_itself(gateway: RunningGateway, radio: Radio, browser: Browser) -> None:
+    with guard(browser, gateway, gateway.token, *PHONE) as page:
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept())[-1])
+        open_page(page, gateway, "/devices/sos-6")
+        page.locator(".orders select[name=lamp]").select_option("blue")
+        page.locator(".orders button").click()
+        expect(page.locator("#ordered")).to_contain_text("设备已确认完成", timeout=20_000)
+        assert len(asked) == 1 and asked[0].endswith("灯光与语音提示？"), "one is asked first, in words"
+        assert radio.lamps("sos-6") == ["blue"]
+        open_page(page, gateway, "/devices/smoke-6")
+        expect(page.locator(".orders")).to_have_count(0)
+    with guard(browser, gateway, make_token(gateway, "niece", "reader")) as page:
+        open_page(page, gateway, "/devices/sos-6")
+        expect(page.locator(".orders")).to_have_count(0)
+
+
 def test_who_may_only_read_sees_devices_and_changes_nothing(gateway: RunningGateway, browser: Browser) -> None:
     stranger(gateway, "0x00158d00000000bb")
     with guard(browser, gateway, make_token(gateway, "son", "reader")) as page:
