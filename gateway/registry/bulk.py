@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -53,26 +53,16 @@ def import_table(
             devices.append(device_of(row, known))
         except TableRefused as refused:
             faults.extend(refused.faults)
-    if faults:
-        raise TableRefused(faults)
     try:
-        done = desk.carry_out(engine, desk.together(devices, by="import"), actor, now_ms, dry_run=dry_run)
+        # Rows that can be read are checked beside those that cannot: every fault is named at once.
+        plan = desk.together(devices, by="import")
+        done = desk.carry_out(engine, plan, actor, now_ms, dry_run=dry_run or bool(faults))
     except desk.NoCommunity:
         raise
     except desk.Refused as refused:
-        cells = {row.number: row.cells for row in rows}
-        raise TableRefused(
-            [
-                RowFault(
-                    number := numbers.get(fault.entry, 0),
-                    fault.field,
-                    cells.get(number, {}).get(fault.field, ""),
-                    fault.zh,
-                    fault.en if number else f"{fault.entry}: {fault.en}",
-                )
-                for fault in refused.faults
-            ]
-        ) from None
+        raise TableRefused(sorted([*faults, *_by_row(refused, rows, numbers)], key=lambda one: one.row)) from None
+    if faults:
+        raise TableRefused(faults)
     changed = tuple(
         store.Changed("devices", device.id, store.fields_between("devices", known[device.id], device))
         for device in done.devices
@@ -80,3 +70,12 @@ def import_table(
     )
     added = tuple(device for device in done.devices if device.id not in known)
     return Imported(len(rows), added, changed, done)
+
+
+def _by_row(refused: desk.Refused, rows: Sequence[Row], numbers: Mapping[str, int]) -> Iterator[RowFault]:
+    """What stands against the devices, by the rows in which they stand."""
+    cells = {row.number: row.cells for row in rows}
+    for fault in refused.faults:
+        number = numbers.get(fault.entry, 0)
+        said = fault.en if number else f"{fault.entry}: {fault.en}"
+        yield RowFault(number, fault.field, cells.get(number, {}).get(fault.field, ""), fault.zh, said)

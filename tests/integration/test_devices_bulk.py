@@ -85,6 +85,13 @@ def test_what_does_not_fit_the_community_is_told_by_its_row(applied: sa.Engine) 
     assert '第 3 行 row 3, place "b4": 引用不存在 there is no place b4' in str(refused.value)
 
 
+def test_faults_of_both_sorts_are_told_at_once(applied: sa.Engine) -> None:
+    with pytest.raises(TableRefused) as refused:
+        run(applied, "id,kind,place\na,smoke,nowhere\nb,smokey,b3\nc,smoke,b3\n")
+    assert [(fault.row, fault.column) for fault in refused.value.faults] == [(2, "place"), (3, "kind")]
+    assert store.revision(applied) == 1
+
+
 def test_before_a_community_nothing_is_imported(database: sa.Engine) -> None:
     with pytest.raises(desk.NoCommunity):
         run(database, "id\n")
