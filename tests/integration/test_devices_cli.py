@@ -213,7 +213,8 @@ def test_a_bad_table_names_every_row(run: Run, tmp_path: Path) -> None:
     table.write_text("id,kind,place\na,smok,b3\nb,smoke,b4\n", encoding="utf-8")
     said = run("devices", "import", table, "--yes", code=1)
     assert '第 2 行 row 2, kind "smok": 未知的设备种类 unknown kind' in said
-    assert "1 处错误，未导入" in said
+    assert '第 3 行 row 3, place "b4": 引用不存在 there is no place b4' in said
+    assert "2 处错误，未导入" in said
 
 
 def test_what_was_made_here_goes_into_the_files(run: Run, engine: sa.Engine, files: Path) -> None:
