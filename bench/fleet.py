@@ -38,7 +38,7 @@ BEHIND_S = 5.0
 @dataclass(frozen=True)
 class Size:
     devices: int = 10_000
-    rates: tuple[float, ...] = (1.0, 10.0)
+    rates: tuple[float, ...] = (1.0, 10.0, 50.0)
     """Of the simulator, one run each."""
     connect_within_s: float = 180.0
     settle_s: float = 20.0

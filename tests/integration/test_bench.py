@@ -39,6 +39,24 @@ def test_path_from_the_command_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [report]  # the gateway's directory is gone
 
 
+@pytest.mark.broker
+@pytest.mark.slow
+def test_fleet_from_the_command_line(tmp_path: Path) -> None:
+    report = tmp_path / "figures.md"
+    command = [sys.executable, "-m", "bench", "fleet", "--quick", "--markdown", str(report)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split("|") for line in report.read_text(encoding="utf-8").splitlines() if line.startswith("| 20 |")]
+    (connecting, living) = ([cell.strip() for cell in row[1:-1]] for row in rows)
+    assert int(connecting[2].replace(",", "")) >= 200, "each of 200 devices said that it is there"
+    assert float(living[1].replace(",", "")) > 0
+    assert living[-1] == "yes"
+    assert list(tmp_path.iterdir()) == [report]
+
+
 def test_an_unknown_part_is_explained() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "pth"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
