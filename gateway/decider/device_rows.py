@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from devices.gear.memory import known_by
-from devices.observation import Observation
+from devices.observation import Lane, Observation
 from gateway.registry import history
 from gateway.state import tables as t
 from gateway.state.db import insert_for
@@ -34,8 +34,8 @@ class _News:
     rssi: float | None = None
     firmware: str | None = None
     model: str | None = None
-    states: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """State → value, and when it was received."""
+    states: dict[str, tuple[float, int, bool]] = field(default_factory=dict)
+    """State → value, when it was received, and whether by a change (urgent)."""
 
     @property
     def compared(self) -> bool:
@@ -78,8 +78,8 @@ def _take(new: _News, observation: Observation) -> None:
         new.firmware = _text(observation.data.get("firmware")) or new.firmware
         new.model = _text(observation.data.get("model")) or new.model
     for key, value in known_by(observation).items():
-        if observation.received_at_ms >= new.states.get(key, (0.0, 0))[1]:
-            new.states[key] = value, observation.received_at_ms
+        if observation.received_at_ms >= new.states.get(key, (0.0, 0, False))[1]:
+            new.states[key] = value, observation.received_at_ms, observation.lane is Lane.URGENT
 
 
 def _text(value: object) -> str | None:
@@ -101,15 +101,17 @@ def _known(connection: sa.Connection, devices: Sequence[str]) -> dict[str, sa.Ro
 def _merged(row: sa.Row[Any] | None, new: _News, now_ms: int) -> tuple[str | None, str | None]:
     """The states after what was said, each with its time of receipt; (None, None) where there is nothing to change.
 
-    The two lanes are not decided in the order of receipt, so that for each state the later word counts. A time from
-    the future is that of a clock which was set back since.
+    The two lanes are not decided in the order of receipt, so that for each state the later word counts; of two words of
+    one millisecond the change: a routine word repeats the state before it, or the state it led to. A time from the
+    future is that of a clock which was set back since.
     """
     if not new.states:
         return None, None
     values: dict[str, float] = json.loads(row.states) if row is not None and row.states else {}
     times: dict[str, int] = json.loads(row.states_ms) if row is not None and row.states_ms else {}
-    for key, (value, at_ms) in new.states.items():
-        if not at_ms < times.get(key, 0) <= now_ms:
+    for key, (value, at_ms, changed) in new.states.items():
+        earlier = at_ms < times.get(key, 0) or (at_ms == times.get(key) and not changed)
+        if not (earlier and times[key] <= now_ms):
             values[key], times[key] = value, at_ms
     return json.dumps(values), json.dumps(times)
 

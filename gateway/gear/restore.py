@@ -39,7 +39,8 @@ def restored(engine: sa.Engine, journal: JournalReader, is_gear: Callable[[str],
             memory.recall({key: float(value) for key, value in json.loads(body or "{}").items()}, online=online)
     decided = {row.lane: row.position for row in cursors}
     lanes = [_beyond(journal, lane, decided.get(lane.value, 0)) for lane in Lane]
-    for observation in heapq.merge(*lanes, key=lambda one: one.received_at_ms):
+    # Of one millisecond the change comes last: a routine word repeats the state before it, or the state it led to.
+    for observation in heapq.merge(*lanes, key=lambda one: (one.received_at_ms, one.lane is Lane.URGENT)):
         if is_gear(observation.device):
             memories.setdefault(observation.device, Memory()).restore(observation)
     return memories

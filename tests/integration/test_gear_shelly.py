@@ -9,6 +9,7 @@ import pytest
 from devices.profiles import PROFILES
 from firmware_sim.gear.base import GearPart
 from firmware_sim.gear.shelly import SimShelly
+from tests.support.eventually import eventually_async
 from tests.support.gear import device
 from tests.support.gear_gateway import gear_gateway, system_ms
 
@@ -44,6 +45,7 @@ async def test_presses_alarms_doors_and_commands(tmp_path: Path) -> None:
             await site.obey("siren", "silence")
             gear.act("shellyplussmoke-1", "unplug")
             await site.events("smoke", "online", "smoke", "smoke_cleared", "offline")
+            await eventually_async(lambda: site.events_of("siren").count("command_result") == 2, 10, "silenced")
         results = [one.data for one in site.observations() if one.event == "command_result"]
         assert all(one["ok"] is True for one in results) and len(results) == 3
 

@@ -97,6 +97,15 @@ def test_of_two_lanes_the_later_word_counts_and_not_the_one_decided_last(engine:
     assert states(engine, "smoke-1")["alarm"] == 1.0
 
 
+def test_of_one_millisecond_the_change_counts(engine: sa.Engine) -> None:
+    note(engine, smoke(START, Lane.URGENT, "smoke_cleared", alarm=0.0))
+    note(engine, smoke(START, alarm=1.0), now_ms=START + 1)
+    assert states(engine, "smoke-1") == {"alarm": 0.0}
+    note(engine, smoke(START + 5, alarm=0.0))
+    note(engine, smoke(START + 5, Lane.URGENT, "smoke", alarm=1.0), now_ms=START + 6)
+    assert states(engine, "smoke-1") == {"alarm": 1.0}
+
+
 def test_after_the_clock_was_set_back_states_follow_again(engine: sa.Engine) -> None:
     note(engine, smoke(START + 3_600_000, alarm=1.0))
     note(engine, smoke(START, alarm=0.0))
