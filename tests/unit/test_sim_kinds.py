@@ -182,6 +182,14 @@ def test_command_that_cannot_be_obeyed_says_why(button: SosButton, command: Comm
     assert button.lamp == "off"
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_kind_obeys_what_it_does_not_know(kind: str) -> None:
+    device = make(kind)
+    device.command(Command(v=1, id="x", command="self_destruct"), DAWN)
+    (answer,) = device.take()[-1:]
+    assert answer.message.data["ok"] is False and "unknown command" in str(answer.message.data["error"])
+
+
 def test_actions_refuse_with_what_is_possible(button: SosButton) -> None:
     with pytest.raises(ActionError, match="cannot 'explode'; it can cancel, fall"):
         button.act("explode", DAWN, {})
