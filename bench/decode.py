@@ -42,12 +42,12 @@ class _Book:
 def figures(seconds: float, say: Callable[[str], None]) -> list[Figures]:
     """A table for messages, and one for lines."""
     messages = Figures(
-        "(d) Decoding by itself: payload → observations, one thread, per message",
+        "(e) Decoding by itself: payload → observations, one thread, per message",
         ("profile", "payload bytes", "µs", "messages per processor second"),
         notes=["payloads: those of docs/devices; native: a press with battery and signal; `python -m bench.decode`"],
     )
     lines = Figures(
-        "(d) Decoding of lines, one thread",
+        "(e) Decoding of lines, one thread",
         ("profile", "baud", "ns per byte", "share of a core at full speed, %"),
         notes=["full speed: a line that never rests"],
     )
