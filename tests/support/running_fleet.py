@@ -51,6 +51,7 @@ class RunningFleet:
     async def _end(self) -> None:
         self._life.cancel()
         await asyncio.gather(self._life, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_default_executor()  # connections that were just being opened
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
