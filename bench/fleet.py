@@ -40,7 +40,7 @@ class Size:
     devices: int = 10_000
     rates: tuple[float, ...] = (1.0, 10.0, 50.0)
     """Of the simulator, one run each."""
-    connect_within_s: float = 180.0
+    connect_within_s: float = 300.0
     settle_s: float = 20.0
     measure_s: float = 60.0
 
