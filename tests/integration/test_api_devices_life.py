@@ -193,7 +193,7 @@ async def test_a_bad_table_names_rows_and_columns_and_a_large_one_is_taken(house
     client = house.client()
     bad = await client.post("/api/v1/devices/import", content="id,kind,place\na,smok,door-1\nb,smoke,door-9\n")
     assert (bad.status_code, bad.json()["code"]) == (409, "table_refused")
-    assert [fault["where"] for fault in bad.json()["fields"]] == ["row 2 kind"]
+    assert [fault["where"] for fault in bad.json()["fields"]] == ["row 2 kind", "row 3 place"]
     rows = "".join(f"smoke-{n},smoke,door-1\n" for n in range(100, 5100))
     assert len(rows) > 65_536
     large = await client.post("/api/v1/devices/import", content="id,kind,place\n" + rows)
