@@ -62,6 +62,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     data: dict[str, str | float | bool] = {}
     waveform: Waveform | None = None
     clock_suspect: bool = False
+    may_have_waited: bool = False
+    """Nothing tells when it was said, and a broker may have kept it for any time: ``observed_at_ms`` is the latest
+    instant at which it can have happened."""
 
     @property
     def late_by_ms(self) -> int:

@@ -121,7 +121,15 @@ def _hearsay(kind: Kind, key: str, value: float, event: str | None = None) -> bo
     return value == 1 and key in kind.states and kind.states[key].on not in (None, event)
 
 
-def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, redelivered: bool) -> Observed:
+def observe(
+    said: Said,
+    memory: Memory,
+    *,
+    received_at_ms: int,
+    retained: bool,
+    redelivered: bool,
+    may_have_waited: bool = False,
+) -> Observed:
     """The observations in ``said``; ``memory`` is brought up to date. Never raises for what was said."""
     kind = KINDS[said.device.kind]
     retained = retained or said.kept
@@ -144,7 +152,7 @@ def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, 
     data = _data(said, out)
     if retained:
         data["retained"] = True
-    builder = _Builder(said, memory, kind, received_at_ms, out)
+    builder = _Builder(said, memory, kind, received_at_ms, out, may_have_waited or retained)
     presence = _presence(said, memory, before)
     if presence is not None:
         builder.add(presence, Lane.ROUTINE, {}, data)
@@ -170,11 +178,14 @@ def observe(said: Said, memory: Memory, *, received_at_ms: int, retained: bool, 
 class _Builder:
     """Makes the observations of one `Said`, each with an id of its own."""
 
-    def __init__(self, said: Said, memory: Memory, kind: Kind, received_at_ms: int, out: Observed) -> None:
+    def __init__(
+        self, said: Said, memory: Memory, kind: Kind, received_at_ms: int, out: Observed, may_have_waited: bool
+    ) -> None:
         self._said, self._memory, self._kind = said, memory, kind
         self._received_at_ms = received_at_ms
         self._observations = out.observations
         self._observed_at_ms, self._suspect = credible_time(said.observed_at_ms, received_at_ms)
+        self._may_have_waited = may_have_waited and (said.observed_at_ms is None or self._suspect)
 
     def add(
         self,
@@ -195,6 +206,7 @@ class _Builder:
             event=event,
             data=dict(data),
             clock_suspect=self._suspect,
+            may_have_waited=self._may_have_waited,
         )
         if waveform is not None:
             observation = msgspec.structs.replace(observation, waveform=self._said.waveform)

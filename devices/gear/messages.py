@@ -51,6 +51,8 @@ class Incoming:
     """The broker had kept it: the state of some time ago, and no news."""
     redelivered: bool = False
     """The broker says that it sent it before (the DUP flag)."""
+    may_have_waited: bool = False
+    """The broker may have had it for any time, for it was received just after the connection was made."""
     content_type: str = ""
 
 

@@ -26,10 +26,11 @@ def belongs(care: Care, observation: Observation) -> bool:
 
     Nothing happens after it was received, so a clock that is ahead is corrected. A clock that is behind cannot be told
     from a message that was long under way: what seems to be from before the work is from before it. What arrives when
-    the work is over belongs to it only by a clock that was right when it began.
+    the work is over belongs to it only by a clock that was right when it began. What a broker may have kept for any
+    time belongs to no work.
     """
     happened_ms = min(observation.observed_at_ms, observation.received_at_ms)
-    if not care.since_ms <= happened_ms < care.until_ms:
+    if observation.may_have_waited or not care.since_ms <= happened_ms < care.until_ms:
         return False
     if observation.received_at_ms < care.until_ms:
         return True

@@ -160,6 +160,7 @@ class GearIntake:
                 received_at_ms=incoming.received_at_ms,
                 retained=incoming.retained,
                 redelivered=incoming.redelivered,
+                may_have_waited=incoming.may_have_waited,
             )
             observations += found.observations
             faults += found.faults

@@ -83,6 +83,7 @@ class MqttBridge:
             received_at_ms=self._clock.now_ms(),
             retained=delivery.retained,
             redelivered=delivery.redelivered,
+            may_have_waited=delivery.may_have_waited,
         )
         with self._lock:
             reading = self._intake.offer(

@@ -37,6 +37,8 @@ class Delivery:
     redelivered: bool = False
     """The broker sent it before and has no acknowledgement (DUP), and it was handed in before, or may have been by an
     earlier process. What was lost on its way to us comes with DUP, too, and is heard for the first time."""
+    may_have_waited: bool = False
+    """The broker may have kept it while nobody was connected."""
 
 
 Offer = Callable[[Delivery, Done], None]
@@ -46,6 +48,8 @@ Ignore = Callable[[str], bool]
 
 STEADY_S = 30.0
 """A connection that lived so long was a good one: the next back-off starts from the beginning."""
+BACKLOG_S = 60.0
+"""What comes so soon after a session was resumed may have waited for it."""
 CUT_OFF_MEANS_TAKEOVER = 2
 MAX_HANDED_IN = 4096
 """Messages of which is remembered that they were handed in."""
@@ -174,6 +178,7 @@ class MqttLane:
         self._handed_in: dict[int, bytes] = {}
         """Message id → a digest of what was handed in under it, the latest last. Also what was acknowledged: the
         acknowledgement may get lost."""
+        self._began = 0.0
         self._connects = self._takeovers = self._received = self._acks = self._redeliveries = 0
         self._refused = self._refused_qos0 = self._late_acks = 0
 
@@ -289,9 +294,9 @@ class MqttLane:
     def _run(self) -> None:
         attempts: Counter[End] = Counter()
         while not self._stopping.is_set():
-            began = time.monotonic()
+            self._began = time.monotonic()
             ending = self._live()
-            steady = time.monotonic() - began >= STEADY_S
+            steady = time.monotonic() - self._began >= STEADY_S
             ending = self._suspect_takeover(ending, steady)
             self._down(ending)
             if ending.kind is End.STOPPED:
@@ -378,9 +383,10 @@ class MqttLane:
             self._redeliveries += bool(message.dup)
             self._last_message_ms = self._clock.now_ms()
             again = self._note_handed_in(message) and bool(message.dup)
+        waited = connection.session_present and time.monotonic() - self._began < BACKLOG_S
         done = partial(self._done, connection, message.mid if message.qos else None, place)
         try:
-            self._offer(Delivery(topic, bytes(message.payload), bool(message.retain), again), done)
+            self._offer(Delivery(topic, bytes(message.payload), bool(message.retain), again, waited), done)
         except Exception:
             # Whatever it was: the message is not stored, and the network thread must live.
             log.exception("handing in a message from %s failed", topic)

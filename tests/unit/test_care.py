@@ -55,6 +55,11 @@ def test_a_press_from_before_that_arrives_during_the_test_is_a_real_one() -> Non
     assert not belongs(TEST, press(SINCE - 60_000, SINCE + 60_000))
 
 
+def test_what_may_have_waited_at_a_broker_is_told() -> None:
+    kept = msgspec.structs.replace(press(SINCE + 60_000), may_have_waited=True)
+    assert not belongs(TEST, kept), "it may have been pressed before the test, while nobody was connected"
+
+
 def test_a_press_of_the_test_that_arrives_after_it_belongs_to_it_by_a_clock_that_was_right() -> None:
     late = press(UNTIL - 60_000, UNTIL + 600_000)
     assert belongs(TEST, late)
