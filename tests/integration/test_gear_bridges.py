@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,23 +57,25 @@ def registry(**options: str) -> CommunityDirectory:
     return CommunityDirectory(Community.model_validate(document))
 
 
+def bridges_at(port: int, journal: Journal, directory: Callable[[], CommunityDirectory]) -> Bridges:
+    address = Address(
+        host="127.0.0.1",
+        port=port,
+        username=None,
+        password=None,
+        client_id="anju-test",
+        tls_ca=None,
+        receive_maximum=20,
+    )
+    return Bridges(GearIntake(journal, Receipts(journal), Notes()), lambda: address, (), directory, SystemClock())
+
+
 async def test_what_is_said_while_a_bridges_options_change_is_heard_once(tmp_path: Path) -> None:
     with mosquitto(tmp_path / "broker") as broker:
         journal = Journal(tmp_path / "journal", JournalSettings(), SystemClock())
         journal.start()
         directory = registry()
-        address = Address(
-            host=broker.host,
-            port=broker.port,
-            username=None,
-            password=None,
-            client_id="anju-test",
-            tls_ca=None,
-            receive_maximum=20,
-        )
-        bridges = Bridges(
-            GearIntake(journal, Receipts(journal), Notes()), lambda: address, (), lambda: directory, SystemClock()
-        )
+        bridges = bridges_at(broker.port, journal, lambda: directory)
         frigate = Device("frigate", broker.port, "", "", MQTTProtocolVersion.MQTTv311, clean=True)
 
         def connected() -> bool:
@@ -98,6 +101,37 @@ async def test_what_is_said_while_a_bridges_options_change_is_heard_once(tmp_pat
             assert [one.bridge for one in bridges.health()] == ["street"]
             await eventually_async(lambda: len(heard()) >= CAMERAS, 15)
             assert heard() == sorted(f"cam-{number}" for number in range(CAMERAS))
+        finally:
+            frigate.stop()
+            await bridges.stop()
+            journal.close()
+
+
+async def test_what_was_said_while_nobody_was_connected_is_marked_as_such(tmp_path: Path) -> None:
+    """A walk test that began meanwhile must not hide it (`gateway.decider.care`)."""
+    with mosquitto(tmp_path / "broker") as broker:
+        journal = Journal(tmp_path / "journal", JournalSettings(), SystemClock())
+        journal.start()
+        directory = registry()
+        frigate = Device("frigate", broker.port, "", "", MQTTProtocolVersion.MQTTv311, clean=True)
+
+        def waited(camera: str) -> list[bool]:
+            entries = journal.read(Lane.ROUTINE, 0, 10_000)
+            found = [entry.observation for entry in entries if entry.observation.device == camera]
+            return [one.may_have_waited for one in found if one.event == "motion"]
+
+        try:
+            bridges = bridges_at(broker.port, journal, lambda: directory)
+            await bridges.follow(directory)
+            await eventually_async(lambda: all(one.lane and one.lane.connected for one in bridges.health()), 10)
+            frigate.publish("frigate/c1/motion", "ON")
+            await eventually_async(lambda: waited("cam-1"), 10)
+            await bridges.stop()
+            frigate.publish("frigate/c2/motion", "ON")
+            bridges = bridges_at(broker.port, journal, lambda: directory)
+            await bridges.follow(directory)
+            await eventually_async(lambda: waited("cam-2"), 10)
+            assert (waited("cam-1"), waited("cam-2")) == ([False], [True])
         finally:
             frigate.stop()
             await bridges.stop()
