@@ -8,7 +8,6 @@ the devices, which keep what nobody acknowledged.
 from __future__ import annotations
 
 import ctypes
-import errno
 import json
 import logging
 import os
@@ -31,7 +30,7 @@ import psutil
 
 from gateway.transports.backoff import Backoff
 from gateway.transports.broker_config import GATEWAY_USER, write_mosquitto, write_nats, write_private
-from gateway.transports.broker_ports import check_port, free_port, who_listens
+from gateway.transports.broker_ports import free_port, port_problem
 from gateway.transports.mqtt_probe import probe
 
 log = logging.getLogger(__name__)
@@ -39,6 +38,8 @@ log = logging.getLogger(__name__)
 READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 10.0
 STEADY_S = 60.0
+PORT_TRIES = 5
+"""A port that was free a moment ago can be another program's when the broker comes to listen on it."""
 SAVE_EVERY_S = 1.0
 CONNECTIONS_MAX = 65_536
 """Mosquitto lets in no more devices than it may have files open, and does not ask for more than it was given: a login
@@ -120,6 +121,7 @@ class ManagedBroker:
     ) -> None:
         self.host = host
         self.port = port
+        self._any_port = False
         self._directory = data_dir.absolute() / "broker"
         self._users = dict(users)
         self._receive_maximum = receive_maximum
@@ -166,10 +168,10 @@ class ManagedBroker:
             )
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._end_orphan()
-        if self.port == 0:
-            self.port = free_port(self.host)
-        else:
-            self._check_port()
+        self._any_port = self.port == 0
+        problem = None if self._any_port else port_problem(self.host, self.port)
+        if problem is not None:
+            raise BrokerError(problem)
         self._stopping = False
         first: list[BrokerError | None] = []
         started = threading.Event()
@@ -204,10 +206,15 @@ class ManagedBroker:
         try:
             while not self._stopping:
                 began = time.monotonic()
+                if self._any_port and not started.is_set():
+                    self.port = free_port(self.host)
                 trouble = self._run_once(report)
                 if self._stopping:
                     return
                 if not started.is_set():
+                    attempt += 1
+                    if attempt < PORT_TRIES and self._port_was_taken():
+                        continue
                     report(BrokerError(f"{self.description} {trouble}"))
                     return
                 self._restarts += 1
@@ -226,6 +233,7 @@ class ManagedBroker:
         """Start it, tell when it is ready, and return what went wrong when it has ended."""
         assert self._found is not None
         self._wake.clear()
+        self._said.clear()
         try:
             self._process = process = self._spawn(self._found)
         except (OSError, psutil.Error) as error:
@@ -248,6 +256,9 @@ class ManagedBroker:
         reader.join(1)
         said = self._said[-1] if self._said else "nothing"
         return f"ended by itself ({_exit_text(process.returncode)}). It last said: {said}"
+
+    def _port_was_taken(self) -> bool:
+        return any("address already in use" in text.lower() for text in self._said)
 
     def _spawn(self, found: FoundBroker) -> subprocess.Popen[bytes]:
         if found.kind is BrokerKind.MOSQUITTO:
@@ -350,20 +361,6 @@ class ManagedBroker:
                 orphan.wait(STOP_WITHIN_S)
         except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
             return
-
-    def _check_port(self) -> None:
-        try:
-            check_port(self.host, self.port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise BrokerError(
-                    f"cannot listen on {self.host}:{self.port} (broker.host, broker.port): {error}"
-                ) from None
-            raise BrokerError(
-                f"port {self.port} on {self.host} is taken by {who_listens(self.port)}: stop that program (for a "
-                "Mosquitto that Debian started: `sudo systemctl disable --now mosquitto`), or set broker.port to "
-                "another port, or set broker.managed: false to use the broker that is there"
-            ) from None
 
 
 def _prepare(parent: int) -> Callable[[], None]:

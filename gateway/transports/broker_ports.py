@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 
@@ -10,16 +11,26 @@ import psutil
 log = logging.getLogger(__name__)
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises OSError (EADDRINUSE, EACCES, EADDRNOTAVAIL …) if nobody could listen there now."""
-    with _socket_for(host) as attempt:
-        # As servers do: connections of an earlier listener that are still winding down are no obstacle.
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        attempt.bind((host, port))
+def port_problem(host: str, port: int) -> str | None:
+    """Why a broker could not listen there now, and what to do; None where it could."""
+    try:
+        with _socket_for(host) as attempt:
+            # As servers do: connections of an earlier listener that are still winding down are no obstacle.
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind((host, port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return f"cannot listen on {host}:{port} (broker.host, broker.port): {error}"
+        return (
+            f"port {port} on {host} is taken by {who_listens(port)}: stop that program (for a Mosquitto that Debian "
+            "started: `sudo systemctl disable --now mosquitto`), or set broker.port to another port, or set "
+            "broker.managed: false to use the broker that is there"
+        )
+    return None
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens on at the moment."""
+    """A port nobody listens on at the moment; a moment later somebody may."""
     with _socket_for(host) as attempt:
         attempt.bind((host, 0))
         return int(attempt.getsockname()[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import resource
@@ -11,6 +13,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -175,6 +178,43 @@ def test_port_of_somebody_else(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match=rf"port {other.port}.*taken by .*mosquitto.*broker\.port"):
         ManagedBroker(tmp_path / "ours", "127.0.0.1", other.port, USERS).start()
     other.stop()
+
+
+@contextlib.contextmanager
+def taken_port() -> Iterator[int]:
+    """Nobody else can listen on it, and nobody answers there."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        yield other.getsockname()[1]
+
+
+@both
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_port_that_another_program_takes_first(
+    tmp_path: Path, kind: BrokerKind, lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the choice of a free port and the broker's start there is time for others. NATS needs two ports."""
+    with taken_port() as taken:
+        choices = itertools.chain([taken] * lost, iter(free_port, None))
+        monkeypatch.setattr("gateway.transports.broker.free_port", lambda host: next(choices))
+        broker = ManagedBroker(tmp_path, "127.0.0.1", 0, USERS, found=find(kind))
+        broker.start()
+        assert broker.port != taken
+        assert probe("127.0.0.1", broker.port, "devices", USERS["devices"]) is None
+        assert broker.health.restarts == 0
+        port = broker.port
+        broker.stop()
+        broker.start()
+        assert broker.port == port, "once chosen, it stays"
+        broker.stop()
+
+
+@both
+def test_no_port_to_be_had(tmp_path: Path, kind: BrokerKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    with taken_port() as taken:
+        monkeypatch.setattr("gateway.transports.broker.free_port", lambda host: taken)
+        with pytest.raises(BrokerError, match=r"(?i)did not start.*address already in use"):
+            ManagedBroker(tmp_path, "127.0.0.1", 0, USERS, found=find(kind)).start()
 
 
 def test_address_that_is_not_ours(tmp_path: Path) -> None:

@@ -13,13 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.eventually import eventually
-
-
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.ports import free_port as free_port
 
 
 def answers(port: int) -> bool:

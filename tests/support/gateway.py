@@ -28,11 +28,12 @@ from gateway.registry.load import load_community
 from gateway.settings import Secrets
 from gateway.state.db import open_database
 from gateway.transports.broker_config import DEVICES_USER, ensure_broker_users
-from tests.support.broker import Mosquitto, free_port
+from tests.support.broker import Mosquitto
 from tests.support.eventually import eventually
 from tests.support.homes import community as small_community
 from tests.support.homes import write_community
 from tests.support.outside import FieldBus, OutsideWorld
+from tests.support.ports import free_port
 from tests.support.radio import Radio
 
 ROOT = Path(__file__).parents[2]

@@ -19,6 +19,7 @@ from gateway.transports.broker import BrokerKind, FoundBroker, ManagedBroker, fi
 from gateway.transports.broker_config import ensure_broker_users
 from gateway.transports.mqtt import Delivery, MqttTransport
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 COMMUNITY = "yuan"
 MOSQUITTO, NATS = BrokerKind.MOSQUITTO, BrokerKind.NATS
@@ -75,7 +76,7 @@ class Site:
         self.broker = ManagedBroker(
             directory,
             "127.0.0.1",
-            0,
+            free_port(),
             self.users,
             receive_maximum=receive_maximum,
             found=find(kind),

@@ -19,8 +19,8 @@ from gateway.outbox.records import Outcome
 from gateway.outbox.worker import OutboxWorker
 from gateway.state import tables
 from gateway.state.db import reading
-from tests.support.broker import free_port
 from tests.support.eventually import eventually_async
+from tests.support.ports import free_port
 
 START_MS = 1_750_000_000_000
 DELIVERED = Report(result=Result.DELIVERED, detail="HTTP 200")

@@ -11,8 +11,8 @@ import httpx
 
 from devices.observation import Lane, Observation, Waveform
 from gateway.settings import StoreSettings
-from tests.support.broker import free_port
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 START_MS = 1_790_000_000_000 // 3_600_000 * 3_600_000
 """A full hour."""
