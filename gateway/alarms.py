@@ -97,6 +97,7 @@ ALARM_TYPES: Mapping[str, AlarmType] = _types(
     _row("device_fault", "设备故障", "device fault", 380, _SOON),
     _row("undecidable", "无法判断的报警", "alarm that could not be judged", 380, _LIKELY),
     _row("low_battery", "电量低", "low battery", 384, _MINOR),
+    _row("alarm_storm", "报警风暴", "alarm storm", None, _SOON),
 )
 
 
@@ -124,6 +125,17 @@ class Evidence(Frozen):
     clock_suspect: bool = False
 
 
+class ConditionValue(Frozen):
+    """One part of a rule's condition, as it stood when the decision was taken."""
+
+    text: str
+    """As it is written in the rule: ``spo2 < 90``."""
+    holds: bool | None
+    """None: not known, because something it needs was not said."""
+    values: str = ""
+    """What it was made of: ``spo2 88``."""
+
+
 class AlarmChange(Frozen):
     """A rule's decision about one subject. Key of the alarm: (rule, subject); it cannot be raised twice."""
 
@@ -148,3 +160,9 @@ class AlarmChange(Frozen):
     explanation: str
     """The condition with its values, as a sentence: ``spo2 88 < 90 in 2 of 3 readings``."""
     evidence: tuple[Evidence, ...] = ()
+    conditions: tuple[ConditionValue, ...] = ()
+    zh: str = ""
+    en: str = ""
+    """The same for people who are told, by the rule's own wording; empty where it has none."""
+    shadow: bool = False
+    """The rule is being tried out: this is counted, and nobody is told."""

@@ -76,10 +76,10 @@ class Walk:
         return f"({decided} if {some} else None if {unknown} else {otherwise})"
 
 
-def function(name: str, parameter: str, body: Sequence[str], names: Mapping[str, object]) -> Callable[[Any], Any]:
-    """A function of one parameter from lines that a walk wrote. It sees ``names`` alone, not even built-ins."""
-    lines = [f"def {name}({parameter}):", *(f" {line}" for line in body)]
+def function(name: str, parameters: str, body: Sequence[str], names: Mapping[str, object]) -> Callable[..., Any]:
+    """A function from lines that a walk wrote. It sees ``names`` alone, not even built-ins."""
+    lines = [f"def {name}({parameters}):", *(f" {line}" for line in body)]
     namespace: dict[str, Any] = {}
     exec(compile("\n".join(lines), f"<{name}>", "exec"), {"__builtins__": {}, **names}, namespace)
-    made: Callable[[Any], Any] = namespace[name]
+    made: Callable[..., Any] = namespace[name]
     return made

@@ -1,18 +1,24 @@
-"""What is wrong with rules, before they are put to work: for the configuration checker."""
+"""What is wrong with rules, before they are put to work: for the configuration checker, the API and the examples."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from devices.kinds import KINDS
-from gateway.rules.document import EventRule, RuleDocument, ThresholdRule
+from gateway.rules.compiled import compile_condition
+from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule, placeholders
+from gateway.rules.env import Env
 from gateway.rules.errors import RuleError
 from gateway.rules.expression import Expression, Metrics, number
+from gateway.rules.index import compile_where
 from gateway.rules.threshold import compile_threshold
+from gateway.rules.trial import run_examples
 
 _COMBINATIONS = 4096
 """So many combinations of values at the limits are tried for a reading that raises and clears at once."""
+_NOWHERE = Env(None, 0, ZoneInfo("UTC"))
 
 
 def check_rules(rules: Sequence[RuleDocument]) -> list[str]:
@@ -27,17 +33,86 @@ def check_rules(rules: Sequence[RuleDocument]) -> list[str]:
 
 
 def rule_problems(rule: RuleDocument) -> list[RuleError]:
-    """Every problem of one rule by itself."""
-    if isinstance(rule, EventRule):
-        return _event_problems(rule)
-    if isinstance(rule, ThresholdRule):
-        try:
+    """Every problem of one rule by itself; a rule that can run is tried on its own examples."""
+    problems: list[RuleError] = []
+    words: set[str] = set()
+    try:
+        compile_where(rule)
+        if isinstance(rule, EventRule):
+            problems += _event_problems(rule)
+            words = set.intersection(*(set(KINDS[kind].metrics) for kind in rule.kinds))
+        elif isinstance(rule, ThresholdRule):
             threshold = compile_threshold(rule)
-        except RuleError as error:
-            return [error]
-        both = _raises_and_clears(rule, threshold.when, threshold.clear)
-        return [] if both is None else [both]
-    return []
+            both = _raises_and_clears(rule, threshold.when, threshold.clear)
+            problems += [] if both is None else [both]
+            words = {*threshold.metrics, *threshold.when.limits}
+        elif isinstance(rule, SilenceRule):
+            words = {"silent"}
+        else:
+            condition = compile_condition(rule)
+            words = {*condition.inputs, *condition.when.limits, *(("score", "score_highest") if rule.score else ())}
+    except RuleError as error:
+        return [*problems, error]
+    problems += _wording_problems(rule, words)
+    return problems or _example_problems(rule)
+
+
+def names_in(rule: RuleDocument) -> tuple[frozenset[str], frozenset[str]]:
+    """The facts and the personal limits that a rule asks for. Raises RuleError."""
+    expressions: list[Expression | None] = [compile_where(rule)]
+    if isinstance(rule, ThresholdRule):
+        threshold = compile_threshold(rule)
+        expressions += [threshold.when, threshold.clear, threshold.ignore]
+    elif isinstance(rule, ConditionRule):
+        condition = compile_condition(rule)
+        expressions += [condition.when, condition.clear, *(row.when for row in condition.score)]
+        for one in condition.inputs.values():
+            expressions += [one.where, one.reading]
+    asked = [one for one in expressions if one is not None]
+    facts = frozenset().union(*(one.facts for one in asked)) if asked else frozenset[str]()
+    limits = frozenset(name for one in asked for name in one.limits)
+    return facts, limits
+
+
+def limit_problem(rule: RuleDocument, name: str, value: float) -> RuleError | None:
+    """What a personal limit does to a rule that asks for it: None where it still makes sense."""
+    try:
+        if isinstance(rule, ThresholdRule):
+            compile_threshold(rule, limits={name: value})
+        elif isinstance(rule, ConditionRule):
+            compile_condition(rule, limits={name: value})
+    except RuleError as error:
+        return error
+    return None
+
+
+def _wording_problems(rule: RuleDocument, words: set[str]) -> list[RuleError]:
+    if rule.say is None:
+        return []
+    return [
+        RuleError(
+            f"there is nothing to put in place of {{{name}}}",
+            expected=f"one of {', '.join(f'{{{word}}}' for word in sorted(words)) or 'no placeholders'}",
+            hint="correct the name",
+            rule=rule.id,
+            key="say",
+        )
+        for name in sorted(placeholders(rule.say) - words)
+    ]
+
+
+def _example_problems(rule: RuleDocument) -> list[RuleError]:
+    return [
+        RuleError(
+            f"example “{outcome.example.name}”: {outcome.problem}",
+            expected="a rule that does what its examples say",
+            hint="correct the rule or the example: `anju rules test FILE` shows the steps",
+            rule=rule.id,
+            key=f"examples.{at}",
+        )
+        for at, outcome in enumerate(run_examples(rule))
+        if outcome.problem
+    ]
 
 
 def _event_problems(rule: EventRule) -> list[RuleError]:
@@ -89,6 +164,6 @@ def _interesting(rule: ThresholdRule, name: str, limits: frozenset[float]) -> li
 
 def _holds(expression: Expression, metrics: Metrics) -> bool:
     try:
-        return expression.evaluate(metrics) is True
+        return expression.evaluate(metrics, _NOWHERE) is True
     except ZeroDivisionError:
         return False

@@ -5,12 +5,12 @@ back-test, and also when the engine was made anew from its saved states anywhere
 
 How it is used::
 
-    engine = Engine(rules, devices, states)     # states: what dirty() gave, as last committed
-    engine.watch(device_ids, now_ms)            # after every change of the registry
-    engine.started(now_ms)                      # once per start of the process: the start-up grace
+    engine = Engine(rules, devices, states, zone)   # states: what dirty() gave, as last committed
+    engine.watch(device_ids, now_ms)                # after every change of the registry
+    engine.started(now_ms)                          # once per start of the process: the start-up grace
     changes = engine.observe(observation, now_ms)
-    changes = engine.tick(now_ms)               # when next_deadline_ms() has come
-    save(engine.dirty())                        # in the transaction of what the changes led to
+    changes = engine.tick(now_ms)                   # when next_deadline_ms() has come
+    save(engine.dirty())                            # in the transaction of what the changes led to
 
 An alarm goes RAISED, then any number of REPEATED, then CLEARED or CANCELLED (or, for a momentary one, `end_momentary`
 when its case is over); after that it can be raised again.
@@ -18,69 +18,77 @@ when its case is over); after that it can be raised again.
 
 from __future__ import annotations
 
-import heapq
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove
-from gateway.rules.document import EventRule, RuleDocument, SilenceRule, ThresholdRule
+from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule
+from gateway.rules.env import Env
 from gateway.rules.event import step_event
-from gateway.rules.forms import DeviceInfo, KnownDevice, Step, change, subject_of
+from gateway.rules.forms import DeviceInfo, KnownDevice, Step, change, subject_of, supervision_s
 from gateway.rules.index import RuleIndex
-from gateway.rules.silence import interval_ms, step_heard, step_silent
+from gateway.rules.ledger import Key, Ledger
+from gateway.rules.silence import step_heard, step_silent
+from gateway.rules.situations import Situations
 from gateway.rules.states import (
-    EMPTY,
-    TRACK,
+    ConditionState,
     EventState,
     SilenceState,
     State,
     ThresholdState,
     Track,
-    decode,
-    encode,
     heard,
-    is_empty,
     is_straggler,
 )
-from gateway.rules.threshold import Threshold, step_threshold
+from gateway.rules.supervision import Devices, Supervision
+from gateway.rules.threshold import idle, step_threshold
+from gateway.rules.trace import Trace
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, str]
-"""(rule, subject); a device's track stands under (``@device``, ``device:<id>``)."""
-Devices = Callable[[str], "DeviceInfo | None"]
+__all__ = ["Devices", "Engine", "Key"]
 
 CLOCK_JITTER_MS = 1000
 """A clock that went back by more was set."""
+DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
 
 class Engine:
     """All enabled rules with what they remember."""
 
-    def __init__(self, rules: Sequence[RuleDocument], devices: Devices, states: Mapping[Key, str]) -> None:
-        """Raises RuleError for a rule that cannot be compiled, ValueError for a state that cannot be read."""
+    def __init__(
+        self,
+        rules: Sequence[RuleDocument],
+        devices: Devices,
+        states: Mapping[Key, str],
+        zone: ZoneInfo = DEFAULT_ZONE,
+        *,
+        trace: Trace | None = None,
+    ) -> None:
+        """``zone``: of hours, days and the calendar. ``trace``: told of every step, to explain it.
+
+        Raises RuleError for a rule that cannot be compiled, ValueError for a state that cannot be read.
+        """
         self._devices = devices
-        self._states: dict[Key, State] = {}
-        self._tracks: dict[str, Track] = {}
-        self._dirty: set[Key] = set()
-        self._deadlines: list[tuple[int, str, str]] = []
-        """Heap of (due, device, rule). Lazy: when due, the device may have been heard and gets its real deadline."""
-        self._grace_from_ms: int | None = None
+        self._zone = zone
+        self._trace = trace
+        self._ledger = Ledger(states)
+        self._supervision = Supervision(self._ledger, devices, zone)
+        self._situations = Situations(self._ledger, devices, zone)
         self._watched: frozenset[str] | None = None
-        """Who is supervised; None for everybody, until `watch` says."""
         self._now_ms = 0
         self._ended: list[tuple[Key, State, str]] = []
         """What ended outside of an observation, and why; told by the next tick."""
         self.skipped: Counter[tuple[str, str]] = Counter()
         """What was not considered, by rule and reason (``duplicate``, ``overtaken``, ``ignored``, ``failed`` …)."""
-        for key, body in states.items():
-            self._load(key, body)
         self._index = RuleIndex(rules)
+        self._work()
         self._adopt()
 
     # -- what it is told
@@ -89,33 +97,49 @@ class Engine:
         """What one observation changes. Touches only the rules that its event or its metrics can concern."""
         self._clock(now_ms)
         device: DeviceInfo = self._devices(observation.device) or KnownDevice(observation.device, observation.kind)
-        before = self._tracks.get(device.id)
+        before = self._ledger.tracks.get(device.id)
+        straggler = is_straggler(before, observation)
         changes: list[AlarmChange] = []
         if observation.event is not None:
             for event_rule in self._index.by_event.get((observation.kind, observation.event), ()):
-                event_key = (event_rule.id, subject_of(event_rule, device))
-                event_state = self._event_state(event_key)
-                changes += self._take(
-                    event_key,
-                    event_state,
-                    partial(step_event, event_rule, event_state, observation, device, now_ms),
-                )
-        if observation.metrics:
-            straggler = is_straggler(before, observation)
-            for threshold in self._index.thresholds(observation):
-                key = (threshold.rule.id, subject_of(threshold.rule, device))
-                state = self._threshold_state(key, threshold)
-                changes += self._take(
-                    key,
-                    state,
-                    partial(step_threshold, threshold, state, observation, device, now_ms, straggler=straggler),
-                )
+                if self._index.applies(event_rule, device):
+                    key = (event_rule.id, subject_of(event_rule, device))
+                    state = self._ledger.event(key)
+                    step = partial(step_event, event_rule, state, observation, device, now_ms, self._zone)
+                    changes += self._take(key, state, step, observation)
+        if observation.metrics or observation.kind in self._index.look_at_events:
+            changes += self._thresholds(observation, device, now_ms, straggler)
+        if self._situations.concerns(observation.kind):
+            for condition_key, condition_state, take in self._situations.heard(observation, device, now_ms):
+                changes += self._take(condition_key, condition_state, take, observation)
         if observation.event != "offline":  # a last will is the broker's word, not the device's
-            changes += self._heard(observation, device, before, now_ms)
+            changes += self._heard(observation, device, before, now_ms, straggler)
+        return changes
+
+    def _thresholds(
+        self, observation: Observation, device: DeviceInfo, now_ms: int, straggler: bool
+    ) -> list[AlarmChange]:
+        changes: list[AlarmChange] = []
+        engaged = self._ledger.engaged(device.id)
+        env = Env(device, observation.observed_at_ms, self._zone, observation)
+        for threshold in self._index.thresholds(observation):
+            if not self._index.applies(threshold.rule, device):
+                continue
+            if threshold.rule.id not in engaged and self._trace is None and idle(threshold, observation.metrics, env):
+                continue
+            key = (threshold.rule.id, subject_of(threshold.rule, device))
+            state = self._ledger.threshold(key, threshold.condition)
+            changes += self._take(
+                key,
+                state,
+                partial(step_threshold, threshold, state, observation, device, now_ms, env, straggler=straggler),
+                observation,
+            )
         return changes
 
     def tick(self, now_ms: int, *, read_until_ms: int | None = None, limit: int | None = None) -> list[AlarmChange]:
-        """What the passing of time changes: silence. Also tells what ended with a change of rules or registry.
+        """What the passing of time changes: silence, and what conditions wait for. Also tells what ended with a change
+        of rules or registry.
 
         ``read_until_ms``: while observations wait to be read, the time of receipt up to which all have been; a device
         whose word is still waiting is not silent. Without it, everything received until now has been read.
@@ -127,42 +151,28 @@ class Engine:
         ended, self._ended = self._ended[:limit], self._ended[len(self._ended[:limit]) :]
         changes = [self._told_ended(*each, now_ms) for each in ended]
         horizon_ms = now_ms if read_until_ms is None else min(now_ms, read_until_ms)
-        silent: list[tuple[int, str, str]] = []
-        while self._deadlines and self._deadlines[0][0] <= horizon_ms and (limit is None or len(silent) < limit):
-            _, device_id, rule_id = heapq.heappop(self._deadlines)
-            due = self._real_deadline(rule_id, device_id)
-            if due is not None and due > horizon_ms:
-                heapq.heappush(self._deadlines, (due, device_id, rule_id))
-            elif due is not None:
-                silent.append((due, device_id, rule_id))
-        for _, device_id, rule_id in sorted(silent):  # the heap's order depends on its past; this one does not
-            rule, device, track = self._index.silence[rule_id], self._devices(device_id), self._tracks[device_id]
-            assert device is not None  # _real_deadline has seen it
+        for device_id, rule in self._supervision.overdue(horizon_ms, limit):
+            device, track = self._devices(device_id), self._ledger.tracks[device_id]
+            assert device is not None  # its deadline has just been worked out
             key = (rule.id, subject_of(rule, device))
-            state = self._silence_state(key)
+            state = self._ledger.silence(key)
             changes += self._take(key, state, partial(step_silent, rule, state, track, device, now_ms))
+        looked = 0
+        while (limit is None or looked < limit) and (due := self._situations.due(horizon_ms, now_ms)) is not None:
+            changes += self._take(*due)
+            looked += 1
         return changes
 
     def next_deadline_ms(self) -> int | None:
         """When `tick` has something to do; None when nothing is supervised."""
         if self._ended:
             return self._now_ms
-        while self._deadlines:
-            due, device_id, rule_id = self._deadlines[0]
-            real = self._real_deadline(rule_id, device_id)
-            if real is None:
-                heapq.heappop(self._deadlines)
-            elif real <= due:
-                return due
-            else:
-                heapq.heapreplace(self._deadlines, (real, device_id, rule_id))
-        return None
+        found = [at for at in (self._supervision.next_ms(), self._situations.next_ms()) if at is not None]
+        return min(found, default=None)
 
     def dirty(self) -> dict[Key, str]:
         """States changed since the last call, as bodies to save. ``{}`` is a state with nothing to remember."""
-        changed = {key: self._body(key) for key in self._dirty}
-        self._dirty.clear()
-        return changed
+        return self._ledger.dirty()
 
     def started(self, now_ms: int) -> None:
         """The gateway begins to listen: once per start, and again after the wall clock was set forward.
@@ -170,11 +180,11 @@ class Engine:
         The time since anybody was last heard does not count as a device's silence, and for ``startup_grace_s``
         nobody is silent.
         """
-        counted = (track.counted_from_ms for track in self._tracks.values() if track.heard_at_ms)
+        counted = (track.counted_from_ms for track in self._ledger.tracks.values() if track.heard_at_ms)
         self._shift(now_ms - max(counted, default=now_ms), now_ms)
         self._now_ms = now_ms
-        self._grace_from_ms = now_ms
-        self._schedule()
+        self._supervision.grace_from_ms = self._situations.grace_from_ms = now_ms
+        self._supervision.schedule()
 
     def watch(self, device_ids: Iterable[str], now_ms: int) -> None:
         """These devices are supervised, also if they are never heard; call it after every change of the registry.
@@ -182,34 +192,34 @@ class Engine:
         What was remembered of other devices is forgotten; a condition that only a device held which is gone, was
         replaced, or serves somebody else now, ends.
         """
-        known = self._watched = frozenset(device_ids)
-        for gone in self._tracks.keys() - known:
-            del self._tracks[gone]
-            self._dirty.add(_track_key(gone))
+        known = self._watched = self._supervision.watched = frozenset(device_ids)
+        self._index.forget_facts()
+        for gone in self._ledger.tracks.keys() - known:
+            self._ledger.pop_track(gone)
         replaced = frozenset(device_id for device_id in known if self._follow(device_id, now_ms))
         self._now_ms = max(self._now_ms, now_ms)
-        for key in list(self._states):
+        for key in list(self._ledger.states):
             self._release_strangers(key, known - replaced, replaced)
-        self._schedule()
+        self._supervision.schedule()
+        self._situations.settle(known, self._now_ms)
 
     def _follow(self, device_id: str, now_ms: int) -> bool:
         """Keep a track of whoever does the work. True when that is other hardware than before."""
-        device, track = self._devices(device_id), self._tracks.get(device_id)
+        device, track = self._devices(device_id), self._ledger.tracks.get(device_id)
         hardware = "" if device is None else device.hardware
         if track is not None and track.hardware == hardware:
             return False
         if track is None or track.hardware:
-            self._tracks[device_id] = Track(counted_from_ms=now_ms, hardware=hardware)
+            self._ledger.put_track(device_id, Track(counted_from_ms=now_ms, hardware=hardware))
         else:
-            self._tracks[device_id] = msgspec.structs.replace(track, hardware=hardware)
-        self._dirty.add(_track_key(device_id))
+            self._ledger.put_track(device_id, msgspec.structs.replace(track, hardware=hardware))
         return track is not None and track.hardware != ""
 
     def held_by(self, device_id: str, why: str, now_ms: int) -> list[AlarmChange]:
         """The alarms that this device holds, each as if raised now: of some of them nobody may have been told."""
         return [
             change(AlarmMove.RAISED, *key, state.raised, why, device=device_id, now_ms=now_ms, observed_at_ms=now_ms)
-            for key, state in sorted(self._states.items())
+            for key, state in sorted(self._ledger.states.items())
             if state.raised is not None and device_id in state.holders
         ]
 
@@ -217,11 +227,20 @@ class Engine:
         """A rule in force."""
         return self._index.rules.get(rule)
 
+    @property
+    def rules(self) -> Mapping[str, RuleDocument]:
+        """All rules in force."""
+        return self._index.rules
+
     def end_momentary(self, rule: str, subject: str) -> None:
         """The case of a momentary alarm is over: the next event raises it again. Does nothing to conditions."""
-        state = self._states.get((rule, subject))
-        if isinstance(state, EventState) and state.raised is not None and state.raised.momentary:
-            self._put((rule, subject), EventState(recent=state.recent))
+        state = self._ledger.states.get((rule, subject))
+        if state is None or state.raised is None or not state.raised.momentary:
+            return
+        if isinstance(state, EventState):
+            self._ledger.put((rule, subject), EventState(recent=state.recent))
+        elif isinstance(state, ConditionState):
+            self._ledger.put((rule, subject), msgspec.structs.replace(state, raised=None, holders=()))
 
     def replace(self, rules: Sequence[RuleDocument], now_ms: int) -> None:
         """Work by other rules from now on. Raises RuleError, and then nothing has changed.
@@ -231,34 +250,41 @@ class Engine:
         """
         self._index = RuleIndex(rules)
         self._now_ms = max(self._now_ms, now_ms)
+        self._work()
         self._adopt()
-        self._schedule()
+        self._supervision.schedule()
+        if self._watched is not None:
+            self._situations.settle(self._watched, self._now_ms)
+
+    def _work(self) -> None:
+        index = self._index
+        self._supervision.work_by(index.silence, index.silence_by_kind, index.applies)
+        self._situations.work_by(index.conditions, index.condition_applies)
 
     # -- rules
 
     def _adopt(self) -> None:
         """States of rules that are gone, or that are of another form now, end here."""
-        for key in list(self._states):
-            state, rule = self._states[key], self._index.rules.get(key[0])
-            fits = (
-                (isinstance(rule, EventRule) and isinstance(state, EventState))
-                or (isinstance(rule, ThresholdRule) and isinstance(state, ThresholdState))
-                or (isinstance(rule, SilenceRule) and isinstance(state, SilenceState))
-            )
-            if not fits:
+        for key in list(self._ledger.states):
+            state, rule = self._ledger.states[key], self._index.rules.get(key[0])
+            if rule is None or not isinstance(state, _STATE_OF[type(rule)]):
                 self._end(key, f"rule {key[0]} is no longer in force")
-            else:
-                self._release_strangers(key, None)
+                continue
+            if state.raised is not None and state.raised.shadow != rule.shadow:
+                # What was tried out is raised anew, and told; what is only tried out from now on is over.
+                self._end(key, f"rule {key[0]} is {'only tried out' if rule.shadow else 'in force'} from now on")
+                continue
+            self._release_strangers(key, None)
 
     def _release_strangers(
         self, key: Key, known: frozenset[str] | None, replaced: frozenset[str] = frozenset()
     ) -> None:
         """Let go of the alarm for devices that are gone (where ``known`` is given) or are no longer the rule's."""
-        rule, state = self._index.rules.get(key[0]), self._states[key]
+        rule, state = self._index.rules.get(key[0]), self._ledger.states[key]
         if isinstance(state, ThresholdState) and known is not None and not known.issuperset(state.windows):
             windows = {device: window for device, window in state.windows.items() if device in known}
             state = msgspec.structs.replace(state, windows=windows)
-            self._put(key, state)
+            self._ledger.put(key, state)
         if rule is None or state.raised is None or state.raised.momentary:
             return
         holders = tuple(holder for holder in state.holders if self._still_holds(rule, key[1], holder, known))
@@ -266,17 +292,19 @@ class Engine:
             gone = "was replaced" if replaced & frozenset(state.holders) else "is no longer registered here"
             self._end(key, f"the device {gone}")
         elif holders != state.holders:
-            self._put(key, msgspec.structs.replace(state, holders=holders))
+            self._ledger.put(key, msgspec.structs.replace(state, holders=holders))
 
     def _still_holds(self, rule: RuleDocument, subject: str, holder: str, known: frozenset[str] | None) -> bool:
         device = self._devices(holder)
         if known is not None and holder not in known:
             return False
-        return device is None or (device.kind in rule.kinds and subject_of(rule, device) == subject)
+        if device is None:
+            return True
+        fits = isinstance(rule, ConditionRule) or device.kind in rule.kinds
+        return fits and subject_of(rule, device) == subject and self._index.applies(rule, device)
 
     def _end(self, key: Key, why: str) -> None:
-        state = self._states.pop(key)
-        self._dirty.add(key)
+        state = self._ledger.pop(key)
         if state.raised is not None:
             self._ended.append((key, state, why))
 
@@ -286,46 +314,9 @@ class Engine:
         holder = state.holders[0] if state.holders else None
         return change(AlarmMove.CLEARED, *key, state.raised, why, device=holder, now_ms=now_ms, observed_at_ms=now_ms)
 
-    # -- states
-
-    def _load(self, key: Key, body: str) -> None:
-        try:
-            state = decode(body)
-        except ValueError as error:
-            raise ValueError(
-                f"the saved state of rule {key[0]} about {key[1]} cannot be read ({error}); "
-                "it was written by another version: run that one, or delete the row"
-            ) from error
-        if isinstance(state, Track):
-            self._tracks[key[1].removeprefix("device:")] = state
-        elif state is not None:
-            self._states[key] = state
-
-    def _body(self, key: Key) -> str:
-        state: State | Track | None
-        state = self._tracks.get(key[1].removeprefix("device:")) if key[0] == TRACK else self._states.get(key)
-        return EMPTY if state is None else encode(state)
-
-    def _put(self, key: Key, state: State) -> None:
-        if is_empty(state):
-            self._states.pop(key, None)
-        else:
-            self._states[key] = state
-        self._dirty.add(key)
-
-    def _event_state(self, key: Key) -> EventState:
-        state = self._states.get(key)
-        return state if isinstance(state, EventState) else EventState()
-
-    def _threshold_state(self, key: Key, threshold: Threshold) -> ThresholdState:
-        state = self._states.get(key)
-        return state if isinstance(state, ThresholdState) else ThresholdState(condition=threshold.condition)
-
-    def _silence_state(self, key: Key) -> SilenceState:
-        state = self._states.get(key)
-        return state if isinstance(state, SilenceState) else SilenceState()
-
-    def _take(self, key: Key, before: State, step: Callable[[], Step]) -> tuple[AlarmChange, ...]:
+    def _take(
+        self, key: Key, before: State, step: Callable[[], Step], observation: Observation | None = None
+    ) -> tuple[AlarmChange, ...]:
         """Take one step of one rule. A rule that fails is counted and logged; the other rules still decide."""
         try:
             state, changes, notes = step()
@@ -335,86 +326,64 @@ class Engine:
             return ()
         for note in notes:
             self.skipped[key[0], note] += 1
+        if self._trace is not None:
+            self._trace(key, observation, before, state, changes, notes)
         if state is not before:
-            self._put(key, state)
+            self._ledger.put(key, state)
+            if isinstance(state, ConditionState):
+                self._situations.saved(key, state)
         return changes
 
     # -- silence
 
     def _heard(
-        self, observation: Observation, device: DeviceInfo, before: Track | None, now_ms: int
+        self, observation: Observation, device: DeviceInfo, before: Track | None, now_ms: int, straggler: bool
     ) -> list[AlarmChange]:
-        after = heard(before, observation, now_ms)
-        self._tracks[device.id] = after
-        self._dirty.add(_track_key(device.id))
+        after = heard(before, observation, now_ms, straggler)
+        self._ledger.put_track(device.id, after)
         changes: list[AlarmChange] = []
+        if before is not None and after.heard_at_ms - before.counted_from_ms > supervision_s(device) * 1000:
+            self._situations.returned(device, after.heard_at_ms)
         for rule in self._index.silence_by_kind.get(device.kind, ()):
             key = (rule.id, subject_of(rule, device))
-            state = self._states.get(key)
-            due = self._due_ms(rule, device, after)
+            state = self._ledger.states.get(key)
             if isinstance(state, SilenceState) and device.id in state.holders:
+                due = self._supervision.due_ms(rule, device, after)
                 if due <= now_ms:
                     continue  # read late from the journal, and it has been silent again for too long since
-                changes += self._take(key, state, partial(step_heard, rule, state, before, after, device, now_ms))
-                heapq.heappush(self._deadlines, (due, device.id, rule.id))
-            elif before is None:
-                heapq.heappush(self._deadlines, (due, device.id, rule.id))
+                changes += self._take(
+                    key, state, partial(step_heard, rule, state, before, after, device, now_ms), observation
+                )
+                self._supervision.expect(device.id, rule.id, due)
+                if self._supervision.carries(device.id):
+                    self._supervision.carrier_is_back(device.id, after.heard_at_ms)
+            elif before is None and self._index.applies(rule, device):
+                self._supervision.expect(device.id, rule.id, self._supervision.due_ms(rule, device, after))
         return changes
-
-    def _is_silent(self, rule: SilenceRule, device: DeviceInfo) -> bool:
-        state = self._states.get((rule.id, subject_of(rule, device)))
-        return state is not None and device.id in state.holders
-
-    def _due_ms(self, rule: SilenceRule, device: DeviceInfo, track: Track) -> int:
-        due = track.counted_from_ms + interval_ms(rule, device)
-        if self._grace_from_ms is None:
-            return due
-        return max(due, self._grace_from_ms + rule.startup_grace_s * 1000)
-
-    def _real_deadline(self, rule_id: str, device_id: str) -> int | None:
-        """When this device is silent by this rule; None where it is not supervised, or is silent already."""
-        rule, device, track = self._index.silence.get(rule_id), self._devices(device_id), self._tracks.get(device_id)
-        if rule is None or device is None or track is None or self._is_silent(rule, device):
-            return None
-        return self._due_ms(rule, device, track) if self._watched is None or device_id in self._watched else None
-
-    def _schedule(self) -> None:
-        """Work the deadlines out afresh: O(devices), and only when rules, registry or clock were changed."""
-        entries = []
-        for device_id, track in self._tracks.items():
-            device = self._devices(device_id)
-            if device is None:
-                continue
-            for rule in self._index.silence_by_kind.get(device.kind, ()):
-                if not self._is_silent(rule, device):
-                    entries.append((self._due_ms(rule, device, track), device_id, rule.id))
-        heapq.heapify(entries)
-        self._deadlines = entries
 
     def _clock(self, now_ms: int) -> None:
         """A clock that was set back must not put off a silence: everything moves back with it."""
         if now_ms < self._now_ms - CLOCK_JITTER_MS:
             log.warning("the clock was set back by %d s", (self._now_ms - now_ms) // 1000)
-            if self._grace_from_ms is not None:
-                self._grace_from_ms += now_ms - self._now_ms
-            self._shift(now_ms - self._now_ms, now_ms)
+            by_ms = now_ms - self._now_ms
+            if self._supervision.grace_from_ms is not None:
+                self._supervision.grace_from_ms += by_ms
+                self._situations.grace_from_ms = self._supervision.grace_from_ms
+            self._shift(by_ms, now_ms)
             self._now_ms = now_ms
-            self._schedule()
+            self._supervision.schedule()
         elif now_ms > self._now_ms:
             self._now_ms = now_ms
 
     def _shift(self, by_ms: int, now_ms: int) -> None:
-        """Count every device's silence from ``by_ms`` later (or earlier), but not from the future."""
-        if by_ms == 0:
-            return
-        for device_id, track in self._tracks.items():
-            self._tracks[device_id] = msgspec.structs.replace(
-                track,
-                counted_from_ms=min(track.counted_from_ms + by_ms, now_ms),
-                heard_at_ms=min(track.heard_at_ms, now_ms),
-            )
-            self._dirty.add(_track_key(device_id))
+        if by_ms:
+            self._supervision.shift(by_ms, now_ms)
+            self._situations.shift(by_ms, now_ms)
 
 
-def _track_key(device_id: str) -> Key:
-    return TRACK, f"device:{device_id}"
+_STATE_OF: Mapping[type[RuleDocument], type[State]] = {
+    EventRule: EventState,
+    ThresholdRule: ThresholdState,
+    SilenceRule: SilenceState,
+    ConditionRule: ConditionState,
+}

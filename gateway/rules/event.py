@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from devices.kinds import KINDS
 from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove, Evidence
 from gateway.rules.document import EventRule
 from gateway.rules.forms import DeviceInfo, Step, change, raised_by, subject_of
+from gateway.rules.say import as_value, said
+from gateway.rules.schedule import in_force
 from gateway.rules.states import EventState, Raised, provably_before
 
 _REMEMBERED = 16
 """Message ids kept per subject: a resend comes within a few messages, older ones are known to the journal."""
 
 
-def step_event(rule: EventRule, state: EventState, observation: Observation, device: DeviceInfo, now_ms: int) -> Step:
+def step_event(
+    rule: EventRule, state: EventState, observation: Observation, device: DeviceInfo, now_ms: int, zone: ZoneInfo
+) -> Step:
     """What ``observation`` (one of the rule's events) does to the alarm about its subject.
 
     - An event raises; the same again while raised repeats (a second press is a second cry for help).
@@ -30,6 +36,10 @@ def step_event(rule: EventRule, state: EventState, observation: Observation, dev
     overtaken = any(provably_before(message_id, seen) for seen, ended in state.recent if ended != ends)
     if ends:
         return _end(rule, state, observation, device, now_ms, recent, overtaken)
+    if not in_force(rule.hours, rule.days, observation.observed_at_ms, zone):
+        return Step(state, notes=("outside_hours",))
+    if state.raised is None and state.ended_ms and observation.observed_at_ms < state.ended_ms + rule.rest_s * 1000:
+        return Step(state, notes=("resting",))
 
     raised = state.raised or raised_by(rule, device)
     move = AlarmMove.RAISED if state.raised is None else AlarmMove.REPEATED
@@ -39,7 +49,7 @@ def step_event(rule: EventRule, state: EventState, observation: Observation, dev
     if overtaken and state.raised is None:
         end = AlarmMove.CLEARED if rule.clear_events else AlarmMove.CANCELLED
         changes.append(_told(end, rule, raised, observation, device, now_ms, "; its end was heard before it"))
-        return Step(EventState(recent=recent), tuple(changes))
+        return Step(EventState(recent=recent, ended_ms=_ended(rule, observation)), tuple(changes))
     return Step(EventState(raised=raised, holders=holders, recent=recent), tuple(changes))
 
 
@@ -52,7 +62,7 @@ def _end(
     recent: tuple[tuple[str, bool], ...],
     overtaken: bool,
 ) -> Step:
-    kept = EventState(raised=state.raised, holders=state.holders, recent=recent)
+    kept = EventState(raised=state.raised, holders=state.holders, recent=recent, ended_ms=state.ended_ms)
     if state.raised is None:
         return Step(kept, notes=("nothing_to_end",))
     if overtaken:
@@ -68,7 +78,11 @@ def _end(
         return Step(EventState(raised=state.raised, holders=left, recent=recent), notes=("others_still_hold",))
     move = AlarmMove.CANCELLED if cancels else AlarmMove.CLEARED
     told = _told(move, rule, state.raised, observation, device, now_ms)
-    return Step(EventState(recent=recent), (told,))
+    return Step(EventState(recent=recent, ended_ms=_ended(rule, observation)), (told,))
+
+
+def _ended(rule: EventRule, observation: Observation) -> int:
+    return observation.observed_at_ms if rule.rest_s else 0
 
 
 def _told(
@@ -101,4 +115,7 @@ def _told(
         now_ms=now_ms,
         observed_at_ms=observation.observed_at_ms,
         evidence=(evidence,),
+        words=said(rule, {key: as_value(value) for key, value in observation.metrics.items()})
+        if move in (AlarmMove.RAISED, AlarmMove.REPEATED)
+        else ("", ""),
     )

@@ -1,27 +1,42 @@
-"""The language of conditions over metrics: the metric scope of `devices.expression`, compiled to a code object.
+"""The language of conditions, compiled to code objects: what `docs/expressions.md` describes for rules.
 
-Numbers, metric names, comparisons (chained too), ``and or not``, ``+ - * /`` and the functions ``min max abs has``.
-Everything else is refused when the rule is loaded, with a `RuleError` that says where, what was expected and what to
-do. What may be compared with what is checked against the metric tables of the rule's kinds, so that a condition which
-can never hold (``spo2 > 100``) is an error and not a rule that sleeps for ever.
+Everything that is not part of the language is refused when the rule is loaded, with a `RuleError` that says where, what
+was expected and what to do. What may be compared with what is checked against the metric tables of the rule's kinds, so
+that a condition which can never hold (``spo2 > 100``) is an error and not a rule that sleeps for ever.
 
-**A metric that a reading does not carry is unknown**, and conditions follow three-valued logic: ``systolic > 180 or
-diastolic > 120`` holds for a systolic of 190 alone, and says nothing for a systolic of 120 alone.
+**What is not there is unknown**, and conditions follow three-valued logic: ``systolic > 180 or diastolic > 120`` holds
+for a systolic of 190 alone, and says nothing for a systolic of 120 alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from devices.expression.core import function
 from devices.expression.errors import ExpressionError
-from devices.expression.reading import read
+from devices.expression.reading import Source, read
 from devices.kinds import KINDS
+from gateway.alarms import ConditionValue
 from gateway.rules.errors import RuleError
-from gateway.rules.translate import DIALECT, Metrics, Range, Translator, Truth, function_of, number
+from gateway.rules.scopes import FactScope, InputScope, ReadingScope, Scope
+from gateway.rules.translate import (
+    DIALECT,
+    NAMES,
+    Atom,
+    Condition,
+    Metrics,
+    Range,
+    Values,
+    number,
+    truth_of,
+)
 
-__all__ = ["Expression", "Metrics", "RuleError", "compile_expression", "number"]
+__all__ = ["Expression", "InputExpression", "Metrics", "RuleError", "compile_expression", "number"]
+
+_NO_METRICS: Metrics = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +47,172 @@ class Expression:
     metrics: frozenset[str]
     """Every metric it names. A reading without any of them cannot concern it."""
     literals: frozenset[float]
-    evaluate: Truth
-    """True, False, or None where a missing metric leaves it open. Raises ZeroDivisionError and nothing else."""
-    explain: Callable[[Metrics], str]
-    """What makes it true, with values: ``spo2 88 < 90``. For metrics for which it holds."""
+    facts: frozenset[str]
+    """Every fact it asks for, as ``place.level``."""
+    limits: Mapping[str, float]
+    """Every personal limit it asks for, with its default."""
+    calendar: bool
+    """Whether it asks for the time of day, or the day."""
+    evaluate: Callable[..., bool | None]
+    """``evaluate(metrics, env)``: True, False, or None where something unknown leaves it open. Raises ZeroDivisionError
+    and nothing else. ``env`` (see `gateway.rules.env`) may be left out where nothing but metrics is asked for."""
+    _condition: Condition
+    _values: Callable[..., dict[str, Any]]
+
+    def explain(self, metrics: Metrics, env: object = None) -> str:
+        """What makes it true, with values: ``spo2 88 < 90``. For values for which it holds."""
+        return self._condition.explain(self._values(metrics, env))
+
+    def parts(self, metrics: Metrics, env: object = None) -> tuple[ConditionValue, ...]:
+        """Every smallest part, whether it holds, and with which values."""
+        return self.parts_of(self.values(metrics, env))
+
+    def values(self, metrics: Metrics, env: object = None) -> Values:
+        """What its atoms are: for `explain_values` and `parts_of`."""
+        return self._values(metrics, env)
+
+    def explain_values(self, values: Values) -> str:
+        return self._condition.explain(values)
+
+    def parts_of(self, values: Values) -> tuple[ConditionValue, ...]:
+        return tuple(
+            ConditionValue(text=leaf.text, holds=truth_of(leaf.code, values), values=leaf.render(values))
+            for leaf in self._condition.leaves
+        )
 
 
-def compile_expression(text: str, kinds: Sequence[str]) -> Expression:
-    """Compile ``text`` for readings of ``kinds``. Raises RuleError."""
-    return _compile(text, tuple(kinds))
+@dataclass(frozen=True, slots=True)
+class InputExpression(Expression):
+    """A compiled condition over the inputs of a rule."""
+
+    windows: frozenset[tuple[str, str, int]]
+    pairs: frozenset[tuple[str, str, str]]
+    waits: bool
 
 
-@lru_cache(maxsize=1024)  # an engine is made anew at every change of the registry
-def _compile(text: str, kinds: tuple[str, ...]) -> Expression:
-    try:
-        source = read(text, DIALECT)
-        translator = Translator(source, _ranges(kinds), " and ".join(kinds))
-        condition = translator.condition(source.tree, depth=1)
-    except ExpressionError as error:
-        raise RuleError(error.problem, expected=error.expected, hint=error.hint, position=error.position) from None
-    if not condition.metrics:
+def compile_expression(
+    text: str, kinds: Sequence[str], *, limits: Mapping[str, float] | None = None, facts_only: bool = False
+) -> Expression:
+    """Compile ``text`` for readings of ``kinds``. Raises RuleError.
+
+    ``limits``: check it with these in place of its personal limits. ``facts_only``: for ``where``.
+    """
+    return _compile(text, tuple(kinds), None if limits is None else tuple(sorted(limits.items())), facts_only)
+
+
+@lru_cache(maxsize=4096)  # an engine is made anew at every change of the registry
+def _compile(
+    text: str, kinds: tuple[str, ...], limits: tuple[tuple[str, float], ...] | None, facts_only: bool
+) -> Expression:
+    given = None if limits is None else dict(limits)
+
+    def scope(source: Source, trying: Mapping[str, float] | None) -> Scope:
+        if facts_only:
+            return FactScope(source, limits=trying)
+        return ReadingScope(source, ranges_of(kinds), " and ".join(kinds), limits=trying)
+
+    made, condition = _walk(text, scope, given)
+    metrics = frozenset(made.metrics) if isinstance(made, ReadingScope) else frozenset[str]()
+    if not condition.atoms:
         raise RuleError(
             "the expression names no metric", expected="a condition over metrics", hint="for example: spo2 < 90"
         )
-    return Expression(
-        text=source.text,
-        metrics=condition.metrics,
-        literals=frozenset(translator.literals),
-        evaluate=function_of(condition),
-        explain=condition.explain,
+    return Expression(**_parts(made, condition), metrics=metrics)
+
+
+def compile_inputs(
+    text: str,
+    values: Mapping[str, Range],
+    occurrences: Sequence[str],
+    *,
+    scored: bool = False,
+    device_facts: bool = False,
+    limits: Mapping[str, float] | None = None,
+) -> InputExpression:
+    """Compile ``text`` over the inputs of a condition. Raises RuleError."""
+
+    def scope(source: Source, trying: Mapping[str, float] | None) -> Scope:
+        return InputScope(source, values, occurrences, scored=scored, device_facts=device_facts, limits=trying)
+
+    made, condition = _walk(text, scope, limits)
+    assert isinstance(made, InputScope)
+    if not condition.atoms:
+        raise RuleError(
+            "the expression names no input",
+            expected="a condition over inputs",
+            hint="for example: seen(door, 1 * hours)",
+        )
+    return InputExpression(
+        **_parts(made, condition),
+        metrics=frozenset(),
+        windows=frozenset(made.windows),
+        pairs=frozenset(made.pairs),
+        waits=made.waits,
     )
 
 
-def _ranges(kinds: Sequence[str]) -> dict[str, Range]:
+def _walk(
+    text: str, scope: Callable[[Source, Mapping[str, float] | None], Scope], limits: Mapping[str, float] | None
+) -> tuple[Scope, Condition]:
+    """The scope and the condition. With personal limits, what can never hold is found by their defaults first."""
+    try:
+        source = read(text, DIALECT)
+        trial = scope(source, limits or {})
+        condition = trial.condition(source.tree, depth=1)
+        if limits is not None or not trial.limits:
+            return trial, condition
+        made = scope(source, None)
+        return made, made.condition(source.tree, depth=1)
+    except ExpressionError as error:
+        raise RuleError(error.problem, expected=error.expected, hint=error.hint, position=error.position) from None
+
+
+def _parts(scope: Scope, condition: Condition) -> dict[str, Any]:
+    used = _ordered(scope, condition)
+    return {
+        "text": scope.source.text,
+        "literals": frozenset(scope.literals),
+        "facts": frozenset(scope.facts),
+        "limits": dict(scope.limits),
+        "calendar": scope.calendar,
+        "evaluate": function("condition", "metrics, env=None", _fetching(used, condition.code), NAMES),
+        "_condition": condition,
+        "_values": _values_of(used),
+    }
+
+
+def _ordered(scope: Scope, condition: Condition) -> list[Atom]:
+    wanted = set(condition.atoms)
+    for atom in reversed(scope.atoms.values()):  # what an atom needs was made before it
+        if atom.variable in wanted:
+            wanted |= atom.needs
+    return [atom for atom in scope.atoms.values() if atom.variable in wanted]
+
+
+def _lines(atoms: Sequence[Atom]) -> list[str]:
+    lines = ["get = metrics.get"] if any(atom.fetch.startswith("get(") for atom in atoms) else []
+    for atom in atoms:
+        missing = " or ".join(f"{one} is None" for one in sorted(atom.needs))
+        lines.append(f"{atom.variable} = {f'None if {missing} else ' if missing else ''}{atom.fetch}")
+    return lines
+
+
+def _fetching(atoms: Sequence[Atom], code: str) -> list[str]:
+    return [*_lines(atoms), f"return {code}"]
+
+
+def _values_of(atoms: Sequence[Atom]) -> Callable[..., dict[str, Any]]:
+    more = [f"{atom.variable}_more = {atom.detail}" for atom in atoms if atom.detail]
+    names = [
+        *(atom.variable for atom in atoms),
+        *(f"{atom.variable}_more" for atom in atoms if atom.detail),
+    ]
+    made = "{" + ", ".join(f"{name!r}: {name}" for name in names) + "}"
+    return function("values", "metrics, env=None", [*_lines(atoms), *more, f"return {made}"], NAMES)
+
+
+@lru_cache(maxsize=512)
+def ranges_of(kinds: tuple[str, ...]) -> dict[str, Range]:
     """The metrics that every one of ``kinds`` has, each with the widest of their plausible ranges."""
     tables = [KINDS[kind].metrics for kind in kinds]
     return {

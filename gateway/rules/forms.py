@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from devices.kinds import KINDS
-from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
-from gateway.rules.document import EventRule, RuleDocument
+from gateway.alarms import AlarmChange, AlarmMove, ConditionValue, Evidence, Severity
+from gateway.rules.document import ConditionRule, EventRule, RuleDocument
 from gateway.rules.states import Raised, State
+
+Fact = float | bool | str
+Facts = Mapping[str, Fact]
+NO_FACTS: Facts = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A resident's own limit (a doctor's order), in place of a rule's default for as long as it is valid."""
+
+    name: str
+    value: float
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+    def valid(self, at_ms: int) -> bool:
+        return (self.from_ms is None or self.from_ms <= at_ms) and (self.until_ms is None or at_ms < self.until_ms)
 
 
 class DeviceInfo(Protocol):
@@ -32,6 +51,21 @@ class DeviceInfo(Protocol):
         """What does the work; another value is other hardware, which holds nothing of what the old one did."""
         ...
 
+    @property
+    def via(self) -> str | None:
+        """The device that carries it: what this one says goes through there, and is silent with it."""
+        ...
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of it, its place and its resident, by dotted name: ``device.role``, ``resident.birth_year``."""
+        ...
+
+    @property
+    def limits(self) -> Sequence[Limit]:
+        """The resident's own limits."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
@@ -43,6 +77,9 @@ class KnownDevice:
     resident: str | None = None
     supervision_s: int | None = None
     hardware: str = ""
+    via: str | None = None
+    facts: Facts = field(default_factory=lambda: NO_FACTS)
+    limits: Sequence[Limit] = ()
 
 
 def supervision_s(device: DeviceInfo) -> int:
@@ -66,9 +103,10 @@ def raised_by(rule: RuleDocument, device: DeviceInfo) -> Raised:
         type=rule.raises.type,
         severity=rule.raises.severity.value,
         ladder=rule.raises.ladder,
-        momentary=isinstance(rule, EventRule) and rule.momentary,
+        momentary=isinstance(rule, EventRule | ConditionRule) and rule.momentary,
         place=device.place,
         resident=device.resident,
+        shadow=rule.shadow,
     )
 
 
@@ -92,6 +130,8 @@ def change(
     now_ms: int,
     observed_at_ms: int,
     evidence: tuple[Evidence, ...] = (),
+    conditions: tuple[ConditionValue, ...] = (),
+    words: tuple[str, str] = ("", ""),
 ) -> AlarmChange:
     """The record of an alarm that moved."""
     return AlarmChange(
@@ -110,4 +150,8 @@ def change(
         momentary=raised.momentary,
         explanation=explanation,
         evidence=evidence,
+        conditions=conditions,
+        zh=words[0],
+        en=words[1],
+        shadow=raised.shadow,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.rules.document import EventRule, Readings, RuleDocument, ThresholdRule
+from gateway.rules.document import ConditionRule, EventRule, Readings, RuleDocument, ThresholdRule
 from gateway.rules.library import library_rules
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
@@ -47,8 +47,17 @@ def _condition(rule: RuleDocument) -> tuple[str, str]:
         clear = f"`{rule.clear}`" if rule.clear else "it no longer holds"
         clearing = _readings(rule.clear_readings) if rule.clear_readings else persistence
         return f"`{rule.when}`, {persistence}{ignored}", f"{clear}, {clearing}"
+    if isinstance(rule, ConditionRule):
+        held = f", for {rule.for_s:g} s" if rule.for_s is not None else ""
+        over = "its case is over" if rule.momentary else f"`{rule.clear}`" if rule.clear else "it no longer holds"
+        return f"`{rule.when}`{held}{_when(rule)}", over
     interval = "its supervision interval" if rule.intervals == 1 else f"{rule.intervals:g} supervision intervals"
     return f"not heard for {interval}", "heard again"
+
+
+def _when(rule: RuleDocument) -> str:
+    parts = [f"only {part}" for part in (rule.hours, rule.days if isinstance(rule.days, str) else None) if part]
+    return f"<br>{', '.join(parts)}" if parts else ""
 
 
 def _readings(readings: Readings | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.alarms import AlarmMove, Evidence
 from gateway.rules.document import SilenceRule
 from gateway.rules.forms import DeviceInfo, Step, change, raised_by, subject_of, supervision_s
+from gateway.rules.say import as_age, said
 from gateway.rules.states import SilenceState, Track
 
 
@@ -30,6 +31,7 @@ def step_silent(rule: SilenceRule, state: SilenceState, track: Track, device: De
         now_ms=now_ms,
         observed_at_ms=now_ms,
         evidence=_last_heard(track, device),
+        words=said(rule, {"silent": as_age(silent_s)}),
     )
     return Step(SilenceState(raised=raised, holders=(*state.holders, device.id)), (told,))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from devices.observation import Observation
 from gateway.alarms import Evidence
+from gateway.rules.memory import InputState, PairState
 
 EMPTY = "{}"
 """Body of a state with nothing to remember."""
@@ -27,6 +28,7 @@ class Raised(msgspec.Struct, frozen=True, omit_defaults=True):
     momentary: bool = False
     place: str | None = None
     resident: str | None = None
+    shadow: bool = False
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,6 +37,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     raised: Raised | None = None
     holders: tuple[str, ...] = ()
     """Devices for which the condition holds now; the alarm is raised while there is one."""
+    ended_ms: int = 0
+    """When it ended last, by when it happened; kept where the rule asks for a rest after it."""
 
 
 class EventState(State, frozen=True, omit_defaults=True, tag="event"):
@@ -88,6 +92,23 @@ class SilenceState(State, frozen=True, omit_defaults=True, tag="silence"):
     pass
 
 
+class ConditionState(State, frozen=True, omit_defaults=True, tag="condition"):
+    condition: str = ""
+    """Which condition the inputs were remembered for; another one starts anew."""
+    inputs: dict[str, InputState] = {}
+    pairs: dict[str, PairState] = {}
+    at_ms: int = 0
+    """The latest instant that was looked at, or at which something happened."""
+    since_ms: int = 0
+    """Since when it has held without a break; 0 where it does not."""
+    held: bool = False
+    """Whether it held when it was looked at last."""
+    wake_ms: int = 0
+    """When time alone may change something; 0 where it cannot."""
+    device: str = ""
+    """The device that spoke last."""
+
+
 class Track(msgspec.Struct, frozen=True, omit_defaults=True, tag="track"):
     """When one device was heard."""
 
@@ -106,7 +127,7 @@ class Track(msgspec.Struct, frozen=True, omit_defaults=True, tag="track"):
     """Who was heard: see `forms.DeviceInfo.hardware`. Empty where it was not kept yet."""
 
 
-AnyState = EventState | ThresholdState | SilenceState | Track
+AnyState = EventState | ThresholdState | SilenceState | ConditionState | Track
 _decoder: msgspec.json.Decoder[AnyState] = msgspec.json.Decoder(AnyState)
 _encoder = msgspec.json.Encoder()
 
@@ -114,8 +135,8 @@ _encoder = msgspec.json.Encoder()
 def is_empty(state: State) -> bool:
     """Whether there is nothing to remember."""
     if isinstance(state, ThresholdState):
-        return state.raised is None and not state.windows
-    return state in (EventState(), SilenceState())
+        return state.raised is None and not state.windows and not state.ended_ms
+    return state in (EventState(), SilenceState(), ConditionState())
 
 
 def encode(state: State | Track) -> str:
@@ -170,12 +191,12 @@ def is_straggler(track: Track | None, observation: Observation) -> bool:
     return before(observation.message_id, observation.observed_at_ms, track.newest_id, track.newest_ms)
 
 
-def heard(track: Track | None, observation: Observation, now_ms: int) -> Track:
+def heard(track: Track | None, observation: Observation, now_ms: int, straggler: bool) -> Track:
     """The track after ``observation``. A message from the future of a stepped clock counts as heard now."""
     at_ms = min(observation.received_at_ms, now_ms)
     newest_id, newest_ms = ("", 0) if track is None else (track.newest_id, track.newest_ms)
     boots: tuple[str, ...] = () if track is None else track.boots
-    if observation.metrics and not is_straggler(track, observation):
+    if observation.metrics and not straggler:
         newest_id, newest_ms = observation.message_id, observation.observed_at_ms
         boot = _identity(newest_id)[0]
         if boot not in boots:

@@ -9,6 +9,7 @@ anew. Time is the device's: when it happened, not when it arrived.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -16,9 +17,12 @@ import msgspec
 from devices.observation import Observation
 from gateway.alarms import AlarmMove
 from gateway.rules.document import Readings, ThresholdRule
+from gateway.rules.env import Env
 from gateway.rules.errors import RuleError
 from gateway.rules.expression import Expression, Metrics, compile_expression, number
 from gateway.rules.forms import DeviceInfo, Step, change, raised_by, subject_of, supervision_s
+from gateway.rules.say import as_value, said
+from gateway.rules.schedule import in_force
 from gateway.rules.states import Reading, ThresholdState, Window, before
 
 MAX_AGE_MS = 24 * 3_600_000
@@ -51,8 +55,8 @@ class Threshold:
         return None if rule.for_s is not None else rule.readings or _ONE
 
 
-def compile_threshold(rule: ThresholdRule) -> Threshold:
-    """Compile a rule's expressions. Raises RuleError, naming rule and key."""
+def compile_threshold(rule: ThresholdRule, *, limits: Mapping[str, float] | None = None) -> Threshold:
+    """Compile a rule's expressions. ``limits``: check it with these. Raises RuleError, naming rule and key."""
     if rule.readings is not None and rule.for_s is not None:
         raise RuleError(
             "readings and for_s are both given",
@@ -64,7 +68,7 @@ def compile_threshold(rule: ThresholdRule) -> Threshold:
 
     def compiled(key: str, text: str | None) -> Expression | None:
         try:
-            return None if text is None else compile_expression(text, rule.kinds)
+            return None if text is None else compile_expression(text, rule.kinds, limits=limits)
         except RuleError as error:
             error.rule, error.key = rule.id, key
             raise
@@ -74,7 +78,8 @@ def compile_threshold(rule: ThresholdRule) -> Threshold:
     ignore, clear = compiled("ignore", rule.ignore), compiled("clear", rule.clear)
     named = [expression.metrics for expression in (when, ignore, clear) if expression is not None]
     parts = rule.model_dump(
-        mode="json", include={"kinds", "when", "ignore", "readings", "for_s", "clear", "clear_readings"}
+        mode="json",
+        include={"kinds", "where", "hours", "days", "when", "ignore", "readings", "for_s", "clear", "clear_readings"},
     )
     return Threshold(
         rule=rule,
@@ -87,12 +92,21 @@ def compile_threshold(rule: ThresholdRule) -> Threshold:
     )
 
 
+def idle(threshold: Threshold, metrics: Metrics, env: Env) -> bool:
+    """Whether a reading says nothing to a rule that remembers nothing of its device: the cheap way for the healthy."""
+    try:
+        return threshold.when.evaluate(metrics, env) is not True
+    except ZeroDivisionError:
+        return False
+
+
 def step_threshold(
     threshold: Threshold,
     state: ThresholdState,
     observation: Observation,
     device: DeviceInfo,
     now_ms: int,
+    env: Env,
     *,
     straggler: bool,
 ) -> Step:
@@ -106,15 +120,18 @@ def step_threshold(
     if state.condition != threshold.condition:
         state = ThresholdState(raised=state.raised, holders=state.holders, condition=threshold.condition)
     notes: list[str] = []
-    if threshold.ignore is not None and _truth(threshold.ignore, observation.metrics, notes):
+    rule = threshold.rule
+    if device.id not in state.holders and not in_force(rule.hours, rule.days, env.at_ms, env.zone):
+        return Step(state, notes=("outside_hours",))
+    if threshold.ignore is not None and _truth(threshold.ignore, observation.metrics, env, notes):
         return Step(state, notes=(*notes, "ignored"))
-    holds = _truth(threshold.when, observation.metrics, notes)
+    holds = _truth(threshold.when, observation.metrics, env, notes)
     if holds is None:
         return Step(state, notes=tuple(notes))
 
     window = state.windows.get(device.id, Window())
     active = device.id in state.holders
-    counts = _clears(threshold, observation.metrics, holds, notes) if active else holds
+    counts = _clears(threshold, observation.metrics, env, holds, notes) if active else holds
     reading = Reading(
         message_id=observation.message_id,
         observed_at_ms=observation.observed_at_ms,
@@ -143,24 +160,26 @@ def step_threshold(
         )
         # An idle window has nothing to explain, and a healthy device costs no write.
         return Step(state if not window.readings else _with_window(state, device.id, kept), notes=tuple(notes))
-    if not _decided(moved, persistence, threshold.rule.for_s):
+    if not _decided(moved, persistence, rule.for_s):
         return Step(_with_window(state, device.id, moved), notes=tuple(notes))
-    return _change(threshold, state, moved, persistence, device, now_ms, active, tuple(notes))
+    if not active and state.ended_ms and moved.readings[-1].observed_at_ms < state.ended_ms + rule.rest_s * 1000:
+        return Step(_with_window(state, device.id, moved), notes=(*notes, "resting"))
+    return _change(threshold, state, moved, persistence, device, now_ms, env, active, tuple(notes))
 
 
-def _truth(expression: Expression, metrics: Metrics, notes: list[str]) -> bool | None:
+def _truth(expression: Expression, metrics: Metrics, env: Env, notes: list[str]) -> bool | None:
     try:
-        return expression.evaluate(metrics)
+        return expression.evaluate(metrics, env)
     except ZeroDivisionError:
         notes.append("division_by_zero")
         return None
 
 
-def _clears(threshold: Threshold, metrics: Metrics, holds: bool, notes: list[str]) -> bool:
+def _clears(threshold: Threshold, metrics: Metrics, env: Env, holds: bool, notes: list[str]) -> bool:
     """A reading that meets ``when`` never speaks for clearing, whatever ``clear`` says."""
     if holds or threshold.clear is None:
         return not holds
-    return _truth(threshold.clear, metrics, notes) is True
+    return _truth(threshold.clear, metrics, env, notes) is True
 
 
 def _before_floor(reading: Reading, window: Window, straggler: bool) -> bool:
@@ -234,6 +253,7 @@ def _change(
     persistence: Readings | None,
     device: DeviceInfo,
     now_ms: int,
+    env: Env,
     active: bool,
     notes: tuple[str, ...],
 ) -> Step:
@@ -249,6 +269,7 @@ def _change(
         ThresholdState(
             raised=raised if holders else None,
             holders=holders,
+            ended_ms=deciding.observed_at_ms if active and not holders and rule.rest_s else 0,
             condition=state.condition,
             windows=state.windows,
         ),
@@ -263,24 +284,39 @@ def _change(
         rule.id,
         subject_of(rule, device),
         raised,
-        _explain(threshold, window, persistence, active),
+        _explain(threshold, window, persistence, env, active),
         device=device.id,
         now_ms=now_ms,
         observed_at_ms=deciding.observed_at_ms,
         evidence=tuple(reading.evidence(device.id) for reading in window.readings),
+        conditions=_shown(threshold, active).parts(_newest(window).metrics, env),
+        words=("", "") if active else said(rule, _words(threshold, window, env)),
     )
     return Step(after, (told,), notes)
 
 
-def _explain(threshold: Threshold, window: Window, persistence: Readings | None, active: bool) -> str:
+def _shown(threshold: Threshold, active: bool) -> Expression:
+    return threshold.when if not active or threshold.clear is None else threshold.clear
+
+
+def _newest(window: Window) -> Reading:
+    return next(reading for reading in reversed(window.readings) if reading.counts)
+
+
+def _words(threshold: Threshold, window: Window, env: Env) -> dict[str, tuple[str, str]]:
+    newest = _newest(window)
+    words = {name: as_value(value) for name, value in newest.metrics.items()}
+    return words | {name: as_value(env.limit(name, default)) for name, default in threshold.when.limits.items()}
+
+
+def _explain(threshold: Threshold, window: Window, persistence: Readings | None, env: Env, active: bool) -> str:
     """``spo2 88 < 90 in 2 of 3 readings (88, 97, 89)``"""
-    newest = next(reading for reading in reversed(window.readings) if reading.counts)
-    expression = threshold.when if not active or threshold.clear is None else threshold.clear
+    newest, expression = _newest(window), _shown(threshold, active)
     names = sorted(expression.metrics, key=expression.text.find)
     if active and threshold.clear is None:
         sentence = f"no longer {expression.text} ({_values(newest, names)})"
     else:
-        sentence = expression.explain(newest.metrics)
+        sentence = expression.explain(newest.metrics, env)
     if persistence is None:
         span_s = (window.readings[-1].observed_at_ms - window.readings[0].observed_at_ms) / 1000
         sentence += f" for {span_s:.0f} s in {window.run} readings"
@@ -310,4 +346,10 @@ def _with_window(state: ThresholdState, device: str, window: Window) -> Threshol
         return state
     else:
         windows = {**state.windows, device: window}
-    return ThresholdState(raised=state.raised, holders=state.holders, condition=state.condition, windows=windows)
+    return ThresholdState(
+        raised=state.raised,
+        holders=state.holders,
+        ended_ms=state.ended_ms,
+        condition=state.condition,
+        windows=windows,
+    )

@@ -36,8 +36,8 @@ def refused(text: str) -> RuleError:
         ("not (pulse < 50 or pulse > 110)", {"pulse": 70.0}, True),
         ("systolic - diastolic < 25", {"systolic": 110.0, "diastolic": 90.0}, True),
         ("pulse / systolic > 0.9", {"pulse": 120.0, "systolic": 100.0}, True),
-        ("min(pulse, spo2) <= 40", {"pulse": 70.0, "spo2": 40.0}, True),
-        ("max(pulse, spo2) <= 40", {"pulse": 70.0, "spo2": 40.0}, False),
+        ("min(pulse, heart_rate) <= 40", {"pulse": 70.0, "heart_rate": 40.0}, True),
+        ("max(pulse, heart_rate) <= 40", {"pulse": 70.0, "heart_rate": 40.0}, False),
         ("abs(temperature - 37) > 2", {"temperature": 34.9}, True),
         ("-temperature < -39", {"temperature": 39.5}, True),
         ("has(spo2) and spo2 < 90", {}, False),
@@ -60,7 +60,7 @@ def test_what_it_computes(text: str, metrics: dict[str, float], expected: bool) 
         ("systolic <= 170 and diastolic <= 110", {"systolic": 190.0}, False),
         ("systolic <= 170 and diastolic <= 110", {"systolic": 120.0}, None),
         ("not spo2 < 90", {}, None),
-        ("min(pulse, spo2) < 40", {"spo2": 30.0}, None),
+        ("min(pulse, heart_rate) < 40", {"heart_rate": 30.0}, None),
     ],
 )
 def test_a_missing_metric_is_unknown_and_not_false(text: str, metrics: dict[str, float], expected: bool | None) -> None:
@@ -166,7 +166,7 @@ def test_no_text_does_anything_but_compile_or_be_refused(text: str) -> None:
         assert expression.evaluate({}) in (True, False, None)
 
 
-_METRICS = ("pulse", "spo2", "systolic", "diastolic", "temperature")
+_METRICS = ("battery", "spo2", "perfusion", "signal_quality")
 
 
 def _number(draw: random.Random, depth: int) -> str:

@@ -1,0 +1,73 @@
+"""What compiled expressions ask at run time: facts, personal limits, the local calendar, what a message is like."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from devices.observation import Observation
+from gateway.rules.forms import DeviceInfo, Fact
+from gateway.rules.schedule import is_workday, local
+from gateway.rules.translate import MAX_NUMBER
+
+
+class Env:
+    """One instant at one device. Cheap to make: everything is looked up when it is asked for."""
+
+    __slots__ = ("_observation", "at_ms", "device", "zone")
+
+    def __init__(self, device: DeviceInfo | None, at_ms: int, zone: ZoneInfo, observation: Observation | None = None):
+        self.device = device
+        self.at_ms = at_ms
+        self.zone = zone
+        self._observation = observation
+
+    # facts
+
+    def fact(self, name: str) -> Fact | None:
+        return None if self.device is None else self.device.facts.get(name)
+
+    def number(self, name: str) -> float | None:
+        value = self.fact(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_NUMBER <= value <= MAX_NUMBER:
+            return None
+        return float(value)
+
+    def text(self, name: str) -> str | None:
+        value = self.fact(name)
+        return value if isinstance(value, str) else None
+
+    def truth(self, name: str) -> bool | None:
+        value = self.fact(name)
+        return value if isinstance(value, bool) else None
+
+    def limit(self, name: str, default: float) -> float:
+        """The resident's own limit where one is valid now, else the rule's."""
+        for one in () if self.device is None else self.device.limits:
+            if one.name == name and one.valid(self.at_ms):
+                return one.value
+        return default
+
+    # local time
+
+    def hour(self) -> float:
+        return float(local(self.at_ms, self.zone).hour)
+
+    def weekday(self) -> float:
+        return float(local(self.at_ms, self.zone).isoweekday())
+
+    def month(self) -> float:
+        return float(local(self.at_ms, self.zone).month)
+
+    def year(self) -> float:
+        return float(local(self.at_ms, self.zone).year)
+
+    def workday(self) -> bool:
+        return is_workday(local(self.at_ms, self.zone).date())
+
+    # the message
+
+    def late(self) -> float | None:
+        return None if self._observation is None else self._observation.late_by_ms / 1000
+
+    def clock_suspect(self) -> float | None:
+        return None if self._observation is None else float(self._observation.clock_suspect)

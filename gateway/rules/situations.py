@@ -1,0 +1,320 @@
+"""The rules over conditions at work: whose devices belong to which subject, and when each has to be looked at again."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from devices.observation import Observation
+from gateway.rules.compiled import Condition
+from gateway.rules.condition import Looked, fresh, hear, look
+from gateway.rules.env import Env
+from gateway.rules.forms import DeviceInfo, Step, subject_of, supervision_s
+from gateway.rules.ledger import Key, Ledger
+from gateway.rules.memory import InputState, PairState
+from gateway.rules.states import ConditionState
+
+Devices = Callable[[str], "DeviceInfo | None"]
+
+
+class Surroundings:
+    """One subject of one rule, as `look.Home` asks for it."""
+
+    def __init__(self, situations: Situations, condition: Condition, subject: str, device: DeviceInfo | None) -> None:
+        self._situations = situations
+        self._condition = condition
+        self._subject = subject
+        self._device = device
+
+    @property
+    def quiet_from_ms(self) -> int:
+        grace_from_ms = self._situations.grace_from_ms
+        return 0 if grace_from_ms is None else grace_from_ms + self._condition.rule.startup_grace_s * 1000
+
+    def there(self, name: str) -> bool:
+        return bool(self._members(name))
+
+    def listening(self, name: str, at_ms: int) -> bool:
+        return self._situations.any_heard(self._members(name), at_ms)
+
+    def _members(self, name: str) -> Sequence[str]:
+        return self._situations.members(self._condition, name, self._subject, self._device)
+
+
+class Situations:
+    """Condition rules with their wake-ups. Knows the devices of every subject."""
+
+    def __init__(self, ledger: Ledger, devices: Devices, zone: ZoneInfo) -> None:
+        self._ledger = ledger
+        self._devices = devices
+        self._zone = zone
+        self._conditions: dict[str, Condition] = {}
+        self._by_kind: dict[str, list[tuple[Condition, tuple[str, ...]]]] = {}
+        self._wakes: list[tuple[int, str, str]] = []
+        """Heap of (when, rule, subject). Lazy: the state says when it really is."""
+        self._homes: dict[str, list[str]] = {}
+        """Devices by subject: ``place:…``, ``resident:…``, ``device:…``."""
+        self._linked: dict[tuple[str, str], list[str]] = {}
+        """By (attribute, device): the devices whose attribute names it."""
+        self._members: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._applies: Callable[[Condition, DeviceInfo], bool] = lambda _condition, _device: True
+        self.grace_from_ms: int | None = None
+
+    def work_by(self, conditions: Iterable[Condition], applies: Callable[[Condition, DeviceInfo], bool]) -> None:
+        """Work by these rules from now on; `settle` must follow."""
+        self._conditions = {one.rule.id: one for one in conditions}
+        self._applies = applies
+        self._by_kind = {}
+        for one in self._conditions.values():
+            kinds = dict.fromkeys(kind for each in one.inputs.values() for kind in each.spec.kinds)
+            for kind in kinds:
+                names = tuple(name for name, each in one.inputs.items() if kind in each.spec.kinds)
+                self._by_kind.setdefault(kind, []).append((one, names))
+        self._members.clear()
+
+    @property
+    def any(self) -> bool:
+        return bool(self._conditions)
+
+    def concerns(self, kind: str) -> bool:
+        """Whether any of the rules looks at devices of this kind."""
+        return kind in self._by_kind
+
+    def condition(self, rule: str) -> Condition | None:
+        return self._conditions.get(rule)
+
+    # who belongs to whom
+
+    def settle(self, watched: Iterable[str], now_ms: int) -> None:
+        """The registry or the rules changed: who is where now. A rule that waits begins to wait for everybody."""
+        self._homes, self._linked = {}, {}
+        self._members.clear()
+        for device_id in sorted(watched) if self._conditions else ():
+            device = self._devices(device_id)
+            if device is None:
+                continue
+            subjects = [f"device:{device_id}"]
+            if device.place is not None:
+                subjects.append(f"place:{device.place}")
+            if device.resident is not None:
+                subjects.append(f"resident:{device.resident}")
+            for subject in subjects:
+                self._homes.setdefault(subject, []).append(device_id)
+            for fact, value in device.facts.items():
+                if fact.startswith("device.") and isinstance(value, str):
+                    self._linked.setdefault((fact.removeprefix("device."), value), []).append(device_id)
+        for condition in self._conditions.values():
+            if condition.waits:
+                self._begin_to_wait(condition, now_ms)
+        self._wakes = [
+            (state.wake_ms, *key)
+            for key, state in self._ledger.states.items()
+            if isinstance(state, ConditionState) and state.wake_ms
+        ]
+        heapq.heapify(self._wakes)
+
+    def _begin_to_wait(self, condition: Condition, now_ms: int) -> None:
+        """What never happens cannot begin its own waiting."""
+        for subject, ids in self._homes.items():
+            if condition.rule.subject == "device" and not subject.startswith("device:"):
+                continue
+            found = [device for device in (self._devices(each) for each in ids) if device is not None]
+            owner = next((each for each in found if subject_of(condition.rule, each) == subject), None)
+            if owner is None or not self._applies(condition, owner):
+                continue
+            key = (condition.rule.id, subject)
+            state = fresh(condition, self._ledger.condition(key, condition.condition))
+            missing = [
+                name
+                for name, one in condition.inputs.items()
+                if one.spec.occurrence
+                and not state.inputs.get(name, InputState()).base_ms
+                and self.members(condition, name, subject, owner)
+            ]
+            if missing:
+                inputs = {**state.inputs, **{name: InputState(base_ms=now_ms) for name in missing}}
+                state = msgspec.structs.replace(state, inputs=inputs, at_ms=max(state.at_ms, now_ms), device=owner.id)
+                home = Surroundings(self, condition, subject, owner)
+                looked = look(condition, state, state.at_ms, owner, home, self._zone, now_ms)
+                self._ledger.put(key, looked.state)
+
+    def members(self, condition: Condition, name: str, subject: str, device: DeviceInfo | None) -> Sequence[str]:
+        """The devices from which an input of a subject comes."""
+        key = (condition.rule.id, name, subject)
+        known = self._members.get(key)
+        if known is None:
+            known = self._members[key] = tuple(self._find(condition, name, subject, device))
+        return known
+
+    def _find(self, condition: Condition, name: str, subject: str, device: DeviceInfo | None) -> Iterator[str]:
+        one = condition.inputs[name]
+        if one.spec.link is not None:
+            named = None if device is None else device.facts.get(f"device.{one.spec.link}")
+            candidates = [named] if isinstance(named, str) else []
+        else:
+            candidates = self._homes.get(subject, [])
+        for device_id in candidates:
+            member = self._devices(device_id)
+            if member is None or member.kind not in one.spec.kinds:
+                continue
+            where = one.where
+            about_devices = where is not None and not where.metrics and bool(where.facts)
+            if where is None or not about_devices or where.evaluate({}, Env(member, 0, self._zone)) is True:
+                yield device_id
+
+    def any_heard(self, ids: Sequence[str], at_ms: int) -> bool:
+        """Whether one of these devices was not silent at that instant."""
+        for device_id in ids:
+            track, device = self._ledger.tracks.get(device_id), self._devices(device_id)
+            if track is None or device is None:
+                continue
+            if track.counted_from_ms + supervision_s(device) * 1000 >= at_ms:
+                return True
+        return False
+
+    # what is said
+
+    def heard(
+        self, observation: Observation, device: DeviceInfo, now_ms: int
+    ) -> Iterator[tuple[Key, ConditionState, Callable[[], Step]]]:
+        """The steps that an observation asks for: the key, the state before, and what to do."""
+        env = Env(device, observation.observed_at_ms, self._zone, observation)
+        for condition, names in self._by_kind.get(observation.kind, ()):
+            own: dict[str, float] = {}
+            linked: dict[str, dict[str, float]] = {}
+            for name in names:
+                one = condition.inputs[name]
+                value = one.takes(observation, env)
+                if value is None:
+                    continue
+                if one.spec.link is None:
+                    own[name] = value
+                else:
+                    for other in self._linked.get((one.spec.link, device.id), ()):
+                        linked.setdefault(other, {})[name] = value
+            if own and self._applies(condition, device):
+                yield self._step(condition, observation, own, device, device, now_ms)
+            for about_id, taken in linked.items():
+                about = self._devices(about_id)
+                if about is not None and self._applies(condition, about):
+                    yield self._step(condition, observation, taken, device, about, now_ms)
+
+    def _step(
+        self,
+        condition: Condition,
+        observation: Observation,
+        taken: dict[str, float],
+        device: DeviceInfo,
+        about: DeviceInfo,
+        now_ms: int,
+    ) -> tuple[Key, ConditionState, Callable[[], Step]]:
+        subject = subject_of(condition.rule, about)
+        key = (condition.rule.id, subject)
+        state = self._ledger.condition(key, condition.condition)
+        home = Surroundings(self, condition, subject, about)
+        return (
+            key,
+            state,
+            lambda: hear(condition, state, observation, taken, device, about, home, self._zone, now_ms),
+        )
+
+    def returned(self, device: DeviceInfo, at_ms: int) -> None:
+        """A device is back after it was silent: what it did not say in between is nobody's quiet."""
+        for condition, names in self._by_kind.get(device.kind, ()):
+            if not condition.waits:
+                continue
+            key = (condition.rule.id, subject_of(condition.rule, device))
+            state = self._ledger.states.get(key)
+            if not isinstance(state, ConditionState):
+                continue
+            inputs = dict(state.inputs)
+            for name in names:
+                one = inputs.get(name)
+                if one is not None and one.base_ms and one.base_ms < at_ms and condition.inputs[name].spec.occurrence:
+                    inputs[name] = msgspec.structs.replace(one, base_ms=at_ms)
+            if inputs != state.inputs:
+                self._put(key, msgspec.structs.replace(state, inputs=inputs))
+
+    # time
+
+    def saved(self, key: Key, state: ConditionState) -> None:
+        """A state was put into the ledger: it is looked at again when it says."""
+        if state.wake_ms:
+            heapq.heappush(self._wakes, (state.wake_ms, *key))
+
+    def _put(self, key: Key, state: ConditionState) -> None:
+        self._ledger.put(key, state)
+        self.saved(key, state)
+
+    def next_ms(self) -> int | None:
+        """When something has to be looked at."""
+        while self._wakes:
+            at_ms, rule, subject = self._wakes[0]
+            state = self._ledger.states.get((rule, subject))
+            if isinstance(state, ConditionState) and rule in self._conditions and state.wake_ms == at_ms:
+                return at_ms
+            heapq.heappop(self._wakes)
+        return None
+
+    def due(self, horizon_ms: int, now_ms: int) -> tuple[Key, ConditionState, Callable[[], Step]] | None:
+        """The next look that time alone asks for; None when there is none until ``horizon_ms``."""
+        at_ms = self.next_ms()
+        if at_ms is None or at_ms > horizon_ms:
+            return None
+        _, rule, subject = heapq.heappop(self._wakes)
+        key = (rule, subject)
+        condition, state = self._conditions[rule], self._ledger.states[key]
+        assert isinstance(state, ConditionState)
+        device = self._about(condition, subject, state)
+        if device is None:
+            return key, state, lambda: Step(msgspec.structs.replace(state, wake_ms=0))
+        home = Surroundings(self, condition, subject, device)
+
+        def step() -> Step:
+            looked: Looked = look(condition, state, at_ms, device, home, self._zone, now_ms)
+            return Step(*looked)
+
+        return key, state, step
+
+    def _about(self, condition: Condition, subject: str, state: ConditionState) -> DeviceInfo | None:
+        """A device that stands for the subject: the one that spoke last, else any of its own."""
+        for device_id in (state.device, *self._homes.get(subject, ())):
+            device = self._devices(device_id)
+            if device is not None and subject_of(condition.rule, device) == subject:
+                return device
+        return None
+
+    def shift(self, by_ms: int, now_ms: int) -> None:
+        """Time in which nobody listened is nobody's quiet; and nothing has happened in the future."""
+        for key, state in list(self._ledger.states.items()):
+            if not isinstance(state, ConditionState):
+                continue
+            inputs = {
+                name: msgspec.structs.replace(
+                    one,
+                    base_ms=min(one.base_ms + by_ms, now_ms) if one.base_ms else 0,
+                    at_ms=min(one.at_ms, now_ms),
+                )
+                for name, one in state.inputs.items()
+            }
+            pairs = {
+                name: PairState(
+                    first_ms=min(pair.first_ms + by_ms, now_ms) if pair.first_ms else 0,
+                    matched_ms=min(pair.matched_ms, now_ms),
+                    after_ms=pair.after_ms,
+                )
+                for name, pair in state.pairs.items()
+            }
+            moved = msgspec.structs.replace(
+                state,
+                inputs=inputs,
+                pairs=pairs,
+                at_ms=min(state.at_ms, now_ms),
+                since_ms=min(state.since_ms, now_ms),
+                ended_ms=min(state.ended_ms, now_ms),
+                wake_ms=now_ms,
+            )
+            self._put(key, moved)

@@ -1,0 +1,141 @@
+"""Runs the examples beside a rule: the live engine over the story, and what came of it beside what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from devices.observation import Lane, Observation
+from gateway.alarms import AlarmChange, AlarmMove
+from gateway.rules.document import RuleDocument, SilenceRule
+from gateway.rules.engine import Engine
+from gateway.rules.examples import Example, ExampleDevice, Fact, Given, moment
+from gateway.rules.forms import KnownDevice, Limit
+
+FIRST_DAY = date(2026, 1, 5)
+"""``d1`` of examples: a Monday, and a working day."""
+ZONE = ZoneInfo("Asia/Shanghai")
+_LISTENING_S = 400 * 86_400
+"""Nobody is silent in an example, unless the rule is about silence."""
+_WORD: Mapping[AlarmMove, str] = {
+    AlarmMove.RAISED: "raise",
+    AlarmMove.REPEATED: "repeat",
+    AlarmMove.CLEARED: "clear",
+    AlarmMove.CANCELLED: "cancel",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one example."""
+
+    example: Example
+    got: tuple[tuple[str, str], ...]
+    """(move, time) as the example would write them."""
+    changes: tuple[AlarmChange, ...]
+    problem: str
+    """Empty where it came as expected."""
+
+
+def run_examples(rule: RuleDocument) -> list[Outcome]:
+    """Run every example of ``rule``. Raises RuleError for a rule that cannot be compiled."""
+    return [_run(rule, example) for example in rule.examples]
+
+
+def _run(rule: RuleDocument, example: Example) -> Outcome:
+    devices = _devices(rule, example)
+    given = sorted(enumerate(example.given), key=lambda item: (_arrival_ms(item[1]), item[0]))
+    begin_ms = min(instant_ms(one.at) for one in example.given)
+    for each in example.given:
+        if each.device and each.device not in devices:
+            known = ", ".join(devices)
+            return Outcome(example, (), (), f"given: there is no device {each.device!r}; there are {known}")
+    if any(not each.device for each in example.given) and len(devices) > 1:
+        return Outcome(example, (), (), f"given: say which device speaks ({', '.join(devices)})")
+    running = rule.model_copy(update={"enabled": True, "shadow": False})
+    engine = Engine([running], devices.get, {}, ZONE)
+    engine.watch(devices, begin_ms - 1000)
+    changes: list[AlarmChange] = []
+    for number, one in given:
+        arrival_ms = _arrival_ms(one)
+        changes += _pass(engine, arrival_ms)
+        name = one.device or next(iter(devices))
+        changes += engine.observe(_observation(name, devices[name].kind, number, one), arrival_ms)
+    if example.until is not None:
+        changes += _pass(engine, instant_ms(example.until), inclusive=True)
+    got = tuple((_WORD[change.move], _written(change.observed_at_ms, example)) for change in changes)
+    expected = tuple((one.move, _written(instant_ms(one.at), example)) for one in example.expect)
+    problem = ""
+    if sorted(got, key=lambda each: each[1]) != sorted(expected, key=lambda each: each[1]):
+        problem = f"expected {_listed(expected)}; the rule gives {_listed(got)}"
+    return Outcome(example, got, tuple(changes), problem)
+
+
+def _pass(engine: Engine, until_ms: int, *, inclusive: bool = False) -> Iterator[AlarmChange]:
+    while (due := engine.next_deadline_ms()) is not None and (due < until_ms or (inclusive and due == until_ms)):
+        yield from engine.tick(due)
+
+
+def _devices(rule: RuleDocument, example: Example) -> dict[str, KnownDevice]:
+    described = example.devices or {"d1": ExampleDevice(kind=rule.kinds[0])}
+    limits = tuple(Limit(name, value) for name, value in example.limits.items())
+    supervision_s = None if isinstance(rule, SilenceRule) else _LISTENING_S
+    found = {}
+    for name, one in described.items():
+        facts: dict[str, Fact] = {"device.id": name, "device.kind": one.kind, "place.id": one.place}
+        facts |= {f"device.{key}": value for key, value in one.attributes.items()}
+        facts |= {f"place.{key}": value for key, value in example.place.items()}
+        if one.resident:
+            facts |= {"resident.id": "resident"} | {f"resident.{key}": v for key, v in example.resident.items()}
+        found[name] = KnownDevice(
+            id=name,
+            kind=one.kind,
+            place=one.place,
+            resident="resident" if one.resident else None,
+            supervision_s=supervision_s,
+            via=one.via,
+            facts=facts,
+            limits=limits,
+        )
+    return found
+
+
+def _observation(name: str, kind: str, number: int, one: Given) -> Observation:
+    return Observation(
+        message_id=f"{name}:1:{number}",
+        device=name,
+        kind=kind,
+        lane=Lane.URGENT if one.event else Lane.ROUTINE,
+        observed_at_ms=instant_ms(one.at),
+        received_at_ms=_arrival_ms(one),
+        metrics=dict(one.metrics),
+        event=one.event,
+        clock_suspect=one.clock_suspect,
+    )
+
+
+def instant_ms(text: str) -> int:
+    """The instant of an example's time."""
+    day, second = moment(text)
+    on = FIRST_DAY + timedelta(days=int(day[1:]) - 1) if day.startswith("d") else date.fromisoformat(day)
+    return int(datetime.combine(on, time(), ZONE).timestamp() * 1000) + second * 1000
+
+
+def _arrival_ms(one: Given) -> int:
+    return instant_ms(one.at) + int(one.late_s * 1000)
+
+
+def _written(at_ms: int, example: Example) -> str:
+    """An instant as the example writes its times."""
+    at = datetime.fromtimestamp(at_ms / 1000, ZONE)
+    clock = at.strftime("%H:%M:%S" if at.second else "%H:%M")
+    if any(not moment(one.at)[0].startswith("d") for one in example.given):
+        return f"{at.date().isoformat()} {clock}"
+    day = (at.date() - FIRST_DAY).days + 1
+    return clock if day == 1 else f"d{day} {clock}"
+
+
+def _listed(moves: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{move} at {at}" for move, at in moves) or "nothing"
