@@ -26,7 +26,8 @@ MAX_CLOCK_AHEAD_MS = 5 * 60_000
 MAX_CLOCK_BEHIND_MS = 30 * 86_400_000
 """A device that buffered for longer than a month has a wrong clock."""
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+COUNT_MAX = 2**53 - 1
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
@@ -100,7 +101,7 @@ _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the message asked for."""
 _FIELD_TYPES = {field.name: field.type for field in msgspec.structs.fields(Message)}
 _WORD_IN_JSON = re.compile(rb'"event"\s*:\s*"([A-Za-z0-9_]{1,64})"')
-_NUMBER_IN_JSON = {name: re.compile(rb'"%s"\s*:\s*(\d{1,15})\s*[,}]' % name.encode()) for name in ("boot", "seq")}
+_NUMBER_IN_JSON = {name: re.compile(rb'"%s"\s*:\s*(\d{1,16})\s*[,}]' % name.encode()) for name in ("boot", "seq")}
 
 
 def topic(community: str, device: str, channel: Channel) -> str:
@@ -235,8 +236,10 @@ def _scan(payload: bytes) -> dict[str, Any]:
         return {}
     fields: dict[str, Any] = {"event": word[1].decode("ascii")}
     for name, pattern in _NUMBER_IN_JSON.items():
-        if payload.count(b'"%s"' % name.encode()) == 1 and (number := pattern.search(payload)) is not None:
-            fields[name] = int(number[1])
+        if payload.count(b'"%s"' % name.encode()) == 1 and (found := pattern.search(payload)) is not None:
+            number = int(found[1])
+            if number <= COUNT_MAX:
+                fields[name] = number
     return fields
 
 

@@ -134,6 +134,7 @@ def survives(payload: bytes, kind: Kind, channel: Channel, encoding: native.Enco
 
 @settings(max_examples=300)
 @given(broken=st.dictionaries(st.sampled_from([*FIELDS, "later"]), json_values), boot=counts, seq=counts)
+@example(broken={"data": [math.inf]}, boot=2**53 - 1, seq=2**53 - 1)
 def test_a_press_is_never_refused_for_a_fault_beside_it(broken: dict[str, Any], boot: int, seq: int) -> None:
     fields = {"v": 1, "boot": boot, "seq": seq, **broken, "event": "press"}
     decoded = native.decode(Ref("sos-1", "sos_button"), Channel.EVENT, json.dumps(fields).encode(), received_at_ms=NOW)
@@ -142,6 +143,12 @@ def test_a_press_is_never_refused_for_a_fault_beside_it(broken: dict[str, Any], 
         assert decoded.observation.message_id == f"sos-1:{boot}:{seq}"
     if not broken.keys() - {"later"}:
         assert decoded.faults == ()
+
+
+def test_a_count_of_a_broken_message_is_no_larger_than_a_good_ones() -> None:
+    text = json.dumps({"v": 1, "boot": 3, "seq": 2**53, "data": [math.inf], "event": "press"})
+    decoded = native.decode(Ref("sos-1", "sos_button"), Channel.EVENT, text.encode(), received_at_ms=NOW)
+    assert decoded.observation.message_id == f"sos-1:0:{NOW}"
 
 
 @given(seed=st.integers(0, 2**32), junk=st.binary(max_size=40))
