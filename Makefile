@@ -3,8 +3,8 @@
 PY := .venv/bin/python
 SCENARIO ?=
 COMMUNITY ?=
-# How many test files run side by side: WORKERS=3 takes half the time, and more luck with ports and timers.
-WORKERS ?= 0
+# How many test files run side by side: they wait more than they compute. WORKERS=0 is one after the other.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n > 3 ? 4 : n + 1)))
 PORT ?=
 
 .PHONY: help setup run test check format bench docs screens clean
@@ -20,7 +20,7 @@ run: setup ## the gateway with a simulated community; SCENARIO=heart-attack play
 
 test: ## all tests, over real brokers, databases, ttys and a browser
 	@deploy/setup.sh test
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## lint, types, import direction
 	@.venv/bin/ruff check .

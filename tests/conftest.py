@@ -30,14 +30,24 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """Which program which tests run against, by a part of their path."""
 
+FIRST = ("tests/e2e/", "test_gear_lines", "test_gear_modbus", "test_gear_contec", "tests/integration/")
+"""By a part of their path, in which order files are handed to the workers; the rest follows."""
+
 
 def _missing() -> dict[str, tuple[str, ...]]:
     path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
     return {program: parts for program, parts in NEEDS.items() if shutil.which(program, path=path) is None}
 
 
+def _turn(item: pytest.Item) -> int:
+    """What takes long begins first: else one worker of several sits at the end with a story that lasts minutes."""
+    where = Path(item.path).as_posix()
+    return next((turn for turn, part in enumerate(FIRST) if part in where), len(FIRST))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what cannot run, with its reason; in CI that is an error."""
+    items.sort(key=_turn)
     missing = _missing()
     if missing and IN_CI:
         pytest.exit(f"missing in CI: {', '.join(missing)}; deploy/setup.sh test installs them", returncode=3)

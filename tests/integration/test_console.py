@@ -130,7 +130,7 @@ def test_a_wrong_token_is_answered_late_and_logged_but_a_right_one_at_once(gatew
         assert "令牌无效" in answers[0].text and 'value="/cases"' in answers[0].text and "wrong" not in answers[0].text
         begun = time.monotonic()
         assert client.post("/login", data={"token": gateway.token}).status_code == 303
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < took_s / 2, "no later than a wrong one"
     assert gateway.log.count("login with a wrong token from 127.0.0.1") >= 2
 
 

@@ -20,6 +20,12 @@ from tests.support.lines import LINKS, GearRig, gear_rig, now_ms
 OXIMETER = GearDevice(id="spo2-1", kind="vitals_monitor", address="1")
 
 
+@pytest.fixture(autouse=True)
+def quick_finger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated one finds the pulse at once; how long a real one searches is no matter of the line."""
+    monkeypatch.setattr("firmware_sim.gear.contec_cms50.SEARCHING_MS", 200)
+
+
 def rig(directory: Path, *, variant: str = "new", listen: str = "auto", baud: int | None = None, **link: Any) -> Any:
     part = GearPart(address="1", kind="vitals_monitor", options={"variant": variant})
     return gear_rig(
@@ -114,7 +120,8 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
         assert health.opened == 2 and health.frames_ok["frames"] >= good, "counts outlive the cable"
 
 
-async def test_a_wrong_baud_rate_is_said(tmp_path: Path) -> None:
+async def test_a_wrong_baud_rate_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firmware_sim.gear.contec_cms50.SEARCHING_MS", 60_000)  # nobody wears it
     async with rig(tmp_path, variant="old", listen="old", baud=9600) as line:
         await eventually_async(lambda: "波特率" in line.line.health().reason)
         assert line.taken.said == []
