@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +80,44 @@ class JournalView:
     def last_position(self, lane: Lane) -> int:
         with self._connection(lane) as connection:
             return last_position(connection)
+
+    def first_received_ms(self, lane: Lane) -> int | None:
+        """When the oldest entry that is still there was received; None for an empty lane."""
+        with self._connection(lane) as connection:
+            row = connection.execute("SELECT received_at_ms FROM entries ORDER BY position LIMIT 1").fetchone()
+        return None if row is None else int(row[0])
+
+    def position_before(self, lane: Lane, at_ms: int) -> int:
+        """A position behind which everything stands that was received at ``at_ms`` or later.
+
+        Positions follow the times of receipt but for moments, and where the clock was set: ask with some leeway.
+        """
+        query = "SELECT position, received_at_ms FROM entries WHERE position >= ? ORDER BY position LIMIT 1"
+        with self._connection(lane) as connection:
+            low = int(connection.execute("SELECT coalesce(min(position), 0) FROM entries").fetchone()[0])
+            high = last_position(connection) + 1
+            while low < high:  # the first position received at ``at_ms`` or later lies in low..high
+                middle = (low + high) // 2
+                row = connection.execute(query, (middle,)).fetchone()
+                if row is None or row[1] >= at_ms:
+                    high = middle
+                else:
+                    low = int(row[0]) + 1
+        return max(0, low - 1)
+
+    def said_by(self, lane: Lane, senders: Sequence[str], from_ms: int, until_ms: int, limit: int) -> list[Entry]:
+        """What these said (the part of a message id before its first ``:``), received between two instants: the newest
+        ``limit``, in order. By the index over message ids: it costs what it finds, not what the lane holds."""
+        found: list[Entry] = []
+        query = (
+            "SELECT position, body FROM entries WHERE message_id >= ? AND message_id < ?"
+            " AND received_at_ms BETWEEN ? AND ? ORDER BY position DESC LIMIT ?"
+        )
+        with self._connection(lane) as connection:
+            for sender in dict.fromkeys(senders):
+                rows = connection.execute(query, (f"{sender}:", f"{sender};", from_ms, until_ms, limit)).fetchall()
+                found += [Entry(position, decode_body(body)) for position, body in rows]
+        return sorted(found, key=lambda entry: entry.position)[-limit:]
 
     def lane_file(self, lane: Lane) -> LaneFile:
         with self._connection(lane) as connection:

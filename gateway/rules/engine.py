@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from devices.observation import Observation
-from gateway.alarms import AlarmChange, AlarmMove
+from gateway.alarms import AlarmChange, AlarmMove, ConditionValue
 from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule
 from gateway.rules.env import Env
 from gateway.rules.event import step_event
@@ -231,6 +231,32 @@ class Engine:
     def rules(self) -> Mapping[str, RuleDocument]:
         """All rules in force."""
         return self._index.rules
+
+    def conditions(
+        self, key: Key, state: State, at_ms: int, observation: Observation | None = None
+    ) -> tuple[ConditionValue, ...]:
+        """Every part of a rule's condition as it stands, to explain a step. Empty where the rule has none."""
+        if isinstance(state, ConditionState):
+            eye, condition = self._situations.eye(key, state, at_ms), self._situations.condition(key[0])
+            return () if eye is None or condition is None else condition.when.parts({}, eye)
+        threshold = self._index.by_id.get(key[0])
+        if threshold is None or observation is None:
+            return ()
+        env = Env(self._devices(observation.device), observation.observed_at_ms, self._zone, observation)
+        shown = (threshold.when, *((threshold.clear,) if state.raised is not None and threshold.clear else ()))
+        return tuple(part for one in shown for part in one.parts(observation.metrics, env))
+
+    def state(self, key: Key) -> State | None:
+        """What a rule remembers of a subject; None for nothing."""
+        return self._ledger.states.get(key)
+
+    def silent_at_ms(self, rule: str, device: str) -> int | None:
+        """When a device is silent by a rule over silence, if it is not heard before; None where it cannot be."""
+        return self._supervision.real_deadline(rule, device)
+
+    def applies(self, rule: RuleDocument, device: DeviceInfo) -> bool:
+        """Whether a rule is for this device, by its ``where``."""
+        return self._index.applies(rule, device)
 
     def end_momentary(self, rule: str, subject: str) -> None:
         """The case of a momentary alarm is over: the next event raises it again. Does nothing to conditions."""

@@ -52,6 +52,7 @@ class RuleIndex:
                         self.by_event.setdefault((kind, event), []).append(rule)
                 elif isinstance(rule, SilenceRule):
                     self.silence_by_kind.setdefault(kind, []).append(rule)
+        self.by_id = {threshold.rule.id: threshold for threshold in thresholds}
         for threshold in thresholds:
             for kind in threshold.rule.kinds:
                 self._by_kind.setdefault(kind, []).append(threshold)

@@ -326,8 +326,12 @@ class InputScope(Scope):
         variable = self.atom(fetch, text, needs, detail)
 
         def render(values: Values) -> str:
-            added = values.get(f"{variable}_more")
-            return f"{text} ({added})" if added else text
+            added = [str(more)] if (more := values.get(f"{variable}_more")) else []
+            for one in sorted(needs):
+                value = values.get(one)
+                if isinstance(value, float):
+                    added.append(f"{self.atoms[one].text} is {number(value)}")
+            return f"{text} ({'; '.join(added)})" if added else text
 
         return self.leaf(node, variable, frozenset({variable}), render)
 

@@ -14,6 +14,7 @@ from gateway.rules.condition import Looked, fresh, hear, look
 from gateway.rules.env import Env
 from gateway.rules.forms import DeviceInfo, Step, subject_of, supervision_s
 from gateway.rules.ledger import Key, Ledger
+from gateway.rules.look import Look
 from gateway.rules.memory import InputState, PairState
 from gateway.rules.states import ConditionState
 
@@ -278,6 +279,15 @@ class Situations:
             return Step(*looked)
 
         return key, state, step
+
+    def eye(self, key: Key, state: ConditionState, at_ms: int) -> Look | None:
+        """A look at a state without any consequence, to explain it."""
+        condition = self._conditions.get(key[0])
+        if condition is None:
+            return None
+        device = self._about(condition, key[1], state)
+        home = Surroundings(self, condition, key[1], device)
+        return Look(condition, state.inputs, state.pairs, home, device, at_ms, self._zone, closely=False)
 
     def _about(self, condition: Condition, subject: str, state: ConditionState) -> DeviceInfo | None:
         """A device that stands for the subject: the one that spoke last, else any of its own."""
