@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from devices.gear.messages import GearDevice, Reading, Said
@@ -20,6 +21,7 @@ from firmware_sim.tty import LineFaults
 from gateway.clock import SystemClock
 from gateway.settings import SerialLine
 from gateway.transports.gear_line import GearLine
+from tests.support.eventually import eventually_async
 from tests.support.gear import START_MS, Book
 
 LINKS: dict[str, dict[str, object]] = {
@@ -147,6 +149,8 @@ async def gear_rig(
         )
         simulated = sim(Port(str(cable.concentrator_path)))
         running = asyncio.create_task(simulated.run())
+        # A port that is opened forgets what came before: the line's first question would get no answer.
+        await eventually_async(partial(simulated.counts.__getitem__, "opened"))
         line.start()
         try:
             yield GearRig(cable, line, simulated, taken, book)
