@@ -152,6 +152,9 @@ alarms = sa.Table(
     sa.Column("repeats", sa.Integer, nullable=False, server_default="0"),
     sa.Column("case_id", _text, nullable=False, index=True),
     sa.Column("body", _text, nullable=False),
+    sa.Column("device", _text),
+    sa.Column("place", _text),
+    sa.Column("resident", _text),
     sa.Index(
         "alarms_one_open",
         "rule",
@@ -160,7 +163,62 @@ alarms = sa.Table(
         sqlite_where=sa.text("cleared_at_ms IS NULL"),
         postgresql_where=sa.text("cleared_at_ms IS NULL"),
     ),
+    *(
+        sa.Index(
+            f"alarms_open_{where}",
+            where,
+            sqlite_where=sa.text("cleared_at_ms IS NULL"),
+            postgresql_where=sa.text("cleared_at_ms IS NULL"),
+        )
+        for where in ("device", "place", "resident")
+    ),
+    sa.Index("alarms_of_rule", "rule", "raised_at_ms"),
 )
+"""``device``, ``place``, ``resident``: whom it is about, for alarms that hold others back. NULL in rows that had ended
+before there were these columns."""
+
+withheld = sa.Table(
+    "withheld",
+    metadata,
+    sa.Column("rule", _text, primary_key=True),
+    sa.Column("subject", _text, primary_key=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("by_alarm", sa.Integer, nullable=False),
+    sa.Column("by_type", _text, nullable=False),
+    sa.Column("by_case", _text, nullable=False),
+    sa.Column("body", _text, nullable=False),
+)
+"""Alarms that hold and of which nobody is told while another one stands (``by_…``). ``at_ms``: since when; ``body``:
+the AlarmChange as it was decided last."""
+
+shadow_alarms = sa.Table(
+    "shadow_alarms",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("rule", _text, nullable=False),
+    sa.Column("rule_version", sa.Integer, nullable=False),
+    sa.Column("subject", _text, nullable=False),
+    sa.Column("move", _text, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("observed_at_ms", _ms, nullable=False),
+    sa.Column("device", _text),
+    sa.Column("type", _text, nullable=False),
+    sa.Column("severity", _text, nullable=False),
+    sa.Column("explanation", _text, nullable=False),
+    sa.Column("body", _text, nullable=False),
+    sa.Index("shadow_alarms_of_rule", "rule", "id"),
+)
+"""What rules decided that are only tried out. Append only; of each rule the newest are kept."""
+
+shadow_totals = sa.Table(
+    "shadow_totals",
+    metadata,
+    sa.Column("rule", _text, primary_key=True),
+    sa.Column("rule_version", sa.Integer, primary_key=True),
+    sa.Column("move", _text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+"""How much each version of such a rule has decided since it is tried out, with what is not kept any more."""
 
 cases = sa.Table(
     "cases",
