@@ -121,11 +121,12 @@ class Terminal:
 
     def __init__(self, data: Path, *more: str) -> None:
         self.seen = b""
+        broker, console = free_port(), free_port()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.environ |= {"ANJU_BROKER__PORT": str(free_port()), "COLUMNS": "200", "LINES": "50"}
-            arguments = ["demo", "--devices", "40", "--port", "0", "--data-dir", str(data), *more]
+            os.environ |= {"ANJU_BROKER__PORT": str(broker), "COLUMNS": "200", "LINES": "50"}
+            arguments = ["demo", "--devices", "40", "--port", str(console), "--data-dir", str(data), *more]
             os.execv(sys.executable, [sys.executable, "-m", "gateway", *arguments])
         self.processes: list[psutil.Process] = []
 
