@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from devices.kinds import KINDS
+from gateway.rules.actions import compile_actions
 from gateway.rules.compiled import compile_condition
 from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule, placeholders
 from gateway.rules.env import Env
@@ -38,6 +39,7 @@ def rule_problems(rule: RuleDocument) -> list[RuleError]:
     words: set[str] = set()
     try:
         compile_where(rule)
+        compile_actions(rule)
         if isinstance(rule, EventRule):
             problems += _event_problems(rule)
             words = set.intersection(*(set(KINDS[kind].metrics) for kind in rule.kinds))
@@ -59,7 +61,7 @@ def rule_problems(rule: RuleDocument) -> list[RuleError]:
 
 def names_in(rule: RuleDocument) -> tuple[frozenset[str], frozenset[str]]:
     """The facts and the personal limits that a rule asks for. Raises RuleError."""
-    expressions: list[Expression | None] = [compile_where(rule)]
+    expressions: list[Expression | None] = [compile_where(rule), *compile_actions(rule)]
     if isinstance(rule, ThresholdRule):
         threshold = compile_threshold(rule)
         expressions += [threshold.when, threshold.clear, threshold.ignore]

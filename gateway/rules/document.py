@@ -61,6 +61,8 @@ class Action(Frozen):
     kinds: tuple[str, ...] = Field(min_length=1)
     at: Literal["place", "device"] = "place"
     """``place``: every such device of the alarm's place. ``device``: the device that raised it."""
+    where: str | None = Field(default=None, max_length=500)
+    """Which of them: a condition over the facts of the device that is told (``device.medium == "gas"``)."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -102,7 +104,7 @@ class Storm(Frozen):
 
 class _Rule(Frozen):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=2**31 - 1)
     zh: str
     en: str
     enabled: bool = True

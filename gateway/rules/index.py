@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from devices.observation import Observation
+from gateway.rules.actions import compile_actions
 from gateway.rules.compiled import Condition, compile_condition
 from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule
 from gateway.rules.env import Env
@@ -46,6 +47,7 @@ class RuleIndex:
         self._where = {rule.id: where for rule in enabled if (where := compile_where(rule)) is not None}
         self._applies: dict[tuple[str, str], bool] = {}
         for rule in enabled:
+            compile_actions(rule)
             for kind in rule.kinds:
                 if isinstance(rule, EventRule):
                     for event in dict.fromkeys((*rule.events, *rule.clear_events, *rule.cancel_events)):
