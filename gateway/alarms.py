@@ -68,6 +68,8 @@ _NOW = ("Immediate", "Severe", "Observed")
 _LIKELY = ("Immediate", "Severe", "Likely")
 _SOON = ("Expected", "Moderate", "Observed")
 _MINOR = ("Future", "Minor", "Observed")
+_PERHAPS = ("Immediate", "Severe", "Possible")
+"""Concluded from what was not seen."""
 
 ALARM_TYPES: Mapping[str, AlarmType] = _types(
     _row("personal_emergency", "紧急呼救", "personal emergency", 101, _NOW, True),
@@ -79,6 +81,12 @@ ALARM_TYPES: Mapping[str, AlarmType] = _types(
     _row("heat", "高温", "heat", 114, _NOW, True),
     _row("gas", "燃气泄漏", "gas leak", 151, _NOW, True),
     _row("co", "一氧化碳", "carbon monoxide", 162, _NOW, True),
+    _row("inactivity", "居家无活动", "no sign of life at home", 654, _PERHAPS),
+    _row("no_return", "外出未归", "not come home", 102, _PERHAPS),
+    _row("night_wandering", "夜间外出", "gone out at night", 134, _PERHAPS),
+    _row("bed_left", "夜间离床未归", "not back in bed", 102, _PERHAPS),
+    _row("door_open", "入户门未关", "front door left open", 134, _SOON),
+    _row("window_open", "外出未关窗", "window left open", None, _MINOR),
     _row("water_leak", "漏水", "water leak", 154, _SOON),
     _row("valve_fault", "阀门未动作", "valve did not move", 380, _SOON),
     _row("intrusion", "入侵", "intrusion", 130, _LIKELY),
@@ -88,13 +96,18 @@ ALARM_TYPES: Mapping[str, AlarmType] = _types(
     _row("staff_call", "呼叫工作人员", "call for staff", None, _SOON),
     _row("problem_report", "居民上报", "problem report", None, _MINOR),
     _row("traffic_congestion", "交通拥堵", "traffic congestion", None, _MINOR),
+    _row("traffic_incident", "疑似交通事件", "traffic incident", None, ("Immediate", "Moderate", "Possible")),
     _row("wrong_way", "车辆逆行", "vehicle the wrong way", None, _LIKELY),
     _row("bin_fire", "垃圾桶起火", "fire in a waste bin", 110, _LIKELY),
+    _row("bin_hot", "垃圾桶温度异常", "waste bin too warm", 158, ("Expected", "Moderate", "Possible")),
     _row("bin_full", "垃圾桶满溢", "waste bin full", None, _MINOR),
     _row("power_lost", "市电断开", "mains lost", 301, _SOON),
     _row("path_lost", "通信中断", "communication lost", 350, _SOON),
     _row("device_silent", "设备失联", "device silent", 354, _SOON),
     _row("device_fault", "设备故障", "device fault", 380, _SOON),
+    _row("sensor_doubtful", "数据存疑", "readings in doubt", 380, _MINOR),
+    _row("clock_wrong", "设备时钟错误", "device clock wrong", None, _MINOR),
+    _row("signal_weak", "信号弱", "weak signal", None, _MINOR),
     _row("undecidable", "无法判断的报警", "alarm that could not be judged", 380, _LIKELY),
     _row("low_battery", "电量低", "low battery", 384, _MINOR),
     _row("alarm_storm", "报警风暴", "alarm storm", None, _SOON),

@@ -15,7 +15,19 @@ from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.registry.care import LATE_MS, Care, Mode
 
-TECHNICAL = frozenset({"device_fault", "device_silent", "tamper", "low_battery", "path_lost", "power_lost"})
+TECHNICAL = frozenset(
+    {
+        "device_fault",
+        "device_silent",
+        "tamper",
+        "low_battery",
+        "path_lost",
+        "power_lost",
+        "sensor_doubtful",
+        "clock_wrong",
+        "signal_weak",
+    }
+)
 """Types of alarm about a device and not about what it watches: whoever works on it brings them about."""
 CLOCK_RIGHT_MS = 10_000
 """A clock that is not further off tells the time of a late message well enough."""

@@ -108,7 +108,8 @@ def change(type_: str, move: AlarmMove) -> AlarmChange:
 
 @pytest.mark.parametrize("type_", sorted(ALARM_TYPES))
 def test_maintenance_hides_what_is_about_the_device_and_nothing_else(type_: str) -> None:
-    hidden = type_ in {"device_fault", "device_silent", "tamper", "low_battery", "path_lost", "power_lost"}
+    trouble = {"device_fault", "device_silent", "tamper", "low_battery", "path_lost", "power_lost"}
+    hidden = type_ in trouble | {"sensor_doubtful", "clock_wrong", "signal_weak"}
     assert hides("maintenance", change(type_, AlarmMove.RAISED)) is hidden
     assert hides("maintenance", change(type_, AlarmMove.REPEATED)) is hidden
     assert not hides("maintenance", change(type_, AlarmMove.CLEARED))
