@@ -39,8 +39,8 @@ registry = sa.Table(
 )
 """The community as applied: one row per place, person, resident, bridge, device, rule, ladder, roster, channel.
 
-``origin``: ``file``, or ``desk`` for a device that was added or changed at the running gateway: applying the files
-again keeps it."""
+``origin``: ``file``, or ``desk`` for a device that was added or changed at the running gateway, and for a place or a
+resident that was given attributes there: applying the files again keeps the device, and these attributes."""
 
 registry_revisions = sa.Table(
     "registry_revisions",
@@ -50,6 +50,23 @@ registry_revisions = sa.Table(
     sa.Column("actor", _text, nullable=False),
     sa.Column("summary", _text, nullable=False),
 )
+
+rule_history = sa.Table(
+    "rule_history",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("rule", _text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("what", _text, nullable=False),
+    sa.Column("document", _text, nullable=False),
+    sa.Column("summary", _text, nullable=False),
+    sa.Index("rule_history_of_rule", "rule", "id"),
+)
+"""Every text a rule ever had, append only: what an alarm's ``rule_version`` said can always be found. ``what``: applied,
+created, edited, enabled, disabled, shadowed, live, restored, deleted, removed; ``document``: the rule as it was from then on, of
+a deleted one as it was last; ``summary``: what differs from the line before."""
 
 rule_states = sa.Table(
     "rule_states",
