@@ -1,20 +1,25 @@
-"""The rules engine by itself: observations per second, and what rules cost that an observation does not concern.
+"""The rules engine by itself: how fast, how large, and whether what an observation does not concern costs anything.
 
-``python -m bench.rules [SECONDS]`` prints a table for 10, 1,000 and 10,000 devices under the whole library (steady: all
-healthy; worst: everybody falls ill and recovers all the time), with and without the bodies to save, and then a growing
-number of rules over other metrics beside the library. One thread, no database; seconds are of processor time, so that
-a busy machine does not show.
+``python -m bench.rules [SECONDS]`` prints: observations per second for 10, 1,000 and 10,000 devices under 50 rules
+(healthy, and everybody ill all the time) and with windows; for 10 to 1,000 rules of which few concern an observation;
+memory per device and rule; the time to load rules and to come back after a restart; and another rule engine for Python
+beside it, where it is installed (``pip install rule-engine``). One thread, no database; seconds are
+of processor time, so that a busy machine does not show.
 """
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import time
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pydantic import TypeAdapter
 
+from bench.rule_peers import peers
 from devices.observation import Lane, Observation
 from gateway.rules.document import RuleDocument
 from gateway.rules.engine import Engine
@@ -34,13 +39,16 @@ SICK: dict[str, dict[str, float]] = {
     "vitals_monitor": {"pulse": 150.0, "spo2": 80.0, "battery": 10.0},
     "traffic_counter": {"flow": 900.0, "occupancy": 60.0, "speed": 8.0},
 }
+_adapter: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
 
 
-def _devices(count: int) -> dict[str, KnownDevice]:
+def devices_of(count: int) -> dict[str, KnownDevice]:
+    """``count`` devices of the usual mixture, four to a home."""
     return {f"d{n}": KnownDevice(f"d{n}", MIX[n % len(MIX)], f"place-{n // 4}", f"r{n // 4}") for n in range(count)}
 
 
-def _history(devices: dict[str, KnownDevice], length: int, worst: bool) -> list[Observation]:
+def history_of(devices: dict[str, KnownDevice], length: int, *, worst: bool = False) -> list[Observation]:
+    """Readings in random order of device; with ``worst`` everybody falls ill and recovers again and again."""
     draw = random.Random(1)
     names = list(devices)
     made = []
@@ -62,75 +70,147 @@ def _history(devices: dict[str, KnownDevice], length: int, worst: bool) -> list[
     return made
 
 
-def rate(rules: Sequence[RuleDocument], count: int, seconds: float, *, worst: bool, saving: bool) -> tuple[float, int]:
-    """Observations per second, and alarms moved; the history is played again with new message ids until time is up."""
-    devices = _devices(count)
-    engine = Engine(rules, devices.get, {})
-    engine.watch(devices, BASE_MS)
-    history = _history(devices, 20_000, worst)
+def rule(**parts: Any) -> RuleDocument:
+    """A rule of the bench, from what it does not share with the others."""
+    usual = {
+        "version": 1,
+        "zh": "测",
+        "en": "bench",
+        "raises": {"type": "device_fault", "severity": "notice", "ladder": "m"},
+    }
+    return _adapter.validate_python({**usual, **parts})
+
+
+def fifty() -> list[RuleDocument]:
+    """Fifty rules over single readings: the library's first, and variations of them for the rest."""
+    simple = [one for one in library_rules().values() if one.form != "condition"][:50]
+    return simple + [
+        rule(id=f"more-{n}", form="threshold", kinds=["vitals_monitor"], when=f"pulse > {150 + n}")
+        for n in range(50 - len(simple))
+    ]
+
+
+def windowed() -> list[RuleDocument]:
+    """Eight rules of which each reading of a monitor or a counter moves four windows."""
+    pulse = {"pulse": {"kinds": ["vitals_monitor"], "metric": "pulse"}}
+    spo2 = {"spo2": {"kinds": ["vitals_monitor"], "metric": "spo2"}}
+    speed = {"speed": {"kinds": ["traffic_counter"], "metric": "speed"}}
+    flow = {"flow": {"kinds": ["traffic_counter"], "metric": "flow"}}
+    said = [
+        (pulse, "mean(pulse, 10 * minutes) > 130"),
+        (pulse, "change(pulse, 30 * minutes) > 60"),
+        (spo2, "lowest(spo2, 5 * minutes) < 70 and count(spo2, 5 * minutes) > 3"),
+        (spo2, "mean(spo2, 1 * hours) < 85"),
+        (speed, "mean(speed, 5 * minutes) < 10"),
+        (speed, "highest(speed, 15 * minutes) < 12"),
+        (flow, "mean(flow, 1 * hours) > 1500"),
+        (flow, "distinct(flow, 6 * hours) == 1 and count(flow, 6 * hours) > 100000"),
+    ]
+    return [
+        rule(id=f"window-{n}", form="condition", subject="device", inputs=inputs, when=when)
+        for n, (inputs, when) in enumerate(said)
+    ]
+
+
+def unrelated(count: int) -> list[RuleDocument]:
+    """Rules over the temperature of kiosks, half of them with a window: none of them concerns any other device."""
+    made = []
+    for n in range(count):
+        if n % 2:
+            inputs = {"t": {"kinds": ["kiosk"], "metric": "temperature"}}
+            made.append(rule(id=f"k-{n}", form="condition", inputs=inputs, when=f"mean(t, 1 * hours) > {60 + n % 30}"))
+        else:
+            made.append(rule(id=f"k-{n}", form="threshold", kinds=["kiosk"], when=f"temperature > {60 + n % 30}"))
+    return made
+
+
+def rate(
+    rules: Sequence[RuleDocument], devices: dict[str, KnownDevice], seconds: float, *, worst: bool = False
+) -> tuple[float, int]:
+    """Observations per second with the bodies to save, and alarms moved. Played anew until time is up."""
+    history = history_of(devices, 20_000, worst=worst)
     done = moved = 0
-    started = time.process_time()
-    while True:
+    elapsed = 0.0
+    while elapsed < seconds:
+        engine = Engine(rules, devices.get, {})
+        engine.watch(devices, BASE_MS)
+        gc.collect()
+        started = time.process_time()
         for observation in history:
             moved += len(engine.observe(observation, observation.received_at_ms))
             done += 1
-            if saving and done % 256 == 0:
+            if done % 256 == 0:
                 engine.dirty()
-        elapsed = time.process_time() - started
-        if elapsed >= seconds:
-            return done / elapsed, moved
-        engine = Engine(rules, devices.get, {})
-        engine.watch(devices, BASE_MS)
+        elapsed += time.process_time() - started
+    return done / elapsed, moved
 
 
-def _unrelated(count: int) -> list[RuleDocument]:
-    """Rules over the temperature of kiosks: none of them concerns a vitals monitor."""
-    adapter: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
-    return [
-        adapter.validate_python(
-            {
-                "id": f"kiosk-{n}",
-                "version": 1,
-                "zh": "机温",
-                "en": "kiosk temperature",
-                "form": "threshold",
-                "kinds": ["kiosk"],
-                "when": f"temperature > {60 + n % 30}",
-                "raises": {"type": "device_fault", "severity": "notice", "ladder": "maintenance"},
-            }
-        )
-        for n in range(count)
-    ]
+def memory(rules: Sequence[RuleDocument], count: int, *, idle: bool) -> float:
+    """Bytes that ``count`` devices hold in the engine, each; ``idle``: only watched, nothing said yet."""
+    devices = devices_of(count)
+    history = [] if idle else history_of(devices, count * 12)
+    engine = Engine(rules, devices.get, {})
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    engine.watch(devices, BASE_MS)
+    for observation in history:
+        engine.observe(observation, observation.received_at_ms)
+    engine.dirty()
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return (after - before) / count
+
+
+def restart(rules: Sequence[RuleDocument], count: int) -> tuple[int, float]:
+    """How many states there are after a while, and the seconds to come back with them."""
+    devices = devices_of(count)
+    engine = Engine(rules, devices.get, {})
+    engine.watch(devices, BASE_MS)
+    for observation in history_of(devices, count * 6):
+        engine.observe(observation, observation.received_at_ms)
+    bodies = engine.dirty()
+    started = time.process_time()
+    again = Engine(rules, devices.get, bodies)
+    again.watch(devices, BASE_MS + count * 60)
+    again.started(BASE_MS + count * 60)
+    return len(bodies), time.process_time() - started
+
+
+def _load_seconds(make: Callable[[], list[RuleDocument]]) -> float:
+    started = time.process_time()
+    Engine(make(), lambda _: None, {})
+    return time.process_time() - started
 
 
 def main() -> None:
     """Print the tables."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
-    rules = list(library_rules().values())
     out = sys.stdout.write
-    out(f"library: {len(rules)} rules\n")
-    out(f"{'devices':>8} {'steady obs/s':>14} {'and saved':>12} {'worst and saved':>16} {'alarms moved':>13}\n")
+    single, windows = fifty(), windowed()
+    out(f"{len(single)} rules over single readings; {len(windows)} rules with windows\n")
+    out(f"{'devices':>8} {'healthy obs/s':>14} {'all ill obs/s':>14} {'alarms moved':>13} {'windows obs/s':>14}\n")
     for count in (10, 1_000, 10_000):
-        steady, _ = rate(rules, count, seconds, worst=False, saving=False)
-        saved, _ = rate(rules, count, seconds, worst=False, saving=True)
-        worst, moved = rate(rules, count, seconds, worst=True, saving=True)
-        out(f"{count:>8} {steady:>14,.0f} {saved:>12,.0f} {worst:>16,.0f} {moved:>13,}\n")
-    out(f"\n{'unrelated rules':>16} {'steady obs/s at 1,000 devices without kiosks':>46}\n")
-    for extra in (0, 10, 100, 1_000):
-        steady_rate = _without_kiosks([*rules, *_unrelated(extra)], seconds)
-        out(f"{extra:>16} {steady_rate:>46,.0f}\n")
-
-
-def _without_kiosks(rules: Sequence[RuleDocument], seconds: float) -> float:
-    devices = {name: device for name, device in _devices(1_000).items() if device.kind != "kiosk"}
-    history = _history(devices, 20_000, worst=False)
-    done, started = 0, time.process_time()
-    while (elapsed := time.process_time() - started) < seconds:
-        engine = Engine(rules, devices.get, {})
-        for observation in history:
-            engine.observe(observation, observation.received_at_ms)
-        done += len(history)
-    return done / elapsed
+        devices = devices_of(count)
+        healthy, _ = rate(single, devices, seconds)
+        ill, moved = rate(single, devices, seconds, worst=True)
+        wide, _ = rate(windows, devices, seconds)
+        out(f"{count:>8} {healthy:>14,.0f} {ill:>14,.0f} {moved:>13,} {wide:>14,.0f}\n")
+    out(f"\n{'rules':>8} {'of them concern it':>19} {'healthy obs/s, 1,000 devices without kiosks':>45}\n")
+    others = {name: device for name, device in devices_of(1_000).items() if device.kind != "kiosk"}
+    for total in (10, 100, 1_000):
+        found, _ = rate([*single[:10], *unrelated(total - 10)], others, seconds)
+        out(f"{total:>8} {10:>19} {found:>45,.0f}\n")
+    whole = list(library_rules().values())
+    out("\nbytes of memory per device, 2,000 devices\n")
+    out(f"  watched, nothing said, the library's {len(whole)} rules   {memory(whole, 2_000, idle=True):>8,.0f}\n")
+    out(f"  healthy, {len(single)} rules over single readings       {memory(single, 2_000, idle=False):>8,.0f}\n")
+    out(f"  healthy, {len(windows)} rules with windows               {memory(windows, 2_000, idle=False):>8,.0f}\n")
+    out(f"\nload 1,000 rules from documents   {_load_seconds(lambda: unrelated(1_000)):.2f} s\n")
+    states, again = restart([*single, *windows], 10_000)
+    out(f"come back with {states:,} states of 10,000 devices   {again:.2f} s\n")
+    peers(out, history_of(devices_of(1_000), 5_000), seconds)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def rule_figures(seconds: float, say: Say) -> list[Figures]:
     )
     for name, worst in (("all healthy", False), ("everybody falls ill and recovers all the time", True)):
         say(f"rules, {name}")
-        figures.add(name, f"{rules.rate(library, 1_000, seconds, worst=worst, saving=True)[0]:,.0f}")
+        figures.add(name, f"{rules.rate(library, rules.devices_of(1_000), seconds, worst=worst)[0]:,.0f}")
     return [figures]
 
 

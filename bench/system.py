@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from gateway.registry.model import Community
 from gateway.settings import Settings
 from gateway.state.db import open_database
 from gateway.transports.broker_config import DEVICES_USER, GATEWAY_USER, ensure_broker_users
+from gateway.transports.broker_ports import free_port
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def running(community: Community) -> Iterator[System]:
         engine = open_database(settings.database)
         registry_store.apply(engine, community, "bench", SystemClock().now_ms())
         engine.dispose()
-        port, api_port = free_port(), free_port()
+        port, api_port = free_port("127.0.0.1"), free_port("127.0.0.1")
         url = f"http://127.0.0.1:{api_port}"
         with Stage(Path(directory) / "logs") as stage:
             pid = stage.start(
@@ -135,9 +135,3 @@ def _ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -36,10 +36,10 @@ class CompiledInput:
     spec: Input
     where: Expression | None
     reading: Expression | None
-    cells: tuple[int, ...]
-    """The lengths of its windows in ms."""
-    gaps: tuple[int, ...]
-    distinct: tuple[int, ...]
+    cells: tuple[tuple[str, int], ...]
+    """Its windows: the name under which each is kept, and its length in ms."""
+    gaps: tuple[tuple[str, int], ...]
+    distinct: tuple[tuple[str, int], ...]
 
     def takes(self, observation: Observation, env: Env) -> float | None:
         """The value it takes of an observation (1 for an occurrence); None where it takes nothing."""
@@ -180,8 +180,9 @@ def _input(rule: ConditionRule, name: str, one: Input, windows: frozenset[tuple[
             error.rule, error.key = rule.id, f"inputs.{name}.{key}"
             raise
 
-    def lengths(memory: str) -> tuple[int, ...]:
-        return tuple(sorted(length for of, kind, length in windows if (of, kind) == (name, memory)))
+    def lengths(memory: str) -> tuple[tuple[str, int], ...]:
+        found = sorted(length for of, kind, length in windows if (of, kind) == (name, memory))
+        return tuple((str(length), length) for length in found)
 
     return CompiledInput(
         name=name,

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove, Evidence
 from gateway.rules.compiled import CompiledInput, Condition
@@ -27,6 +25,7 @@ from gateway.rules.states import ConditionState, Raised
 CATCH_UP_MOST = 64
 """Instants looked at before one word is taken in; of more, the rest are looked at afterwards."""
 _HOUR_MS = 3_600_000
+_UNHEARD = InputState()
 
 
 class Looked(NamedTuple):
@@ -64,7 +63,10 @@ def hear(
     """
     state = fresh(condition, state)
     at_ms = min(observation.observed_at_ms, now_ms)
-    if all(state.inputs.get(name, InputState()).message_id == observation.message_id for name in taken):
+    for name in taken:
+        if state.inputs.get(name, _UNHEARD).message_id != observation.message_id:
+            break
+    else:
         return Step(state, notes=("duplicate",))
     changes: list[AlarmChange] = []
     notes: list[str] = []
@@ -74,13 +76,24 @@ def hear(
         state, told, said_by = look(condition, state, state.wake_ms, subject_device, home, zone, now_ms)
         changes += told
         notes += said_by
-    inputs, pairs = dict(state.inputs), dict(state.pairs)
+    inputs, pairs = dict(state.inputs), dict(state.pairs) if condition.pairs else state.pairs
     for name, value in taken.items():
-        before = inputs.get(name, InputState())
+        before = inputs.get(name, _UNHEARD)
         inputs[name] = _heard(condition.inputs[name], before, observation, value, device, at_ms, now_ms)
-        _paired(condition, pairs, inputs, name, at_ms)
-    state = msgspec.structs.replace(
-        state, inputs=inputs, pairs=pairs, at_ms=max(state.at_ms, at_ms), device=subject_device.id
+        if condition.pairs:
+            _paired(condition, pairs, inputs, name, at_ms)
+    state = ConditionState(
+        raised=state.raised,
+        holders=state.holders,
+        ended_ms=state.ended_ms,
+        condition=state.condition,
+        inputs=inputs,
+        pairs=pairs,
+        at_ms=at_ms if at_ms > state.at_ms else state.at_ms,
+        since_ms=state.since_ms,
+        held=state.held,
+        wake_ms=state.wake_ms,
+        device=subject_device.id,
     )
     state, told, said_by = look(condition, state, state.at_ms, subject_device, home, zone, now_ms)
     return Step(state, (*changes, *told), (*notes, *said_by))
@@ -105,17 +118,16 @@ def _heard(
         combined = max(kept.value for kept in by_device.values())
     windows, gaps, distinct = before.windows, before.gaps, before.distinct
     if one.cells:
-        windows = {
-            str(length): add(windows.get(str(length), ()), at_ms, combined, length, max(at_ms, before.at_ms))
-            for length in one.cells
-        }
+        newest_ms = max(at_ms, before.at_ms)
+        windows = {name: add(windows.get(name, ()), at_ms, combined, length, newest_ms) for name, length in one.cells}
     if one.gaps and newest and before.base_ms and at_ms > before.base_ms:
         gap_s = (at_ms - before.base_ms) / 1000
-        gaps = {str(length): add(gaps.get(str(length), ()), at_ms, gap_s, length, at_ms) for length in one.gaps}
+        gaps = {name: add(gaps.get(name, ()), at_ms, gap_s, length, at_ms) for name, length in one.gaps}
     if one.distinct:
+        newest_ms = max(at_ms, before.at_ms)
         distinct = {
-            str(length): add_distinct(distinct.get(str(length), ()), at_ms, combined, max(at_ms, before.at_ms) - length)
-            for length in one.distinct
+            name: add_distinct(distinct.get(name, ()), at_ms, combined, newest_ms - length)
+            for name, length in one.distinct
         }
     return InputState(
         at_ms=at_ms if newest else before.at_ms,
@@ -214,20 +226,28 @@ def look(
         _truth(condition.clear, eye, notes)  # it may say when to look again
     if condition.calendar:
         eye.wake(at_ms // _HOUR_MS * _HOUR_MS + _HOUR_MS)
-    boundary = None if watching and raised is not None else next_boundary_ms(rule.hours, rule.days, at_ms, zone)
-    if boundary is not None:
-        eye.wake(boundary)
-    after = msgspec.structs.replace(
-        state,
+    if (rule.hours is not None or rule.days is not None) and not (watching and raised is not None):
+        boundary = next_boundary_ms(rule.hours, rule.days, at_ms, zone)
+        if boundary is not None:
+            eye.wake(boundary)
+    at_ms = max(state.at_ms, at_ms)
+    before = (state.raised, state.at_ms, state.since_ms, state.held, state.wake_ms, state.ended_ms, state.holders)
+    if before == (raised, at_ms, since, rises, eye.wake_ms, ended_ms, holders):
+        return Looked(state, changes, tuple(notes))
+    after = ConditionState(
         raised=raised,
         holders=holders,
-        at_ms=max(state.at_ms, at_ms),
+        ended_ms=ended_ms,
+        condition=state.condition,
+        inputs=state.inputs,
+        pairs=state.pairs,
+        at_ms=at_ms,
         since_ms=since,
         held=rises,
         wake_ms=eye.wake_ms,
-        ended_ms=ended_ms,
+        device=state.device,
     )
-    return Looked(state if after == state else after, changes, tuple(notes))
+    return Looked(after, changes, tuple(notes))
 
 
 def _truth(expression: InputExpression, eye: Look, notes: list[str]) -> bool | None:

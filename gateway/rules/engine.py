@@ -198,8 +198,9 @@ class Engine:
             self._ledger.pop_track(gone)
         replaced = frozenset(device_id for device_id in known if self._follow(device_id, now_ms))
         self._now_ms = max(self._now_ms, now_ms)
+        staying = known - replaced
         for key in list(self._ledger.states):
-            self._release_strangers(key, known - replaced, replaced)
+            self._release_strangers(key, staying, replaced)
         self._supervision.schedule()
         self._situations.settle(known, self._now_ms)
 

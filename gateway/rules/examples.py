@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,6 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 from devices.kinds import KINDS
 from gateway.alarms import Frozen
 
+FIRST_DAY = date(2026, 1, 5)
+"""``d1`` of examples: a Monday, and a working day."""
+SPAN_MOST = 400
+"""An example is over after so many days: it is run whenever the rule is checked."""
 _MOMENT = re.compile(r"(?:(\d{4}-\d\d-\d\d|d[1-9]\d{0,2}) )?([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 
 
@@ -18,12 +23,19 @@ def moment(text: str) -> tuple[str, int]:
     match = _MOMENT.fullmatch(text)
     if match is None:
         raise ValueError(f"expected a time such as 08:30, 08:30:15, 'd2 08:30' or '2026-10-01 08:30', got {text!r}")
+    if match[1] and not match[1].startswith("d"):
+        date.fromisoformat(match[1])
     return match[1] or "d1", int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0)
 
 
 def _checked(text: str) -> str:
     moment(text)
     return text
+
+
+def day_of(day: str) -> int:
+    """The number of a day, to reckon with: ``d2`` is one more than ``d1``."""
+    return FIRST_DAY.toordinal() + int(day[1:]) - 1 if day.startswith("d") else date.fromisoformat(day).toordinal()
 
 
 Moment = Annotated[str, AfterValidator(_checked)]
@@ -82,3 +94,11 @@ class Example(Frozen):
     until: Moment | None = None
     """Time passes until then, after the last word."""
     expect: tuple[Expected, ...] = ()
+
+    @model_validator(mode="after")
+    def _short(self) -> Example:
+        times = [one.at for one in self.given] + ([] if self.until is None else [self.until])
+        days = [day_of(moment(at)[0]) for at in times]
+        if max(days) - min(days) > SPAN_MOST:
+            raise ValueError(f"an example lasts at most {SPAN_MOST} days, this one {max(days) - min(days)}; shorten it")
+        return self

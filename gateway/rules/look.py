@@ -118,8 +118,9 @@ class Look(Env):
         self.wake(due)
         return self.at_ms >= due
 
-    def after(self, first: str, second: str) -> bool:
-        return self.input(first).at_ms > self.input(second).at_ms
+    def after(self, first: str, second: str, seconds: float = 0) -> bool:
+        """Whether ``first`` happened last, and at least so long after ``second``."""
+        return self.input(first).at_ms > self.input(second).at_ms + int(seconds * 1000)
 
     def followed(self, first: str, second: str, seconds: float) -> bool:
         pair, span = self._pairs.get(f"followed {first} {second}", _NO_PAIR), self._span_ms(seconds)
@@ -135,7 +136,8 @@ class Look(Env):
     # windows
 
     def _cells(self, name: str, length_ms: int) -> tuple[Cell, ...]:
-        cells = trimmed(self.input(name).windows.get(str(length_ms), ()), self.at_ms - length_ms)
+        window = str(length_ms)
+        cells = trimmed(self.input(name).windows.get(window, ()), self.at_ms - length_ms)
         if self.closely and cells:
             self.wake(cells[0].end_ms + length_ms)
         return cells

@@ -290,11 +290,11 @@ class InputScope(Scope):
             one = self._input(of, name, [*self._values, *self._occurrences], "an input")
             return self._asked(node, f"env.there({one!r})")
         if name == "after":
-            first, second = self._arguments(node, name, "a, b")
+            first, second, *apart = self._arguments(node, name, "a, b, time" if len(node.args) == 3 else "a, b")
             pair = [self._input(each, name, self._occurrences, happens) for each in (first, second)]
-            return self._asked(
-                node, f"env.after({pair[0]!r}, {pair[1]!r})", detail=f"env.ages({pair[0]!r}, {pair[1]!r})"
-            )
+            fetch = f"env.after({pair[0]!r}, {pair[1]!r}{', {0}' if apart else ''})"
+            detail = f"env.ages({pair[0]!r}, {pair[1]!r})"
+            return self._asked(node, fetch, apart[0] if apart else None, depth, detail)
         if name in ("seen", "quiet"):
             of, length = self._arguments(node, name, "input, time")
             one = self._input(of, name, self._occurrences, happens)

@@ -185,7 +185,7 @@ class Situations:
         env = Env(device, observation.observed_at_ms, self._zone, observation)
         for condition, names in self._by_kind.get(observation.kind, ()):
             own: dict[str, float] = {}
-            linked: dict[str, dict[str, float]] = {}
+            linked: dict[str, dict[str, float]] | None = None
             for name in names:
                 one = condition.inputs[name]
                 value = one.takes(observation, env)
@@ -194,11 +194,12 @@ class Situations:
                 if one.spec.link is None:
                     own[name] = value
                 else:
+                    linked = {} if linked is None else linked
                     for other in self._linked.get((one.spec.link, device.id), ()):
                         linked.setdefault(other, {})[name] = value
             if own and self._applies(condition, device):
                 yield self._step(condition, observation, own, device, device, now_ms)
-            for about_id, taken in linked.items():
+            for about_id, taken in (linked or {}).items():
                 about = self._devices(about_id)
                 if about is not None and self._applies(condition, about):
                     yield self._step(condition, observation, taken, device, about, now_ms)

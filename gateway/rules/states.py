@@ -155,6 +155,10 @@ def _identity(message_id: str) -> tuple[str, int | None]:
     return head.rpartition(":")[2], int(seq) if head and seq.isascii() and seq.isdigit() else None
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def before(first_id: str, first_ms: int, second_id: str, second_ms: int) -> bool:
     """Whether one message of a device happened before another.
 
@@ -184,6 +188,10 @@ def is_straggler(track: Track | None, observation: Observation) -> bool:
     """Whether a newer message with metrics of this device has been considered already."""
     if track is None or not track.newest_id:
         return False
+    head, _, number = observation.message_id.rpartition(":")
+    newest_head, _, newest_number = track.newest_id.rpartition(":")
+    if head == newest_head != "" and _is_number(number) and _is_number(newest_number):
+        return int(number) < int(newest_number)
     boot, seq = _identity(observation.message_id)
     newest_boot, _ = _identity(track.newest_id)
     if seq is not None and boot != newest_boot:
@@ -197,10 +205,12 @@ def heard(track: Track | None, observation: Observation, now_ms: int, straggler:
     newest_id, newest_ms = ("", 0) if track is None else (track.newest_id, track.newest_ms)
     boots: tuple[str, ...] = () if track is None else track.boots
     if observation.metrics and not straggler:
+        same_start = newest_id.rpartition(":")[0] == observation.message_id.rpartition(":")[0] != ""
         newest_id, newest_ms = observation.message_id, observation.observed_at_ms
-        boot = _identity(newest_id)[0]
-        if boot not in boots:
-            boots = (*boots, boot)[-3:]
+        if not boots or not same_start:
+            boot = _identity(newest_id)[0]
+            if boot not in boots:
+                boots = (*boots, boot)[-3:]
     if track is not None and at_ms < track.heard_at_ms:
         # A straggler of the other lane: somebody has spoken since.
         return msgspec.structs.replace(track, newest_id=newest_id, newest_ms=newest_ms, boots=boots)

@@ -11,11 +11,9 @@ from devices.observation import Lane, Observation
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.rules.document import RuleDocument, SilenceRule
 from gateway.rules.engine import Engine
-from gateway.rules.examples import Example, ExampleDevice, Fact, Given, moment
+from gateway.rules.examples import FIRST_DAY, Example, ExampleDevice, Fact, Given, day_of, moment
 from gateway.rules.forms import KnownDevice, Limit
 
-FIRST_DAY = date(2026, 1, 5)
-"""``d1`` of examples: a Monday, and a working day."""
 ZONE = ZoneInfo("Asia/Shanghai")
 _LISTENING_S = 400 * 86_400
 """Nobody is silent in an example, unless the rule is about silence."""
@@ -119,7 +117,7 @@ def _observation(name: str, kind: str, number: int, one: Given) -> Observation:
 def instant_ms(text: str) -> int:
     """The instant of an example's time."""
     day, second = moment(text)
-    on = FIRST_DAY + timedelta(days=int(day[1:]) - 1) if day.startswith("d") else date.fromisoformat(day)
+    on = date.fromordinal(day_of(day))
     return int(datetime.combine(on, time(), ZONE).timestamp() * 1000) + second * 1000
 
 
