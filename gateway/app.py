@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 import uvicorn
 
+from devices.gear.memory import Memory
 from devices.native import Command, encode_command
 from gateway.announce.announcer import Announcer
 from gateway.api.app import create_api
@@ -35,10 +36,15 @@ from gateway.gear.push import PushDoor
 from gateway.gear.restore import restored
 from gateway.gear.strangers import Strangers
 from gateway.intake import Intake
+from gateway.itself.dead_man import DeadMan
+from gateway.itself.figures import Figures
+from gateway.itself.watcher import Watcher
+from gateway.itself.wellness import Wellness
 from gateway.journal.entry import Outcome, Quarantined
 from gateway.journal.journal import Journal
 from gateway.metrics import metrics_registry
-from gateway.outbox.channels.build import build_channels
+from gateway.outbox.channel import OutboxChannel
+from gateway.outbox.channels.build import build_channels, emergency_line
 from gateway.outbox.channels.device_command import Published
 from gateway.outbox.worker import OutboxWorker
 from gateway.receipts import Receipts
@@ -120,7 +126,7 @@ class Gateway:
             stack.push_async_callback(_end, self._start(writer.run(), "store writer"))
 
             # Who decides
-            views = Views(engine, self.clock)
+            views = Views(engine, self.clock, settings.gateway_device)
             outbox: OutboxWorker
             decider = Decider(
                 engine,
@@ -137,8 +143,13 @@ class Gateway:
             # What is said
             following: set[asyncio.Task[None]] = set()
 
+            ways_out: dict[str, OutboxChannel] = {}
+
             def rebuild(directory: CommunityDirectory) -> None:
-                outbox.replace_channels(build_channels(directory.community, settings.secrets, publish, vitals))
+                channels = build_channels(directory.community, settings.secrets, publish, vitals)
+                outbox.replace_channels(channels)
+                ways_out.clear()
+                ways_out.update(channels)
                 for announcer in announcers:
                     announcer.follow()
                 for bridges in ways_in:
@@ -189,7 +200,11 @@ class Gateway:
             intake = Intake(
                 journal, self.clock, community, views.native, receipts=receipts, stranger=strangers.note_native
             )
-            memories = await asyncio.to_thread(restored, engine, journal, views.is_gear)
+            itself = settings.gateway_device
+            memories = await asyncio.to_thread(
+                restored, engine, journal, lambda device: device == itself or views.is_gear(device)
+            )
+            own_memory = memories.pop(itself, Memory())
             gear = GearIntake(journal, receipts, strangers, memories)
             broker, password = await self._broker(stack)
             mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, self.clock)
@@ -253,6 +268,29 @@ class Gateway:
                 clock=self.clock,
             )
             checkup = Checkup(organs)
+            figures = Figures(organs, checkup, self.clock)
+            watcher = Watcher(
+                figures.look,
+                lambda: views.directory.itself if views.directory is not None else None,
+                lambda: emergency_line(ways_out),
+                journal,
+                receipts,
+                own_memory,
+                self.clock,
+                steady_ms,
+            )
+            checkup.watched_by(watcher.part)
+            stack.push_async_callback(_end, self._start(watcher.run(), "self-observation"))
+
+            # Who outside would miss it
+            dead_man: DeadMan | None = None
+            if settings.dead_man.url:
+                wellness = Wellness(organs, checkup, figures.undecided_s, self.clock)
+                dead_man = DeadMan(
+                    settings.dead_man, settings.secrets, wellness, community, itself, self.clock, steady_ms
+                )
+                checkup.watched_by(dead_man.part)
+                stack.push_async_callback(_end, self._start(dead_man.run(), "heartbeat"))
             context = Context(
                 engine=engine,
                 clock=self.clock,
@@ -261,7 +299,7 @@ class Gateway:
                 feed=self.feed,
                 directory=lambda: views.directory,
                 health=checkup.parts,
-                metrics=metrics_registry(organs, checkup),
+                metrics=metrics_registry(organs, checkup, dead_man),
                 quarantined=journal.quarantined,
                 said=outbox.wake,
                 push=PushDoor(engine, lambda: views.directory, intake, gear, receipts, self.clock),

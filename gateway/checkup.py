@@ -57,9 +57,20 @@ class Checkup:
 
     def __init__(self, organs: Organs) -> None:
         self._organs = organs
+        self._watchers: list[Callable[[], Part]] = []
+        self._said: dict[str, str] = {}
+        """What was last logged of a part that could not be asked."""
+
+    def watched_by(self, watcher: Callable[[], Part]) -> None:
+        """``watcher`` looks at the organs, and says how it is itself: a part like others, after them."""
+        self._watchers.append(watcher)
 
     def parts(self) -> list[Part]:
-        """Every part, in the order of the way of the data. One that cannot even be asked has failed."""
+        """The organs, and those who watch them."""
+        return [*self.organs(), *(watcher() for watcher in self._watchers)]
+
+    def organs(self) -> list[Part]:
+        """Every organ, in the order of the way of the data. One that cannot even be asked has failed."""
         found: list[Part] = []
         for name, ask in (
             ("transports", self._transports),
@@ -72,9 +83,12 @@ class Checkup:
             try:
                 answer = ask()
                 found += [answer] if isinstance(answer, Part) else answer
+                self._said.pop(name, None)
             except Exception as error:
-                log.exception("%s cannot be asked how it is", name)
                 said = f"{type(error).__name__}: {error}"
+                if self._said.get(name) != said:  # it is asked every few seconds
+                    log.exception("%s cannot be asked how it is", name)
+                self._said[name] = said
                 found.append(
                     Part(
                         name=name,

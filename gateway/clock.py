@@ -7,6 +7,8 @@ from typing import Protocol
 
 Millis = int
 """Milliseconds since the Unix epoch, UTC. Every ``*_ms`` instant in Anju is one of these."""
+WRITTEN_MS: Millis = 1_767_225_600_000
+"""2026-01-01. A clock before this was never set: small computers without a battery wake up in 1970."""
 
 
 class Clock(Protocol):

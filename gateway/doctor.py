@@ -21,11 +21,13 @@ import sqlalchemy as sa
 import typer
 from rich.console import Console
 
-from gateway.clock import SystemClock
+from gateway.clock import WRITTEN_MS, SystemClock
 from gateway.gear.bridges import speaks_on_a_line
+from gateway.outbox.channels.template import Template
 from gateway.registry import store as registry_store
 from gateway.registry.model import Community, way_in
 from gateway.registry.secrets import references
+from gateway.rules.library import library
 from gateway.settings import Settings
 from gateway.state.db import open_database
 from gateway.terminal import DataDirOption, SettingsOption, read_settings
@@ -34,8 +36,6 @@ from gateway.transports.broker import BrokerKind, find_broker
 out = Console(highlight=False)
 LEAST_FREE_MB = 1024
 SLOW_FSYNC_MS = 50.0
-WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
-"""A clock before this is one that was never set: small computers without a battery wake up in 1970."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,15 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _broker(settings)
     yield from _serial(settings)
     yield from _store(settings)
+    yield from _dead_man(settings)
     yield from _community(settings)
     yield from _running(settings)
 
 
 def _clock() -> Finding:
-    now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
-    said = f"{now:%Y-%m-%d %H:%M} UTC"
-    if now < WRITTEN:
+    now_ms = SystemClock().now_ms()
+    said = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    if now_ms < WRITTEN_MS:
         return Finding("error", "clock", f"{said} is long past: set it, and install chrony or systemd-timesyncd")
     return Finding("ok", "clock", said)
 
@@ -183,6 +184,7 @@ def _community(settings: Settings) -> Iterator[Finding]:
     for name in sorted({name for name, *_ in references(community)}):
         yield from _secret(settings, name)
     yield from _bridges(settings, community)
+    yield from _itself(settings, community)
     line = community.emergency_line
     yield Finding(
         "ok" if line is not None else "warning",
@@ -191,6 +193,37 @@ def _community(settings: Settings) -> Iterator[Finding]:
         if line is not None
         else "none configured",
     )
+
+
+def _itself(settings: Settings, community: Community) -> Iterator[Finding]:
+    """Is this gateway watched by its own rules?"""
+    named = next((device for device in community.devices if device.id == settings.gateway_device), None)
+    if named is not None and (named.kind != "gateway" or named.status != "active"):
+        said = f"gateway_device {named.id} is a {named.status} {named.kind}: name an active device of kind gateway"
+        yield Finding("error", "this gateway", said)
+        return
+    own = {rule.id for rule in community.rules if rule.enabled}
+    missing = [rule for rule in library() if rule.startswith("gateway-") and rule not in own]
+    where = "built in" if named is None else f"at {named.place}"
+    if missing:
+        said = f"{settings.gateway_device}, {where}; nobody hears of it without {', '.join(missing)}: use them"
+        yield Finding("warning", "this gateway", said)
+    else:
+        yield Finding("ok", "this gateway", f"{settings.gateway_device}, {where}, watched by its rules")
+
+
+def _dead_man(settings: Settings) -> Iterator[Finding]:
+    """Does somebody outside notice when this box is dead?"""
+    if not settings.dead_man.url:
+        said = "none: if this box dies, nobody is told; set dead_man.url to a watcher outside (docs/operating.md)"
+        yield Finding("warning", "heartbeat", said)
+        return
+    yield Finding("ok", "heartbeat", f"every {settings.dead_man.every_s} s to {urlsplit(settings.dead_man.url).netloc}")
+    for url in (settings.dead_man.url, settings.dead_man.fail_url):
+        for name in Template(url, settings.secrets).names:
+            yield from _secret(settings, name)
+    if settings.dead_man.secret is not None:
+        yield from _secret(settings, settings.dead_man.secret)
 
 
 def _bridges(settings: Settings, community: Community) -> Iterator[Finding]:

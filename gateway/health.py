@@ -6,6 +6,9 @@ from typing import Literal
 
 from gateway.alarms import Frozen
 
+DEAD_MAN = "dead-man"
+"""The part that is the heartbeat to outside."""
+
 
 class Part(Frozen):
     """One part of the gateway. ``critical`` parts make the gateway not ready when they fail."""

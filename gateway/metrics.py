@@ -9,21 +9,23 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.checkup import Checkup, Organs
+from gateway.itself.dead_man import DeadMan
 
 
-def metrics_registry(organs: Organs, checkup: Checkup) -> CollectorRegistry:
+def metrics_registry(organs: Organs, checkup: Checkup, dead_man: DeadMan | None = None) -> CollectorRegistry:
     """A registry of its own, so that two gateways in one process do not meet in a global one."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(_Figures(organs, checkup))
+    registry.register(_Figures(organs, checkup, dead_man))
     return registry
 
 
 class _Figures(Collector):
-    def __init__(self, organs: Organs, checkup: Checkup) -> None:
+    def __init__(self, organs: Organs, checkup: Checkup, dead_man: DeadMan | None) -> None:
         self._organs = organs
         self._checkup = checkup
+        self._dead_man = dead_man
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: the figures are read when they are asked for."""
@@ -37,6 +39,7 @@ class _Figures(Collector):
         yield from self._of_decisions()
         yield from self._of_outbox()
         yield from self._of_store()
+        yield from self._of_heartbeat()
         yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._organs.feed.watchers)
 
     def _parts(self) -> Iterator[Metric]:
@@ -125,6 +128,7 @@ class _Figures(Collector):
         health = self._organs.outbox.health()
         yield GaugeMetricFamily("anju_outbox_waiting", "Messages waiting to be sent", value=health.waiting)
         yield GaugeMetricFamily("anju_outbox_in_flight", "Messages being sent", value=health.in_flight)
+        yield GaugeMetricFamily("anju_outbox_overdue", "Messages due for a minute and longer", value=health.overdue)
         yield GaugeMetricFamily("anju_outbox_overdue_seconds", "Age of the oldest overdue", value=health.oldest_due_s)
         sent = CounterMetricFamily(
             "anju_outbox_attempts", "Attempts by channel and result", labels=["channel", "result"]
@@ -139,3 +143,21 @@ class _Figures(Collector):
         yield GaugeMetricFamily("anju_store_lag", "Entries not yet written to the store", value=health.lag_entries)
         yield CounterMetricFamily("anju_store_points", "Points written", value=health.points_written)
         yield CounterMetricFamily("anju_store_refused", "Observations refused in part", value=health.points_refused)
+
+    def _of_heartbeat(self) -> Iterator[Metric]:
+        dead_man = self._dead_man
+        if dead_man is None:
+            return
+        beats = CounterMetricFamily("anju_heartbeats", "Heartbeats to outside by result", labels=["result"])
+        beats.add_metric(["delivered"], dead_man.delivered)
+        beats.add_metric(["failed"], dead_man.failed)
+        withheld = GaugeMetricFamily(
+            "anju_heartbeat_withheld", "1 for each part because of which no heartbeat goes out", labels=["part"]
+        )
+        for part in sorted({reason.part for reason in dead_man.withheld}):
+            withheld.add_metric([part], 1)
+        yield from (beats, withheld)
+        if dead_man.silent_s is not None:
+            yield GaugeMetricFamily(
+                "anju_heartbeat_silent_seconds", "Since the last heartbeat got through", value=dead_man.silent_s
+            )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -66,6 +67,27 @@ class ApiSettings(_Part):
     port: int = Field(default=8120, ge=0, le=65535)
 
 
+class DeadManSettings(_Part):
+    """A heartbeat to somebody outside, who raises the alarm when it stays away. Without ``url`` nobody watches."""
+
+    url: str = ""
+    """Where it goes; ``${NAME}`` stands for a secret, as in ``https://hc-ping.com/${DEAD_MAN_ID}``."""
+    every_s: int = Field(default=60, ge=10, le=3600)
+    method: Literal["POST", "GET", "HEAD"] = "POST"
+    """Only a POST carries how the gateway is."""
+    secret: str | None = None
+    """Name of the secret by which a POST is signed, as webhooks are."""
+    fail_url: str = ""
+    """Told, as often, while the heartbeat is withheld: ``https://hc-ping.com/${DEAD_MAN_ID}/fail``. Not needed."""
+
+    @field_validator("url", "fail_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("expected http:// or https:// of the watcher outside")
+        return value
+
+
 class Settings(BaseSettings):
     """All settings of one gateway."""
 
@@ -81,6 +103,9 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
+    gateway_device: str = Field(default="anju-gateway", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    """The device, of kind ``gateway``, that is this box. One that the community does not have is built in."""
+    dead_man: DeadManSettings = DeadManSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -285,8 +285,10 @@ def public_devices(town: Town) -> None:
         town.device(f"conc-{slug}-{number:02d}", "concentrator", f"{of_zh}集中器", f"concentrator, {of_en}", house)
         for medium, zh, en in BUILDING_METERS:
             town.device(f"meter-{medium}-{slug}-{number:02d}", "meter", f"{of_zh}{zh}", f"{en}, {of_en}", house)
-    for number, role in enumerate(("主用网关", "备用网关"), start=1):
-        town.device(f"gateway-{number}", "gateway", role, ("gateway in use", "standby gateway")[number - 1], "tjh")
+    # One each at the two ends of the sub-district: what burns down one does not take the other.
+    boxes = (("主用网关", "gateway in use"), ("备用网关", "standby gateway"))
+    for number, ((zh, en), at) in enumerate(zip(boxes, (town.buildings[0], town.buildings[-1]), strict=True), start=1):
+        town.device(f"gateway-{number}", "gateway", zh, en, at[0])
 
 
 def files(town: Town) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The gateway's own board: load, memory, disk, clock, power. A neighbour gateway watches it."""
+"""The gateway's own board: load, memory, disk, clock, power, backlog. A neighbour gateway watches it."""
 
 from __future__ import annotations
 
@@ -32,5 +32,9 @@ class GatewayBoard(SimDevice):
             "memory_free": round(min(95.0, max(5.0, 62.0 + self._memory.at(life_ms))), 1),
             "disk_free": 4.0 if "disk_full" in self.standing else round(self._disk, 1),
             "journal_backlog": poisson(self.rng, 3.0),
+            "journal_oldest": 600.0 if "behind" in self.standing else 0.0,
+            "store_lag": 900.0 if "store_down" in self.standing else 1.0,
+            "outbox_overdue": 0.0,
+            "outbox_oldest": 0.0,
             "clock_offset": round(self._clock.at(life_ms) - wrong, 3),
         }

@@ -38,13 +38,13 @@ def list_devices(
     limit: Annotated[int, Query(ge=1, le=20_000)] = 500,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> list[DeviceSummary]:
-    """Registered devices with their health, in the order of their ids."""
+    """Registered devices and this gateway with their health, in the order of their ids."""
     directory = context.directory()
     if directory is None:
         return []
     found = [
         device
-        for device in directory.community.devices
+        for device in directory.listed
         if (device.status == "retired") is retired
         and (kind is None or device.kind == kind)
         and (resident is None or device.resident == resident)

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway.api.auth import Reader
 from gateway.api.context import Gateway
 from gateway.api.models import Alive, Readiness
-from gateway.health import Part
+from gateway.health import DEAD_MAN, Part
 
 public = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
@@ -20,13 +20,19 @@ async def healthz() -> Alive:
     return Alive()
 
 
-@public.get("/readyz", responses={503: {"model": Readiness, "description": "A part that is needed has failed"}})
+@public.get(
+    "/readyz",
+    response_model_exclude_none=True,
+    responses={503: {"model": Readiness, "description": "A part that is needed has failed"}},
+)
 def readyz(context: Gateway, response: Response) -> Readiness:
     """200 when alarms can be taken in, decided and passed on; 503 with the names of the parts that cannot."""
-    failed = [part.name for part in context.health() if part.critical and part.state == "failed"]
+    parts = context.health()
+    failed = [part.name for part in parts if part.critical and part.state == "failed"]
     if failed:
         response.status_code = 503
-    return Readiness(ready=not failed, failed=failed)
+    heartbeat = next((part.en for part in parts if part.name == DEAD_MAN and part.state != "ok"), None)
+    return Readiness(ready=not failed, failed=failed, heartbeat=heartbeat)
 
 
 @public.get(

@@ -183,3 +183,5 @@ class Readiness(_Shape):
     ready: bool
     failed: list[str]
     """Names of the parts that cannot; `GET /api/v1/health` says why."""
+    heartbeat: str | None = None
+    """Why no heartbeat gets through to the watcher outside; left out while one does, or where there is no watcher."""

@@ -146,7 +146,7 @@ class Desk:
             self.commit(repair)
             self._health.repaired += len(lost)
             self._health.repaired_ms = self._clock.now_ms()
-        self._audited = time.monotonic()
+        self._audited = self._health.audited = time.monotonic()
 
     def _apart(self, decision: Decision, what: str, step: Callable[[], object]) -> bool:
         """Take a step that must not keep the others from theirs. False when the code failed on it, which is counted."""

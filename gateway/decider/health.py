@@ -30,6 +30,8 @@ class Health:
     """Timers that the auditor found missing and set again. Each one is a defect."""
     repaired_ms: int | None = None
     """When it last did."""
+    audited: float = field(default_factory=time.monotonic)
+    """`time.monotonic` when the auditor had last looked, and set again what was lost."""
     registry: str | None = None
     """Why the newest registry cannot be used; the one before it stays in force."""
     beat: float = field(default_factory=time.monotonic)

@@ -35,9 +35,11 @@ class View:
 class Views:
     """Builds views from the state database. Raises what reading it raises."""
 
-    def __init__(self, engine: sa.Engine, clock: Clock) -> None:
+    def __init__(self, engine: sa.Engine, clock: Clock, itself: str | None = None) -> None:
+        """``itself``: the device that is this gateway."""
         self._engine = engine
         self._clock = clock
+        self._itself = itself
         self._directory: CommunityDirectory | None = None
 
     @property
@@ -75,7 +77,7 @@ class Views:
         if community is None:
             return None
         now_ms = self._clock.now_ms()
-        self._directory = CommunityDirectory(community)
+        self._directory = CommunityDirectory(community, self._itself)
         if rules is None:
             rules = Engine(community.rules, self.device, states)
             rules.watch(self._directory.devices, now_ms)

@@ -208,6 +208,15 @@ class Journal:
 
     # --- how it is ---
 
+    def prove(self) -> None:
+        """Have both lanes write something harmless within about a second: `written_s` tells whether they could."""
+        for writer in self._writers.values():
+            writer.prove()
+
+    def written_s(self, lane: Lane) -> float:
+        """Since something of ``lane`` was last brought onto the disk; infinite before the first time."""
+        return self._writers[lane].written_s
+
     def health(self) -> tuple[Trouble, ...]:
         """What is wrong, since when, and what to do; empty when all is well."""
         return tuple(trouble for writer in self._all_writers if (trouble := writer.trouble) is not None)

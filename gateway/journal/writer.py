@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -196,6 +197,8 @@ class Writer(Generic[Row]):
         self._connection: sqlite3.Connection | None = None
         self._trouble: Trouble | None = None
         self._failing = False
+        self._to_prove = False
+        self._written_at = -math.inf
         self._overflowing = False
         self._retry_at = 0.0
         self._retry_s = RETRY_FIRST_S
@@ -244,6 +247,15 @@ class Writer(Generic[Row]):
             if overflow_begins:
                 log.error("journal %s: the queue is full; messages are refused until the disk keeps up", self.part)
             _tell(done, Outcome.REFUSED)
+
+    def prove(self) -> None:
+        """Within about a second, write something harmless: `written_s` tells whether the file took it."""
+        self._to_prove = True
+
+    @property
+    def written_s(self) -> float:
+        """Since something was last brought onto the disk; infinite before the first time."""
+        return time.monotonic() - self._written_at
 
     @property
     def depth(self) -> int:
@@ -331,11 +343,12 @@ class Writer(Generic[Row]):
         try:
             connection = self._connected()
             obstacle = self._table.admit(connection)
-            if not self._failing and not self._table.needs_maintenance(connection):
+            proving = self._failing or self._to_prove
+            if not proving and not self._table.needs_maintenance(connection):
                 self._report(obstacle or self._table.concern)
                 return False
             connection.execute("BEGIN IMMEDIATE")
-            if self._failing:
+            if proving:
                 self._table.probe(connection)
             more = self._table.maintain(connection)
             connection.execute("COMMIT")
@@ -364,7 +377,8 @@ class Writer(Generic[Row]):
 
     def _succeed(self, obstacle: Obstacle | None = None) -> None:
         self.commits += 1
-        self._failing = False
+        self._written_at = time.monotonic()
+        self._failing = self._to_prove = False
         if time.monotonic() - self._failed_at > CALM_S:
             self._retry_s = RETRY_FIRST_S
         self._table.committed()

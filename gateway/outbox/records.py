@@ -85,5 +85,7 @@ class Depth(Frozen):
     in_flight: int
     most_overdue_ms: int | None
     """The due time of the row that has waited longest past it."""
+    overdue: int = 0
+    """How many have been due for a minute and longer."""
     next_due_ms: int | None
     """When the next row that is not due yet will be."""

@@ -36,6 +36,9 @@ KEPT_PURPOSES = (*LINE_PURPOSES, Purpose.RESOLVED)
 FAR_URGENT_MS, FAR_MS = 90_000, 900_000
 """No pause or lease is ever longer: a later due time means that the wall clock was set back, and it is due now."""
 
+OVERDUE_MS = 60_000
+"""What is due for so long is overdue: a sound outbox takes up in a moment what is due."""
+
 _c, _a = outbox.c, outbox_attempts.c
 
 
@@ -291,18 +294,26 @@ def finish(
 
 def depth(connection: sa.Connection, now_ms: int) -> Depth:
     """How much there is to do, and when there will be more."""
-    waiting, in_flight, overdue = connection.execute(
+    due = sa.and_(_c.status == PENDING, _c.next_attempt_ms <= now_ms)
+    waiting, in_flight, most_overdue, overdue = connection.execute(
         sa.select(
             sa.func.count().filter(_c.status == PENDING),
             sa.func.count().filter(_c.status == SENDING),
-            sa.func.min(_c.next_attempt_ms).filter(_c.status == PENDING, _c.next_attempt_ms <= now_ms),
+            sa.func.min(_c.next_attempt_ms).filter(due),
+            sa.func.count().filter(due, _c.next_attempt_ms <= now_ms - OVERDUE_MS),
         ).where(_c.status.in_((PENDING, SENDING)))
     ).one()
     upcoming = sa.case((_c.status == PENDING, _c.next_attempt_ms), else_=_c.lease_until_ms)
     soonest = connection.execute(
         sa.select(sa.func.min(upcoming)).where(_c.status.in_((PENDING, SENDING)), upcoming > now_ms)
     ).scalar_one()
-    return Depth(waiting=waiting, in_flight=in_flight, most_overdue_ms=overdue, next_due_ms=soonest)
+    return Depth(
+        waiting=waiting,
+        in_flight=in_flight,
+        most_overdue_ms=most_overdue,
+        next_due_ms=soonest,
+        overdue=overdue,
+    )
 
 
 def _due(now_ms: int) -> sa.ColumnElement[bool]:

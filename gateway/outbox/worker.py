@@ -62,6 +62,8 @@ class OutboxHealth(Frozen):
     in_flight: int
     oldest_due_s: float
     """For how long the row that should have gone out first is overdue."""
+    overdue: int = 0
+    """How many are overdue for a minute and longer."""
     looked_s: float
     """For how long it has not been seen at work: some seconds, unless the database hangs."""
     unrecorded: int
@@ -153,6 +155,7 @@ class OutboxWorker:
             in_flight=depth.in_flight,
             looked_s=0.0 if self._stopping or self._loop is None else time.monotonic() - self._seen.at,
             oldest_due_s=0.0 if overdue is None else max(0, self._clock.now_ms() - overdue) / 1000,
+            overdue=depth.overdue,
             unrecorded=self._unrecorded,
             database_error=self._seen.error,
             channels=dict(self._health),

@@ -15,7 +15,7 @@ from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.cases.model import Recipient, Target
-from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
+from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, Text, way_in
 
 
 class BridgeBook:
@@ -42,12 +42,21 @@ _NOBODY = BridgeBook()
 class CommunityDirectory:
     """Implements `gateway.cases.model.Directory` over a checked community."""
 
-    def __init__(self, community: Community) -> None:
+    def __init__(self, community: Community, itself: str | None = None) -> None:
+        """``itself``: the device that is this gateway. One that the community does not have is built in, so that a
+        gateway is watched by its rules without being configured. Nobody can speak for it from outside."""
         self.community = community
+        self._itself = itself
         self._places: Mapping[str, Place] = _by_id(community.places)
         self._people: Mapping[str, Person] = _by_id(community.people)
         self._residents: Mapping[str, Resident] = _by_id(community.residents)
-        self._devices: Mapping[str, Device] = _by_id(community.devices)
+        self._roots = tuple(place.id for place in community.places if place.parent is None)
+        registered = _by_id(community.devices)
+        self.built_in = None if itself is None or itself in registered else self._this_box(itself)
+        """The gateway's own device, where the community has none."""
+        self._devices: Mapping[str, Device] = (
+            registered if self.built_in is None else MappingProxyType({**registered, self.built_in.id: self.built_in})
+        )
         self._active = MappingProxyType({id_: one for id_, one in self._devices.items() if one.status == "active"})
         self._native: dict[str, Device] = {}
         self._books: dict[str, BridgeBook] = {}
@@ -60,14 +69,20 @@ class CommunityDirectory:
                     self._native[address] = device
                 else:
                     self._books.setdefault(bridge, BridgeBook()).add(device)
+        if self.built_in is not None:
+            self._bridge_of[self.built_in.id] = NATIVE
         self._bridges: Mapping[str, Bridge] = _by_id(community.bridges)
-        self._roots = tuple(place.id for place in community.places if place.parent is None)
         duties: dict[tuple[str, str], tuple[str, ...]] = {}
         for roster in community.rosters:
             for duty in roster.duties:
                 key = duty.role, duty.place
                 duties[key] = tuple(dict.fromkeys((*duties.get(key, ()), *duty.people)))
         self._duties = MappingProxyType(duties)
+
+    def _this_box(self, itself: str) -> Device:
+        # Of several roots none is all of it: a place that nobody knows stands for the whole community.
+        place = self._roots[0] if len(self._roots) == 1 else self.community.community.id
+        return Device(id=itself, kind="gateway", name=Text(zh="本网关", en="this gateway"), place=place)
 
     # -- the case machine's questions ---------------------------------------------------------------------------
 
@@ -170,6 +185,17 @@ class CommunityDirectory:
 
     def device(self, device: str) -> Device | None:
         return self._devices.get(device)
+
+    @property
+    def itself(self) -> Device | None:
+        """The device that is this gateway; None where the one that is named for it is of another kind, or retired."""
+        device = self._active.get(self._itself or "")
+        return device if device is not None and device.kind == "gateway" else None
+
+    @property
+    def listed(self) -> Sequence[Device]:
+        """All devices for people to look at: the registered ones, and this gateway."""
+        return self.community.devices if self.built_in is None else (*self.community.devices, self.built_in)
 
     def native(self, address: str) -> Device | None:
         """The device of the native protocol that speaks under this id in its topics."""

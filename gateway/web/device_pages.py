@@ -79,7 +79,7 @@ def devices(
             return is_low(states.get(device.id))
         return state != "away" or health_of(device, states.get(device.id), now_ms) != "online"
 
-    found = [device for device in (directory.community.devices if directory is not None else ()) if wanted(device)]
+    found = [device for device in (directory.listed if directory is not None else ()) if wanted(device)]
     pages = max(1, -(-len(found) // PER_PAGE))
     number = min(number, pages)
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]

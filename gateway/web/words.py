@@ -76,6 +76,8 @@ PARTS: dict[str, Words] = {
     "outbox": Words("通知发送", "outbox"),
     "channels": Words("通知密钥", "secrets of channels"),
     "store": Words("数据存储", "store"),
+    "itself": Words("自我观察", "self-observation"),
+    "dead-man": Words("对外心跳", "heartbeat to outside"),
 }
 
 HEALTH: dict[str, Words] = {

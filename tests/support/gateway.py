@@ -194,8 +194,26 @@ class RunningGateway:
             return 0, []
         return answer.status_code, list(answer.json()["failed"])
 
+    def ready(self) -> dict[str, Any]:
+        """What /readyz says, ready or not."""
+        document: dict[str, Any] = self.api.get("/readyz").json()
+        return document
+
     def parts(self) -> dict[str, dict[str, Any]]:
         return {part["name"]: part for part in self._get("/api/v1/health")}
+
+    def devices(self, **query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._get("/api/v1/devices?" + "&".join(f"{k}={v}" for k, v in query.items()))
+        return found
+
+    def device(self, device: str) -> dict[str, Any]:
+        """A device with its health and its newest readings."""
+        found: dict[str, Any] = self._get(f"/api/v1/devices/{device}")
+        return found
+
+    def latest(self, device: str) -> dict[str, float]:
+        """The newest value of each metric of a device."""
+        return {reading["metric"]: reading["value"] for reading in self.device(device)["latest"]}
 
     def cases(self) -> list[dict[str, Any]]:
         """All cases, the newest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.outbox.channel import OutboxChannel
 from gateway.outbox.channels.apprise_messenger import AppriseMessenger
@@ -33,3 +35,9 @@ def build_channels(
     if line is not None:
         channels[LINE_CHANNEL] = DrillLine(line.url, line.secret, secrets, vitals=vitals)
     return channels
+
+
+def emergency_line(channels: Mapping[str, OutboxChannel]) -> DrillLine | None:
+    """The 120 line among the channels, to be asked whether it answers."""
+    line = channels.get(LINE_CHANNEL)
+    return line if isinstance(line, DrillLine) else None

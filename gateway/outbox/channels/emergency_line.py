@@ -87,6 +87,19 @@ class DrillLine:
             return _answered(answer)
         return Report(result=Result.UNKNOWN, detail=f"HTTP {answer.status}")
 
+    async def trouble(self) -> str:
+        """Why the centre would not take a call, as far as one can know without calling; empty where it would.
+
+        It asks what became of a call that never was: a centre that is there, and knows us, says that it has none.
+        """
+        answer = await self._look_up("anju-check")
+        if isinstance(answer, Report):
+            return self._url.hide(answer.detail)
+        if answer.status in (200, 404):
+            return ""
+        said = _reason(answer)
+        return f"HTTP {answer.status}{f': {said}' if said else ''}"
+
     async def close(self) -> None:
         await self._client.aclose()
 

@@ -24,6 +24,11 @@ class Template:
             self._text,
         )
 
+    @property
+    def names(self) -> list[str]:
+        """The secrets that it needs."""
+        return [hole[1] for hole in _HOLE.finditer(self._text) if hole[1]]
+
     def hide(self, text: str) -> str:
         """``text`` with every secret of this URL starred out, for timelines and logs."""
         for hole in _HOLE.finditer(self._text):
