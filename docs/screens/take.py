@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from gateway.registry import candidates
 from gateway.registry.candidates import CandidateNote
 from gateway.state.db import open_database
 from gateway.store.embedded import EmbeddedStore
+from gateway.transports.broker_ports import free_port
 
 HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
@@ -172,8 +172,7 @@ def console(browser: Browser, link: str, size: tuple[int, int]) -> Iterator[Page
 @contextmanager
 def demo(data_dir: Path, *args: str) -> Iterator[tuple[str, str]]:
     """``anju demo`` on a free port: its address, and the link that logs in."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port("127.0.0.1")
     said = data_dir.parent / f"{data_dir.name}.log"
     with said.open("wb") as log:
         process = subprocess.Popen(

@@ -35,6 +35,7 @@ from gateway.state.db import open_database
 from gateway.state.tables import tokens
 from gateway.terminal import read_settings
 from gateway.transports.broker_config import ensure_broker_users, write_private
+from gateway.transports.broker_ports import free_port
 
 EXAMPLE = Path("examples/tuanjiehu/community.yaml")
 SERIAL_SHARE = 0.2
@@ -246,6 +247,8 @@ def _alone(data_dir: Path) -> IO[bytes]:
 
 
 def _port_of(wanted: int) -> int:
+    if wanted == 0:
+        return free_port("127.0.0.1")
     with socket.create_server(("127.0.0.1", wanted)) as server:
         port: int = server.getsockname()[1]
         return port
@@ -265,4 +268,4 @@ def _broker_port(settings: Settings) -> int:
     try:
         return _port_of(settings.broker.port)
     except OSError:
-        return _port_of(0)
+        return free_port("127.0.0.1")

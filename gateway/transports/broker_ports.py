@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
+import random
 import socket
 
 import psutil
 
 log = logging.getLogger(__name__)
+
+_OURS = range(10_000, 15_000)
+"""Below what any system gives away by itself, unless it was told to."""
 
 
 def port_problem(host: str, port: int) -> str | None:
@@ -30,7 +35,15 @@ def port_problem(host: str, port: int) -> str | None:
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens on at the moment; a moment later somebody may."""
+    """A port nobody listens on, for a program that is started in a moment.
+
+    It is none of those that the system gives to connections and to who asks for any: such a one can be another's before
+    the program listens on it.
+    """
+    for port in random.sample(_OURS, 50):
+        with _socket_for(host) as attempt, contextlib.suppress(OSError):
+            attempt.bind((host, port))
+            return port
     with _socket_for(host) as attempt:
         attempt.bind((host, 0))
         return int(attempt.getsockname()[1])

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from gateway.settings import Secrets
+from gateway.transports import broker_ports
 from gateway.transports.broker import BrokerError, BrokerKind, FoundBroker, ManagedBroker, find_broker
 from gateway.transports.broker_config import ensure_broker_users, write_mosquitto
 from gateway.transports.mqtt_probe import probe
@@ -207,6 +208,14 @@ def test_port_that_another_program_takes_first(
         broker.start()
         assert broker.port == port, "once chosen, it stays"
         broker.stop()
+
+
+def test_a_chosen_port_is_none_that_the_system_gives_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = {broker_ports.free_port("127.0.0.1") for _ in range(20)}
+    assert len(ports) > 1 and all(10_000 <= port < 15_000 for port in ports)
+    with taken_port() as taken:
+        monkeypatch.setattr(broker_ports, "_OURS", [taken] * 50)
+        assert broker_ports.free_port("127.0.0.1") != taken, "all of them are in use"
 
 
 @both
