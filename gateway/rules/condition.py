@@ -157,7 +157,7 @@ def _paired(
         if kind == "without":
             pairs[key] = _without(pair, name == first, at_ms, other_ms)
         elif name == first:
-            matched = other_ms >= at_ms and other_ms > 0 and (not pair.matched_ms or pair.first_ms <= at_ms)
+            matched = other_ms > at_ms and (not pair.matched_ms or pair.first_ms <= at_ms)
             pairs[key] = PairState(
                 first_ms=max(pair.first_ms, at_ms),
                 matched_ms=other_ms if matched else pair.matched_ms,

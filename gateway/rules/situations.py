@@ -20,6 +20,9 @@ from gateway.rules.states import ConditionState
 
 Devices = Callable[[str], "DeviceInfo | None"]
 
+SETTLE_MS = 30_000
+"""After a message that came late, time alone decides nothing for so long: what follows it may still be under way."""
+
 
 class Surroundings:
     """One subject of one rule, as `look.Home` asks for it."""
@@ -111,7 +114,7 @@ class Situations:
             if condition.waits:
                 self._begin_to_wait(condition, now_ms)
         self._wakes = [
-            (state.wake_ms, *key)
+            (_ready_ms(state), *key)
             for key, state in self._ledger.states.items()
             if isinstance(state, ConditionState) and state.wake_ms
         ]
@@ -238,14 +241,15 @@ class Situations:
                 if one is not None and one.base_ms and one.base_ms < at_ms and condition.inputs[name].spec.occurrence:
                     inputs[name] = msgspec.structs.replace(one, base_ms=at_ms)
             if inputs != state.inputs:
-                self._put(key, msgspec.structs.replace(state, inputs=inputs))
+                # What could not be told while it was silent is looked at again at once.
+                self._put(key, msgspec.structs.replace(state, inputs=inputs, wake_ms=max(state.at_ms, at_ms) + 1))
 
     # time
 
     def saved(self, key: Key, state: ConditionState) -> None:
         """A state was put into the ledger: it is looked at again when it says."""
         if state.wake_ms:
-            heapq.heappush(self._wakes, (state.wake_ms, *key))
+            heapq.heappush(self._wakes, (_ready_ms(state), *key))
 
     def _put(self, key: Key, state: ConditionState) -> None:
         self._ledger.put(key, state)
@@ -256,20 +260,21 @@ class Situations:
         while self._wakes:
             at_ms, rule, subject = self._wakes[0]
             state = self._ledger.states.get((rule, subject))
-            if isinstance(state, ConditionState) and rule in self._conditions and state.wake_ms == at_ms:
+            if isinstance(state, ConditionState) and rule in self._conditions and _ready_ms(state) == at_ms:
                 return at_ms
             heapq.heappop(self._wakes)
         return None
 
     def due(self, horizon_ms: int, now_ms: int) -> tuple[Key, ConditionState, Callable[[], Step]] | None:
         """The next look that time alone asks for; None when there is none until ``horizon_ms``."""
-        at_ms = self.next_ms()
-        if at_ms is None or at_ms > horizon_ms:
+        ready_ms = self.next_ms()
+        if ready_ms is None or ready_ms > horizon_ms:
             return None
         _, rule, subject = heapq.heappop(self._wakes)
         key = (rule, subject)
         condition, state = self._conditions[rule], self._ledger.states[key]
         assert isinstance(state, ConditionState)
+        at_ms = state.wake_ms
         device = self._about(condition, subject, state)
         if device is None:
             return key, state, lambda: Step(msgspec.structs.replace(state, wake_ms=0))
@@ -308,6 +313,7 @@ class Situations:
                     one,
                     base_ms=min(one.base_ms + by_ms, now_ms) if one.base_ms else 0,
                     at_ms=min(one.at_ms, now_ms),
+                    received_ms=min(one.received_ms, now_ms),
                 )
                 for name, one in state.inputs.items()
             }
@@ -329,3 +335,13 @@ class Situations:
                 wake_ms=now_ms,
             )
             self._put(key, moved)
+
+
+def _ready_ms(state: ConditionState) -> int:
+    """When time alone may decide: at the instant itself, or, while a backlog is coming in, when no more of it comes."""
+    if not state.wake_ms:
+        return 0
+    newest = max(state.inputs.values(), key=lambda one: one.received_ms, default=None)
+    if newest is None or newest.received_ms - newest.at_ms <= SETTLE_MS:
+        return state.wake_ms
+    return max(state.wake_ms, newest.received_ms + SETTLE_MS)
