@@ -20,7 +20,7 @@ run: setup ## the gateway with a simulated community; SCENARIO=heart-attack play
 
 test: ## all tests, over real brokers, databases, ttys and a browser
 	@deploy/setup.sh test
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 300 $(ARGS)
 
 check: setup ## lint, types, import direction
 	@.venv/bin/ruff check .
