@@ -140,10 +140,13 @@ class Situations:
             ]
             if missing:
                 inputs = {**state.inputs, **{name: InputState(base_ms=now_ms) for name in missing}}
-                state = msgspec.structs.replace(state, inputs=inputs, at_ms=max(state.at_ms, now_ms), device=owner.id)
-                home = Surroundings(self, condition, subject, owner)
-                looked = look(condition, state, state.at_ms, owner, home, self._zone, now_ms)
-                self._ledger.put(key, looked.state)
+                state = msgspec.structs.replace(state, inputs=inputs, device=owner.id)
+                if not 0 < state.wake_ms <= now_ms:
+                    home = Surroundings(self, condition, subject, owner)
+                    looked = look(condition, state, max(state.at_ms, now_ms), owner, home, self._zone, now_ms)
+                    # What it would tell is told by the next tick: nobody listens here.
+                    state = msgspec.structs.replace(state, wake_ms=now_ms) if looked.changes else looked.state
+                self._ledger.put(key, state)
 
     def members(self, condition: Condition, name: str, subject: str, device: DeviceInfo | None) -> Sequence[str]:
         """The devices from which an input of a subject comes."""
