@@ -10,8 +10,37 @@ from gateway.alarms import AlarmChange, Frozen
 from gateway.cases.model import Delivery, Purpose, TimerName
 
 
+class Order(Frozen):
+    """What a rule wants done when its alarm is raised: one command, and who there is to be told."""
+
+    command: str
+    args: dict[str, str] = {}
+    zh: str
+    en: str
+    """The command in words."""
+    devices: tuple[str, ...] = ()
+    unable: tuple[str, ...] = ()
+    """Devices that should do it and cannot be told."""
+
+
 class AlarmHeard(Frozen):
     """A rule moved an alarm of this case: joined it, repeated it, cleared it, or the resident took it back."""
+
+    change: AlarmChange
+    orders: tuple[Order, ...] = ()
+
+
+class StormJoined(Frozen):
+    """One more alarm of the storm that this case stands for. People have been told."""
+
+    change: AlarmChange
+    orders: tuple[Order, ...] = ()
+    until_ms: int
+    """Until when the storm lasts by this alarm, at the least."""
+
+
+class AlarmWithheld(Frozen):
+    """Another alarm is held back because one of this case stands."""
 
     change: AlarmChange
 
@@ -62,7 +91,7 @@ class HumanAction(Frozen):
     """The case's version that the person saw. An answer to an older stage is stale and refused."""
 
 
-Command = AlarmHeard | TimerDue | TimerLost | ClockStepped | DeliveryHeard | HumanAction
+Command = AlarmHeard | StormJoined | AlarmWithheld | TimerDue | TimerLost | ClockStepped | DeliveryHeard | HumanAction
 
 
 class Refused(Exception):

@@ -189,7 +189,7 @@ def _verify(turn: Turn, action: HumanAction) -> None:
 
 
 def _close(turn: Turn, action: HumanAction) -> None:
-    still = [ref.type for ref in turn.case.alarms if ref.active and not ref.momentary]
+    still = turn.case.still
     if still and not action.reason.strip():
         raise Refused(
             "condition_holds",

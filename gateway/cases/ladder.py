@@ -131,12 +131,28 @@ def _remind(turn: Turn) -> None:
     turn.set_ladder(turn.now_ms + turn.case.ladder.repeat_s * 1000)
 
 
+def tell_others(turn: Turn, change: AlarmChange, detail: tuple[str, str]) -> None:
+    """Of a case for many places: tell those who stand for the place and the person of ``change`` on the rungs taken so
+    far, and have not been told."""
+    known = {target.person for target in turn.case.told}
+    found: dict[str, Target] = {}
+    for rung in turn.case.ladder.rungs[: turn.case.rung]:
+        for target in _stand_for(turn, rung, change.place, change.resident):
+            if target.person not in known:
+                found.setdefault(target.person, target)
+    if found:
+        turn.tell(found.values(), Purpose.ALARM, occasion=f"{turn.case.version}:others", detail=detail)
+        _remember(turn, list(found.values()))
+
+
 def _people(turn: Turn, rung: Rung) -> list[Target]:
+    return _stand_for(turn, rung, turn.case.place, turn.case.resident)
+
+
+def _stand_for(turn: Turn, rung: Rung, place: str | None, resident: str | None) -> list[Target]:
     found: dict[str, Target] = {}
     for recipient in rung.notify:
-        targets = turn.directory.resolve(
-            recipient, place=turn.case.place, resident=turn.case.resident, at_ms=turn.now_ms
-        )
+        targets = turn.directory.resolve(recipient, place=place, resident=resident, at_ms=turn.now_ms)
         for target in targets:
             found.setdefault(target.person, target)
     return list(found.values())
@@ -176,7 +192,6 @@ def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
         return
     number = case.emergency.number or next((rung.call for rung in case.ladder.rungs if rung.call), None) or "120"
     reference = f"{case.id}:line:{case.version}"
-    what, _ = wording.types(case)
     turn.become(
         emergency=case.emergency.model_copy(
             update={"state": LineState.COMMITTED, "number": number, "deadline_ms": None, "reference": reference}
@@ -184,7 +199,7 @@ def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
     )
     card = turn.directory.emergency_card(
         case_number=case.number,
-        complaint=f"{what}（{case.explanation}）" if case.explanation else what,
+        complaint=wording.complaint(case),
         place=case.place,
         resident=case.resident,
         source=turn.directory.device_name(case.device, "zh"),

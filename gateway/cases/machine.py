@@ -11,18 +11,22 @@ from __future__ import annotations
 
 from gateway.alarms import AlarmChange, AlarmMove, Severity
 from gateway.cases import ladder as rungs
+from gateway.cases import measures
+from gateway.cases import storm as storms
 from gateway.cases.commands import (
     AlarmHeard,
+    AlarmWithheld,
     ClockStepped,
     Command,
     DeliveryHeard,
     HumanAction,
+    Order,
+    StormJoined,
     TimerDue,
     TimerLost,
 )
 from gateway.cases.human import act, over
 from gateway.cases.model import (
-    AlarmRef,
     Case,
     Delivery,
     Directory,
@@ -31,19 +35,30 @@ from gateway.cases.model import (
     LineState,
     Purpose,
     Stage,
+    Storm,
     TimerName,
 )
-from gateway.cases.turn import Moved, Turn
+from gateway.cases.turn import Moved, Turn, reference
 
 BOUNCE_MS = 3000
 """A second press within this is the same press (a bouncing key, a trembling hand)."""
+WITHHELD_LINES_MOST = 100
+"""A case tells so many alarms one by one that were held back because of it; further ones are only counted."""
 _ORDER = list(Severity)
 
 
 def open_case(
-    *, case_id: str, number: str, change: AlarmChange, ladder: Ladder, directory: Directory, now_ms: int
+    *,
+    case_id: str,
+    number: str,
+    change: AlarmChange,
+    ladder: Ladder,
+    directory: Directory,
+    now_ms: int,
+    orders: tuple[Order, ...] = (),
+    storm: Storm | None = None,
 ) -> Moved:
-    """A new case for a raised alarm."""
+    """A new case for a raised alarm; with ``storm`` for one that stands for many."""
     received = max((evidence.received_at_ms for evidence in change.evidence), default=change.at_ms)
     late = max(0, change.at_ms - change.observed_at_ms)
     case = Case(
@@ -56,7 +71,8 @@ def open_case(
         place=change.place,
         resident=change.resident,
         explanation=change.explanation,
-        alarms=(_reference(change),),
+        alarms=(reference(change),),
+        storm=storm,
         ladder=ladder,
         cancel_until_ms=now_ms + ladder.cancel_window_s * 1000 if ladder.cancel_window_s else None,
         late_ms=late if late > 60_000 else 0,
@@ -71,6 +87,7 @@ def open_case(
         rule_version=change.rule_version,
         evidence=[evidence.model_dump() for evidence in change.evidence],
     )
+    measures.give(turn, change, orders)  # before anybody is told: people hear with it where there was nobody to obey
     if change.momentary:
         turn.pressed(change.device)
     rungs.start(turn)
@@ -81,8 +98,14 @@ def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Mov
     """What ``command`` does to ``case``. Raises commands.Refused for a human action that does not fit its stage."""
     turn = Turn(case, directory, now_ms)
     match command:
+        case AlarmHeard() if case.storm is not None and command.change.subject != f"rule:{case.storm.rule}":
+            storms.heard(turn, command.change, command.orders)
         case AlarmHeard():
-            _alarm(turn, command.change)
+            _alarm(turn, command.change, command.orders)
+        case StormJoined():
+            storms.join(turn, command)
+        case AlarmWithheld():
+            _withheld(turn, command.change)
         case TimerDue():
             _timer(turn, command.name)
         case TimerLost():
@@ -104,27 +127,26 @@ def _settle(turn: Turn) -> Moved:
     return turn.done()
 
 
-def _reference(change: AlarmChange) -> AlarmRef:
-    return AlarmRef(rule=change.rule, subject=change.subject, type=change.type, active=True, momentary=change.momentary)
-
-
-def _alarm(turn: Turn, change: AlarmChange) -> None:
+def _alarm(turn: Turn, change: AlarmChange, orders: tuple[Order, ...]) -> None:
     actor = f"rule:{change.rule}"
-    known = any((ref.rule, ref.subject) == (change.rule, change.subject) for ref in turn.case.alarms)
+    known = turn.knows(change)
     match change.move:
         case AlarmMove.RAISED | AlarmMove.REPEATED:
             if known:
                 turn.write(actor, "alarm_repeated", change.explanation, evidence=_evidence(change))
-                _set_active(turn, change, True)
+                turn.mark(change, active=True)
             else:
                 turn.write(actor, "alarm_joined", change.explanation, evidence=_evidence(change), type=change.type)
-                turn.become(alarms=(*turn.case.alarms, _reference(change)))
+                turn.add(change)
+            measures.give(turn, change, orders)
             _again(turn, change, joined=not known)
         case AlarmMove.CLEARED:
-            _set_active(turn, change, False)
+            turn.mark(change, active=False)
             turn.write(actor, "alarm_cleared", change.explanation, evidence=_evidence(change))
+            measures.withdraw(turn, change)
         case AlarmMove.CANCELLED:
-            _set_active(turn, change, False)
+            turn.mark(change, active=False)
+            measures.withdraw(turn, change)
             _cancelled_by_resident(turn, change)
 
 
@@ -132,15 +154,13 @@ def _evidence(change: AlarmChange) -> list[dict[str, object]]:
     return [evidence.model_dump() for evidence in change.evidence]
 
 
-def _set_active(turn: Turn, change: AlarmChange, active: bool) -> None:
-    turn.become(
-        alarms=tuple(
-            ref.model_copy(update={"active": active})
-            if (ref.rule, ref.subject) == (change.rule, change.subject)
-            else ref
-            for ref in turn.case.alarms
-        )
-    )
+def _withheld(turn: Turn, change: AlarmChange) -> None:
+    """Nobody is told of this alarm while one of this case stands; here it can be seen."""
+    turn.become(withheld=turn.case.withheld + 1)
+    if turn.case.withheld <= WITHHELD_LINES_MOST:
+        turn.write(f"rule:{change.rule}", "alarm_withheld", change.explanation, subject=change.subject)
+    if turn.case.withheld == WITHHELD_LINES_MOST:
+        turn.write("system", "withheld_counted")
 
 
 def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
@@ -243,6 +263,8 @@ def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
     elif heard.purpose is Purpose.EMERGENCY_CANCEL:
         what = "line_told" if heard.delivery is Delivery.DELIVERED else "not_reached"
         turn.write("system", what, heard.detail, **facts)
+    elif heard.purpose is Purpose.ACTION:
+        measures.heard(turn, heard)
     elif heard.purpose is Purpose.INDICATE:
         what = "device_confirmed" if heard.delivery is Delivery.DELIVERED else "device_silent"
         if heard.delivery is Delivery.WITHDRAWN:

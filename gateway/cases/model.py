@@ -122,6 +122,55 @@ class AlarmRef(Frozen):
     type: str
     active: bool
     momentary: bool
+    zh: str = ""
+    en: str = ""
+    """What the rule says of it in its own words, as of when it was raised last; empty where it has none."""
+
+
+class MeasureState(StrEnum):
+    """What became of a command that a rule gave by itself."""
+
+    GIVEN = "given"
+    UNCONFIRMED = "unconfirmed"
+    """The device has not confirmed it in time; it is told again until it does, or until that is given up."""
+    DONE = "done"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """The alarm ended before it went out."""
+    NOBODY = "nobody"
+    """There is no device that can be told."""
+
+
+class Measure(Frozen):
+    """A command that a rule gave a device by itself: shut the gas."""
+
+    key: str
+    """Of its row in the outbox; empty where there was nobody to tell."""
+    rule: str
+    subjects: tuple[str, ...]
+    """The alarms of the rule that want it; it is withdrawn with the last of them."""
+    command: str
+    args: dict[str, str] = {}
+    zh: str
+    en: str
+    """The command in words."""
+    device: str | None
+    state: MeasureState
+
+
+class Storm(Frozen):
+    """So many alarms of one rule at once that people are told of all of them in one case."""
+
+    rule: str
+    count: int
+    """How many there were, with those from before that have cases of their own."""
+    active: int = 0
+    """Of those that joined, the conditions that still hold."""
+    lines: int = 0
+    """Lines of the timeline written for those that joined; further ones are only counted."""
+    within_s: int
+    until_ms: int
+    """New alarms join until then: the rate has been below the limit for ``within_s``."""
 
 
 class Address(Frozen):
@@ -181,12 +230,35 @@ class Case(Frozen):
     told: tuple[Target, ...] = ()
     """Everybody who has been told, to be told again when it was a mistake."""
     emergency: Emergency = Emergency()
+    measures: tuple[Measure, ...] = ()
+    """What rules did by themselves, the newest last."""
+    storm: Storm | None = None
+    """Set where the case stands for many alarms of one rule."""
+    withheld: int = 0
+    """How many alarms were held back because one of this case stood."""
     times: dict[str, int] = {}
     """When it was triggered, received, raised, notified, answered, arrived, resolved, verified, closed."""
 
     @property
     def open(self) -> bool:
         return self.stage not in (Stage.CLOSED, Stage.CANCELLED)
+
+    @property
+    def still(self) -> tuple[str, ...]:
+        """The types of its alarms whose condition still holds."""
+        found = dict.fromkeys(ref.type for ref in self.alarms if ref.active and not ref.momentary)
+        if not found and self.storm is not None and self.storm.active:
+            return (self.type,)  # of alarms that were only counted
+        return tuple(found)
+
+    @property
+    def said(self) -> tuple[tuple[str, str], ...]:
+        """What the rules say of its alarms in their own words, (zh, en); first of what the case is named after. Of what
+        is over only where nothing holds any more."""
+        worded = [ref for ref in self.alarms if ref.zh or ref.en]
+        worded = [ref for ref in worded if ref.active] or worded
+        worded.sort(key=lambda ref: ref.type != self.type)
+        return tuple(dict.fromkeys((ref.zh or ref.en, ref.en or ref.zh) for ref in worded))
 
 
 class TimerName(StrEnum):
@@ -208,6 +280,10 @@ class Purpose(StrEnum):
     LINE_FAILED = "line_failed"
     LINE_IS_DRILL = "line_is_drill"
     INDICATE = "indicate"
+    ACTION = "action"
+    """A command that a rule gives by itself."""
+    ACTION_FAILED = "action_failed"
+    ACTION_DONE = "action_done"
     BY_HAND = "by_hand"
     """A command that a person gave a device; it belongs to no case."""
     EMERGENCY_CALL = "emergency_call"
@@ -251,6 +327,8 @@ class WithdrawUnsent(Frozen):
     reason: str
     only: tuple[Purpose, ...] = ()
     """Only what is said for these purposes; empty for everything but the emergency line."""
+    keys: tuple[str, ...] = ()
+    """Of that only these messages; empty for all."""
 
 
 class Write(Frozen):

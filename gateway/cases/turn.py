@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gateway.alarms import AlarmChange
 from gateway.cases import wording
 from gateway.cases.model import (
     DEVICE_CHANNEL,
     LINE_CHANNEL,
+    AlarmRef,
     Case,
     Directory,
     Effect,
@@ -22,7 +24,14 @@ from gateway.cases.model import (
     Write,
 )
 
-_CAN_WAIT = (Purpose.REMINDER, Purpose.TAKEN, Purpose.ARRIVED, Purpose.RESOLVED, Purpose.CANCELLED)
+_CAN_WAIT = (
+    Purpose.REMINDER,
+    Purpose.TAKEN,
+    Purpose.ARRIVED,
+    Purpose.RESOLVED,
+    Purpose.CANCELLED,
+    Purpose.ACTION_DONE,
+)
 """What is said behind the first word of somebody else's emergency."""
 
 
@@ -31,6 +40,19 @@ class Moved(NamedTuple):
 
     case: Case
     effects: tuple[Effect, ...]
+
+
+def reference(change: AlarmChange) -> AlarmRef:
+    """A raised alarm as its case keeps it."""
+    return AlarmRef(
+        rule=change.rule,
+        subject=change.subject,
+        type=change.type,
+        active=True,
+        momentary=change.momentary,
+        zh=change.zh,
+        en=change.en,
+    )
 
 
 class Turn:
@@ -60,6 +82,27 @@ class Turn:
     def withdraw(self, reason: str, *only: Purpose) -> None:
         """Take back what was to be said before this step for these purposes."""
         self.effects.append(WithdrawUnsent(reason=reason, only=only))
+
+    # alarms
+
+    def knows(self, change: AlarmChange) -> bool:
+        return any((ref.rule, ref.subject) == (change.rule, change.subject) for ref in self.case.alarms)
+
+    def add(self, change: AlarmChange) -> None:
+        """The case is about this alarm, too."""
+        self.become(alarms=(*self.case.alarms, reference(change)))
+
+    def mark(self, change: AlarmChange, *, active: bool) -> None:
+        """The alarm holds, or does no longer."""
+        new: dict[str, object] = {"active": active}
+        if active and (change.zh or change.en):
+            new |= {"zh": change.zh, "en": change.en}
+        self.become(
+            alarms=tuple(
+                ref.model_copy(update=new) if (ref.rule, ref.subject) == (change.rule, change.subject) else ref
+                for ref in self.case.alarms
+            )
+        )
 
     # timers
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.alarms import ALARM_TYPES
-from gateway.cases.model import Case, Directory, Purpose
+from gateway.alarms import ALARM_TYPES, AlarmChange
+from gateway.cases.model import Case, Directory, Measure, MeasureState, Purpose
 
 
 class Words(NamedTuple):
@@ -66,7 +66,15 @@ _TITLES: dict[Purpose, tuple[str, str]] = {
         "请立即拨打 120！{type}：{who}（系统的自动 120 只是演练，没有打出去）",
         "Dial 120 now! {type_en}: {who} (the system's own 120 call is only a drill, nobody was called)",
     ),
+    Purpose.ACTION_FAILED: (
+        "自动操作未完成，请到现场手动处理 · {type}：{who}",
+        "Automatic action not done, do it by hand on the spot · {type_en}: {who}",
+    ),
+    Purpose.ACTION_DONE: ("自动操作已完成 · {type}：{who}", "Automatic action done after all · {type_en}: {who}"),
 }
+
+SAID_MOST = 3
+"""So many sentences of rules, and as many of what was done by itself, stand in one message."""
 
 
 def message(
@@ -88,6 +96,66 @@ def types(case: Case) -> tuple[str, str]:
     return "、".join(kind.zh for kind in kinds), " and ".join(kind.en for kind in kinds)
 
 
+def complaint(case: Case) -> str:
+    """What the 120 centre hears first: the type, the rule's own words, and what was measured."""
+    what = "：".join((types(case)[0], *(zh for zh, _ in case.said[:1])))
+    return f"{what}（{case.explanation}）" if case.explanation else what
+
+
+def one_of_storm(change: AlarmChange, directory: Directory) -> tuple[str, str]:
+    """Which alarm of a storm it is that somebody is told of."""
+    kind = ALARM_TYPES[change.type]
+    where = [
+        directory.resident_name(change.resident)
+        or directory.place_path(change.place, language)
+        or directory.device_name(change.device, language)
+        for language in ("zh", "en")
+    ]
+    zh, en = change.zh or f"{kind.zh}：{where[0]}", change.en or f"{kind.en}: {where[1]}"
+    return f"其中：{zh}", f"One of them: {en}"
+
+
+def done_by_itself(case: Case, directory: Directory) -> Iterator[Words]:
+    """What rules did by themselves, what went wrong first; a few sentences at most."""
+    last = {(one.rule, one.command, str(one.args), one.device): one for one in case.measures}
+    worded = [(one, _MEASURES[one.state]) for one in last.values() if one.state in _MEASURES]
+    worded.sort(key=lambda pair: list(_MEASURES).index(pair[0].state))
+    for one, words in worded[:SAID_MOST]:
+        yield Words(
+            *(_worded(one, text, directory, language) for text, language in zip(words, ("zh", "en"), strict=True))
+        )
+    if len(worded) > SAID_MOST:
+        more = len(worded) - SAID_MOST
+        yield Words(f"另有 {more} 项自动操作", f"and {more} more automatic actions")
+
+
+def _worded(measure: Measure, text: str, directory: Directory, language: str) -> str:
+    if measure.state is MeasureState.NOBODY and measure.device is None:
+        text = _NOBODY[0 if language == "zh" else 1]
+    what = measure.zh if language == "zh" else measure.en
+    return text.format(what=what, device=directory.device_name(measure.device, language))
+
+
+_MEASURES: dict[MeasureState, Words] = {
+    MeasureState.FAILED: Words(
+        "自动{what}失败：{device}。请到现场手动处理", "Automatic action failed: {what} at {device}. Do it by hand"
+    ),
+    MeasureState.UNCONFIRMED: Words(
+        "自动{what}尚未得到确认，仍在重试：{device}。请到现场手动处理",
+        "Automatic action not confirmed yet, still trying: {what} at {device}. Do it by hand",
+    ),
+    MeasureState.NOBODY: Words(
+        "{device} 不能自动{what}。请到现场手动处理",
+        "Automatic action not possible: {device} cannot be told to {what}. Do it by hand",
+    ),
+    MeasureState.DONE: Words("已自动{what}：{device}", "Done automatically: {what} at {device}"),
+}
+_NOBODY = Words(
+    "此处没有可自动{what}的设备。请到现场手动处理",
+    "Automatic action not possible: no device here that can {what}. Do it by hand",
+)
+
+
 def _texts(
     case: Case, purpose: Purpose, directory: Directory, detail: tuple[str, str]
 ) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -101,14 +169,22 @@ def _texts(
         "who": resident or where_zh or directory.device_name(case.device, "zh"),
     }
     late = case.late_ms // 60_000
+    said = list(case.said[:SAID_MOST])
+    if case.storm is not None:
+        said.append((f"至今共 {case.storm.count} 条", f"{case.storm.count} of them so far"))
+    done = list(done_by_itself(case, directory)) if purpose in _WHOM_TO_CALL else []
     zh = [
         detail[0],
+        *(words[0] for words in said),
+        *(words.zh for words in done),
         f"地点：{where_zh}" if where_zh else "",
         *_numbers_zh(case, purpose, directory),
         f"案卷 {case.number}",
     ]
     en = [
         detail[1],
+        *(words[1] for words in said),
+        *(words.en for words in done),
         f"At: {where_en}" if where_en else "",
         *_numbers_en(case, purpose, directory),
         f"Case {case.number}",
@@ -183,6 +259,23 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "line_answered": ("120 已应答", "emergency line answered"),
     "line_failed": ("120 未接通", "emergency line not reached"),
     "line_vetoed": ("120 被否决", "emergency call vetoed"),
+    "action_given": ("自动操作：已下达指令", "automatic action: the command was given"),
+    "action_done": ("自动操作：设备已确认", "automatic action: the device confirmed it"),
+    "action_unconfirmed": ("自动操作：设备尚未确认，仍在重试", "automatic action: not confirmed yet, still trying"),
+    "action_failed": ("自动操作失败，需人工处理", "automatic action failed, to be done by hand"),
+    "action_nobody": (
+        "自动操作：没有可接受指令的设备，需人工处理",
+        "automatic action: no device that can be told, to be done by hand",
+    ),
+    "action_withdrawn": ("自动操作已撤回", "automatic action withdrawn"),
+    "alarm_withheld": ("另一报警因本案报警仍在而暂缓", "another alarm is held back while one of this case stands"),
+    "withheld_counted": ("暂缓的报警过多，此后只计数", "too many are held back: from here on they are only counted"),
+    "storm_joined": ("并入报警风暴，不再逐条通知", "joined the alarm storm, without telling people one by one"),
+    "storm_again": (
+        "报警风暴再次出现，重新通知已通知的人",
+        "the alarm storm is back: everybody told so far is told again",
+    ),
+    "storm_counted": ("报警过多，此后只计数", "too many alarms: from here on they are only counted"),
     "line_told": ("已告知 120 中心", "the emergency centre was told"),
 }
 """Timeline codes as the page words them."""

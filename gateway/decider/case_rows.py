@@ -126,11 +126,12 @@ def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now
                 )
             case WithdrawUnsent():
                 kept = set(Purpose) - set(effect.only) if effect.only else outbox_rows.LINE_PURPOSES
-                outbox_rows.withdraw_unsent(connection, case.id, effect.reason, now_ms, keep_purposes=kept)
+                outbox_rows.withdraw_unsent(
+                    connection, case.id, effect.reason, now_ms, keep_purposes=kept, keys=effect.keys
+                )
             case EndMomentaryAlarms():
-                for ref in case.alarms:
-                    if ref.momentary:
-                        close_alarm(connection, ref.rule, ref.subject, now_ms, case_id=case.id)
+                for rule, subject in momentary_alarms(connection, case):
+                    close_alarm(connection, rule, subject, now_ms, case_id=case.id)
     _write(connection, case.id, lines, now_ms)
     return said
 
@@ -210,6 +211,18 @@ def next_timer_ms(connection: sa.Connection) -> int | None:
     return due
 
 
+def momentary_alarms(connection: sa.Connection, case: Case) -> list[tuple[str, str]]:
+    """The alarms of a case that end with it, (rule, subject)."""
+    found = {(ref.rule, ref.subject): None for ref in case.alarms if ref.momentary}
+    if case.storm is not None:  # not all of its alarms stand in it
+        mine = sa.and_(t.alarms.c.case_id == case.id, t.alarms.c.cleared_at_ms.is_(None))
+        for body in connection.execute(sa.select(t.alarms.c.body).where(mine)).scalars():
+            change = AlarmChange.model_validate_json(body)
+            if change.momentary:
+                found[change.rule, change.subject] = None
+    return list(found)
+
+
 def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, now_ms: int) -> Case | None:
     """The open case of the same home that this alarm belongs to, if there is one."""
     if change.place is None:
@@ -222,6 +235,8 @@ def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, 
     )
     for body in connection.execute(query).scalars():
         case = Case.model_validate_json(body)
+        if case.storm is not None:
+            continue  # of what joins it nobody is told
         same_person = case.resident == change.resident or None in (case.resident, change.resident)
         # Beside an emergency, what else is wrong with the same person is part of it.
         beside = change.resident is not None and change.severity in (Severity.EMERGENCY, Severity.URGENT)
@@ -252,6 +267,9 @@ def insert_alarm(connection: sa.Connection, change: AlarmChange, case_id: str) -
             raised_at_ms=change.at_ms,
             repeats=0,
             case_id=case_id,
+            device=change.device,
+            place=change.place,
+            resident=change.resident,
             body=change.model_dump_json(),
         )
     )

@@ -1,9 +1,9 @@
 """The decider's thread: in which order things are decided, and that deciding never ends silently.
 
-Order within a cycle: people's answers, urgent observations, deliveries, timers, silence, devices that were worked on;
-and only then one bounded helping of routine, so that urgent never waits behind telemetry. Everything decided in a
-transaction is committed with the journal cursor and with what the rules remember: a crash anywhere replays to the same
-result.
+Order within a cycle: people's answers, urgent observations, deliveries, timers, silence, devices that were worked on,
+alarms that were held back; and only then one bounded helping of routine, so that urgent never waits behind telemetry.
+Everything decided in a transaction is committed with the journal cursor and with what the rules remember: a crash
+anywhere replays to the same result.
 """
 
 from __future__ import annotations
@@ -202,6 +202,7 @@ class Decider:
         busy = desk.silence() or busy
         desk.settle_care()
         desk.audit()
+        busy = desk.release() or busy
         return self._routine() or busy
 
     def _routine(self) -> bool:

@@ -5,30 +5,38 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from devices.kinds import KINDS
 from devices.observation import Observation
-from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
+from gateway.alarms import ALARM_TYPES, AlarmChange, AlarmMove, Evidence, Severity
 from gateway.cases import machine
 from gateway.cases.commands import (
     AlarmHeard,
+    AlarmWithheld,
     ClockStepped,
     Command,
     DeliveryHeard,
     HumanAction,
+    Order,
+    StormJoined,
     TimerDue,
     TimerLost,
 )
-from gateway.cases.model import Case, EndMomentaryAlarms, Ladder, Stage, TimerName
+from gateway.cases.model import Case, EndMomentaryAlarms, Ladder, Stage, Storm, TimerName
 from gateway.cases.turn import Moved
-from gateway.decider import care_rows, case_rows
+from gateway.decider import care_rows, case_rows, shadow_rows, storm, withheld_rows
 from gateway.decider.care import TECHNICAL, hides
+from gateway.decider.orders import orders
 from gateway.decider.view import View
+from gateway.decider.withheld_rows import Withheld
 from gateway.registry.care import Care
-from gateway.rules.document import EventRule
+from gateway.rules.document import EventRule, RuleDocument
 from gateway.state import tables as t
 
 log = logging.getLogger(__name__)
@@ -51,12 +59,18 @@ class Decision:
 
         ``care``: the device was being worked on when it happened, and some of its alarms are told to nobody.
         """
-        if care is not None and hides(care.mode, change):
+        raised = change.move in (AlarmMove.RAISED, AlarmMove.REPEATED)
+        if change.shadow:
+            shadow_rows.write(self.connection, change)
+            if raised:
+                return  # what was told before the rule was only tried out still ends
+        elif care is not None and hides(care.mode, change):
             care_rows.hide(self.connection, care, change, self.now_ms)
             return
-        if change.move in (AlarmMove.RAISED, AlarmMove.REPEATED):
+        elif raised:
             self._raised(change)
             return
+        withheld_rows.forget(self.connection, change.rule, change.subject)
         case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
         case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
         if case_id is not None:
@@ -71,6 +85,8 @@ class Decision:
         for held in self.view.rules.held_by(care.device, "", self.now_ms):
             if case_rows.open_alarm_case(self.connection, held.rule, held.subject) is not None:
                 continue  # somebody was told
+            if held.shadow or withheld_rows.find(self.connection, held.rule, held.subject) is not None:
+                continue  # nobody is to be told, or not yet
             if care.running(self.now_ms) and hides(care.mode, held):
                 continue
             if held.momentary and not self._still_on(held):
@@ -135,13 +151,53 @@ class Decision:
         else:
             self._open(change, ladder)
 
+    def look_again(self, row: Withheld, care: Care | None) -> None:
+        """What held an alarm back is over: what still holds is told now, unless another alarm holds it back.
+
+        ``care``: as in `alarm`. A moment nobody was told of is told as well, with its age.
+        """
+        change = row.change
+        if withheld_rows.find(self.connection, change.rule, change.subject) is None:
+            return  # it ended meanwhile, or was told
+        if self._hold_back(change, self.view.rules.rule(change.rule)):
+            return
+        withheld_rows.forget(self.connection, change.rule, change.subject)
+        held = next(
+            (one for one in self._held(change) if (one.rule, one.subject) == (change.rule, change.subject)), None
+        )
+        if held is None or held.shadow:
+            return
+        by = ALARM_TYPES[row.by.type]
+        since = datetime.fromtimestamp(row.since_ms / 1000, UTC).astimezone(ZoneInfo(self.view.timezone))
+        why = (
+            f"自 {since:%m-%d %H:%M} 起因“{by.zh}”暂缓通知 "
+            f"held back since {since:%m-%d %H:%M} because of {by.en} ({row.by.case.rpartition('-')[0]})"
+        )
+        kept = ("evidence", "conditions", "zh", "en", *(("observed_at_ms",) if change.momentary else ()))
+        more = {name: getattr(change, name) for name in kept}
+        self.alarm(held.model_copy(update={"explanation": f"{change.explanation}; {why}"} | more), care)
+
+    def _held(self, change: AlarmChange) -> Iterator[AlarmChange]:
+        """What is held by the devices that can hold ``change``."""
+        kind, _, name = change.subject.partition(":")
+        devices = {change.device or "", name if kind == "device" else ""} - {""}
+        if kind in ("place", "resident"):
+            devices |= {one.id for one in self.view.directory.devices.values() if getattr(one, kind) == name}
+        for device in sorted(devices, key=lambda one: (one != change.device, one)):
+            yield from self.view.rules.held_by(device, "", self.now_ms)
+
     def _raised(self, change: AlarmChange) -> None:
-        case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
-        case = None if case_id is None else case_rows.load(self.connection, case_id)
+        rule = self.view.rules.rule(change.rule)
+        wanted = orders(self.view.directory, rule, change)
+        case_id, case = self._told(change.rule, change.subject)
         if case is not None and case.open and case.stage not in (Stage.RESOLVED, Stage.VERIFIED):
             case_rows.repeat_alarm(self.connection, change.rule, change.subject)
-            self._apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
+            heard = AlarmHeard(change=change, orders=wanted)
+            self._apply(case, machine.step(case, heard, self.view.directory, self.now_ms))
             return
+        if case_id is None and self._hold_back(change, rule):
+            return
+        withheld_rows.forget(self.connection, change.rule, change.subject)
         if case_id is not None:
             # Closed never reopens, and of what is done nobody is told any more: what comes again is a new episode.
             case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
@@ -150,11 +206,50 @@ class Decision:
         joined = case_rows.joinable(self.connection, change, ladder.life_safety, self.now_ms)
         if joined is not None:
             case_rows.insert_alarm(self.connection, change, joined.id)
-            self._apply(joined, machine.step(joined, AlarmHeard(change=change), self.view.directory, self.now_ms))
-            return
-        self._open(change, ladder)
+            heard = AlarmHeard(change=change, orders=wanted)
+            self._apply(joined, machine.step(joined, heard, self.view.directory, self.now_ms))
+        elif rule is None or not storm.may_join(change, ladder) or not self._storm(change, rule, ladder, wanted):
+            self._open(change, ladder, wanted)
 
-    def _open(self, change: AlarmChange, ladder: Ladder) -> None:
+    def _told(self, rule: str, subject: str) -> tuple[str | None, Case | None]:
+        """The open alarm with this key: the id of its case, and the case."""
+        case_id = case_rows.open_alarm_case(self.connection, rule, subject)
+        return case_id, None if case_id is None else case_rows.load(self.connection, case_id)
+
+    def _hold_back(self, change: AlarmChange, rule: RuleDocument | None) -> bool:
+        """Whether another alarm stands because of which nobody is told of ``change`` for now. It can be seen there."""
+        if rule is None or rule.inhibited_by is None or not withheld_rows.may_be_held_back(change):
+            return False
+        by = withheld_rows.inhibitor(self.connection, self.view.directory, change, rule.inhibited_by)
+        if by is None:
+            return False
+        if withheld_rows.put(self.connection, change, by, self.now_ms):
+            self._step(by.case, AlarmWithheld(change=change))
+        return True
+
+    def _storm(self, change: AlarmChange, rule: RuleDocument, ladder: Ladder, wanted: tuple[Order, ...]) -> bool:
+        """Whether there are so many alarms of the rule that this one joins the case that stands for all of them."""
+        recent, until_ms = storm.rate(self.connection, rule.id, rule.storm, self.now_ms)
+        case_id, case = self._told(rule.id, storm.subject_of(rule.id))
+        if case is not None and (not case.open or case.stage in (Stage.RESOLVED, Stage.VERIFIED)):
+            case = None
+        over = recent >= rule.storm.count
+        if not over and (case is None or case.storm is None or not storm.lasts(case.storm, self.now_ms)):
+            return False
+        if case is None:
+            if case_id is not None:
+                case_rows.close_alarm(self.connection, rule.id, storm.subject_of(rule.id), self.now_ms)
+            raised = storm.raised(self.connection, self.view.directory, rule, ladder, change, recent + 1, self.now_ms)
+            stands_for = Storm(rule=rule.id, count=recent, within_s=rule.storm.within_s, until_ms=until_ms)
+            case = self._open(raised, ladder, storm=stands_for)
+        case_rows.insert_alarm(self.connection, change, case.id)
+        joined = StormJoined(change=change, orders=wanted, until_ms=until_ms if over else 0)
+        self._apply(case, machine.step(case, joined, self.view.directory, self.now_ms))
+        return True
+
+    def _open(
+        self, change: AlarmChange, ladder: Ladder, wanted: tuple[Order, ...] = (), *, storm: Storm | None = None
+    ) -> Case:
         number = case_rows.next_number(self.connection, self.now_ms, self.view.timezone)
         # After a backup was restored numbers come again. What is sent goes by the id: it must never look like a repeat
         # of an earlier case, which a 120 centre would rightly not answer.
@@ -167,8 +262,10 @@ class Decision:
             ladder=ladder,
             directory=self.view.directory,
             now_ms=self.now_ms,
+            orders=wanted,
+            storm=storm,
         )
-        self._apply(None, moved)
+        return self._apply(None, moved)
 
     def _ladder(self, change: AlarmChange, before: Case | None) -> Ladder:
         """The ladder of the alarm. It may be gone where the alarm was raised under an earlier registry."""
@@ -214,10 +311,11 @@ class Decision:
     def _apply(self, before: Case | None, moved: Moved) -> Case:
         case, effects = moved
         previous = 0 if before is None else before.version
+        over = any(isinstance(effect, EndMomentaryAlarms) for effect in effects)
+        moments = case_rows.momentary_alarms(self.connection, case) if over else []
         self.said = case_rows.save(self.connection, case, effects, previous=previous, now_ms=self.now_ms) or self.said
-        if any(isinstance(effect, EndMomentaryAlarms) for effect in effects):
-            for ref in case.alarms:
-                if ref.momentary and case_rows.open_alarm_case(self.connection, ref.rule, ref.subject) is None:
-                    self.view.rules.end_momentary(ref.rule, ref.subject)
+        for rule, subject in moments:
+            if case_rows.open_alarm_case(self.connection, rule, subject) is None:
+                self.view.rules.end_momentary(rule, subject)
         self.cases.add(case.id)
         return case

@@ -17,12 +17,13 @@ import sqlalchemy as sa
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Refused
 from gateway.clock import Clock
-from gateway.decider import auditor, care_rows, case_rows, device_rows
+from gateway.decider import auditor, care_rows, case_rows, device_rows, withheld_rows
 from gateway.decider.care import belongs
 from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
 from gateway.decider.health import Changed, Health
 from gateway.decider.view import View
+from gateway.decider.withheld_rows import Withheld
 from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
 from gateway.registry import care as cares
@@ -37,6 +38,7 @@ OUTCOME_BATCH = 64
 SILENCE_BATCH = 32
 HOUSEKEEPING = ("command_result", "low_battery")
 """Urgent by their lane, and nothing that a person has to be told when the code fails on it."""
+RELEASE_BATCH = 8
 AUDIT_S = 15.0
 AGAIN_MS = 30_000
 """A timer whose step failed is tried again after so long; the others do not wait for it."""
@@ -77,6 +79,12 @@ class Desk:
         """The registry to decide by."""
         self._watch = ClockWatch(clock, steady_ms) if steady_ms is not None else None
         self._audited = float("-inf")
+        self._free: list[Withheld] = []
+        """Alarms that were held back and perhaps are no longer."""
+        self._moved = True
+        """Whether a case has changed since it was last looked whose alarms are held back."""
+        self._released_for = 0
+        """The revision of the registry by which all that is held back was looked at."""
         self._positions: dict[Lane, int] = {}
         self._read_until_ms: dict[Lane, int] = {}
         """Up to when all that was received has been decided, by lane: a backlog is no silence of its devices."""
@@ -130,9 +138,11 @@ class Desk:
         self._watch.settled()
 
     def audit(self) -> None:
-        """Every `AUDIT_S` seconds: set lost timers again, so that no open case falls silent."""
+        """Every `AUDIT_S` seconds: set lost timers again, so that no open case falls silent, and look for alarms that
+        are held back by nothing."""
         if time.monotonic() - self._audited < AUDIT_S:
             return
+        self._moved = True
         with reading(self._engine) as connection:
             lost = list(auditor.lost_timers(connection, self._clock.now_ms()))
 
@@ -185,6 +195,7 @@ class Desk:
                 connection.execute(case_rows.remember_statement(connection.dialect.name), remembered)
         if decision.said:
             self._on_said()
+        self._moved = self._moved or bool(decision.cases)
         if decision.cases or devices:
             self._on_change(Changed(cases=frozenset(decision.cases), devices=frozenset(devices)))
 
@@ -350,3 +361,28 @@ class Desk:
 
         if due:
             self.commit(settle)
+
+    def release(self) -> bool:
+        """What held alarms back is over: what still holds of them is told now. True when there is more."""
+        view = self.need_view()
+        if not self._free and (self._moved or view.revision != self._released_for):
+            # An alarm that stands goes on holding others back; only another registry can change what it holds back.
+            every = view.revision != self._released_for
+            with reading(self._engine) as connection:
+                self._free = withheld_rows.every(connection) if every else withheld_rows.orphans(connection)
+            self._moved = False
+            self._released_for = view.revision
+        some = self._free[:RELEASE_BATCH]
+
+        def look(decision: Decision) -> set[str]:
+            worked_on = cares.running(decision.connection, decision.now_ms)
+            for row in some:
+                care = worked_on.get(row.change.device or "")
+                what = f"{row.change.rule} about {row.change.subject}, which was held back"
+                self._apart(decision, what, partial(decision.look_again, row, care))
+            return set()
+
+        if some:
+            self.commit(look)
+            del self._free[: len(some)]
+        return bool(self._free)

@@ -75,8 +75,10 @@ def withdraw_unsent(
     now_ms: int,
     *,
     keep_purposes: Collection[Purpose] = KEPT_PURPOSES,
+    keys: Collection[str] = (),
 ) -> Withdrawal:
-    """Take back what ``case_id`` has waiting, retries included. What is being sent now is not sent again afterwards."""
+    """Take back what ``case_id`` has waiting, with ``keys`` only these, retries included. What is being sent now is
+    not sent again afterwards."""
     withdrawn, in_flight = [], []
     for row in connection.execute(
         sa.select(outbox)
@@ -84,7 +86,7 @@ def withdraw_unsent(
         .order_by(_c.created_at_ms, _c.key)
         .with_for_update()
     ).all():
-        if Send.model_validate_json(row.body).purpose in keep_purposes:
+        if Send.model_validate_json(row.body).purpose in keep_purposes or (keys and row.key not in keys):
             continue
         if row.status == SENDING:
             fate = _fate(row).model_copy(update={"withdraw": reason})
@@ -348,6 +350,9 @@ def _claim(connection: sa.Connection, row: sa.Row[Any], now_ms: int, lease_s: fl
     unclear = _unclear(connection, row.key)
     if not unclear:
         _begin(connection, row, now_ms)
+    elif row.channel == DEVICE_CHANNEL and not _fate(row).told:
+        # It went out, and the device has not answered in time: that is worth knowing long before it is given up.
+        _tell(connection, row, Delivery.TROUBLE, "设备未在期限内回复 no answer of the device in time", None, now_ms)
     return Claim(
         key=row.key,
         case_id=row.case_id,

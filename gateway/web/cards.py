@@ -10,7 +10,7 @@ from gateway.api.views import case_summary
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.model import Case, Recipient, Rung, Stage
-from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES, Words
+from gateway.cases.wording import ACTIONS, LINE_STATES, SAID_MOST, STAGES, Words, done_by_itself
 from gateway.registry.directory import CommunityDirectory
 from gateway.web.words import ROLES, SEVERITIES, words
 
@@ -60,6 +60,10 @@ class Card:
     number: str
     also: tuple[Words, ...]
     """What else is alarmed in the same case."""
+    said: tuple[Words, ...]
+    """What the rules say of it in their own words."""
+    measures: tuple[Words, ...]
+    """What was done by itself, or was not."""
     buttons: tuple[Button, ...]
 
     @property
@@ -87,7 +91,7 @@ class Card:
     @property
     def still_active(self) -> bool:
         """Whether a condition that raised the case still holds."""
-        return any(ref.active and not ref.momentary for ref in self.case.alarms)
+        return bool(self.case.still)
 
 
 def card(context: Context, case: Case) -> Card:
@@ -113,6 +117,8 @@ def card(context: Context, case: Case) -> Card:
             for other in dict.fromkeys(ref.type for ref in case.alarms)
             if other != case.type
         ),
+        said=tuple(Words(*words) for words in case.said[:SAID_MOST]),
+        measures=tuple(done_by_itself(case, directory)) if directory is not None else (),
         buttons=tuple(
             Button(action, _says(action, case), action in main, action == "acknowledge")
             for action in sorted(can, key=lambda one: (one not in main, list(ACTIONS).index(one)))

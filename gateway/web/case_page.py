@@ -33,7 +33,10 @@ FIRST, LAST, SAID = 40, 40, 150
 """How much of a long story is shown at once: lines of its beginning and end, messages. The rest is one click away."""
 ALL = 100_000
 _WORST_FIRST = ("failed", "sending", "pending", "withdrawn", "delivered")
-_QUIET = ("evidence", "person", "people", "who", "to", "owner", "call", "purpose", "mode")
+_QUIET = (
+    *("evidence", "person", "people", "who", "to", "owner", "call", "purpose", "mode"),
+    *("device", "command", "args"),  # the reason says them in words
+)
 """Facts of a timeline line that are worded, shown elsewhere, or said by the line itself."""
 
 

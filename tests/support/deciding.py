@@ -12,11 +12,13 @@ import sqlalchemy as sa
 
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Action, HumanAction
-from gateway.cases.model import Case, Send
+from gateway.cases.model import DEVICE_CHANNEL, Case, Send
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.journal.entry import Entry, Quarantined
+from gateway.outbox import rows as outbox_rows
+from gateway.outbox.channel import Report
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
 from gateway.state import tables as t
@@ -77,11 +79,12 @@ class MemoryJournal:
 class DecidingRoom:
     """``room.press(); room.run(30)``; then look at ``room.cases()``, ``room.sent()``."""
 
-    def __init__(self, directory: Path, **life_safety: Any) -> None:
+    def __init__(self, directory: Path, engine: sa.Engine | None = None, **life_safety: Any) -> None:
+        """``engine``: an empty database; without it a new one."""
         self.directory = directory
         self.clocks = Clocks()
         self.journal = MemoryJournal()
-        self.engine = open_database(f"sqlite:///{directory / 'state.db'}")
+        self.engine = engine or open_database(f"sqlite:///{directory / 'state.db'}")
         self.quarantined: list[Quarantined] = []
         self.shown: list[object] = []
         self.changes: list[Changed] = []
@@ -162,15 +165,32 @@ class DecidingRoom:
         with reading(self.engine) as connection:
             return {(row.case_id, row.name): row.due_at_ms for row in connection.execute(sa.select(t.timers))}
 
+    def send_commands(self, report: Report, *, again_s: float | None = None) -> list[Send]:
+        """All commands to devices that are due go out, with this result; returns what went out.
+
+        ``again_s``: the attempt is repeated, or (after SENT) the device's answer waited for, so long."""
+        now_ms = self.clocks.now_ms()
+        again_ms = None if again_s is None else now_ms + int(again_s * 1000)
+        with self.engine.begin() as connection:
+            only = lambda channel, urgent: 100 if channel == DEVICE_CHANNEL else 0  # noqa: E731
+            claims = outbox_rows.claim_due(connection, now_ms, lease_s=60, limit=100, room=only)
+            begun = [
+                outbox_rows.begin(connection, claim, now_ms) or claim if claim.ask_first else claim for claim in claims
+            ]
+            for claim in begun:
+                outbox_rows.finish(connection, claim.key, claim.attempts, report, now_ms, again_ms=again_ms)
+        self.cycle()
+        return [claim.send for claim in claims]
+
     def sql(self, statement: sa.Executable) -> None:
         with self.engine.begin() as connection:
             connection.execute(statement)
 
 
 @contextmanager
-def deciding(directory: Path, **life_safety: Any) -> Iterator[DecidingRoom]:
+def deciding(directory: Path, engine: sa.Engine | None = None, **life_safety: Any) -> Iterator[DecidingRoom]:
     """A room that is closed at the end."""
-    room = DecidingRoom(directory, **life_safety)
+    room = DecidingRoom(directory, engine, **life_safety)
     try:
         yield room
     finally:

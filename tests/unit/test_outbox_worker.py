@@ -263,7 +263,7 @@ async def test_a_command_waits_for_the_device_and_is_sent_again_with_the_same_ke
             rows.confirm_command(connection, "sos-1", rows.command_id("lamp"), True, "", clock.ms)
         await forward(worker, clock, 60, lambda: desk.status("lamp") == "delivered")
     assert device.keys == ["lamp", "lamp"]
-    assert desk.hear() == [("lamp", "delivered")]
+    assert desk.hear() == [("lamp", "trouble"), ("lamp", "delivered")], "that it did not answer is heard soon"
 
 
 async def test_a_silent_device_is_given_up_at_the_deadline(engine: sa.Engine, desk: Desk, clock: HandClock) -> None:
@@ -278,7 +278,7 @@ async def test_a_silent_device_is_given_up_at_the_deadline(engine: sa.Engine, de
                 lambda tries=tries: desk.attempts("lamp") == ["unknown"] * (tries - 1) + ["sent"],  # type: ignore[misc]
             )
         await forward(worker, clock, 10, lambda: desk.status("lamp") == "failed")
-    assert desk.hear() == [("lamp", "gave_up")]
+    assert desk.hear() == [("lamp", "trouble"), ("lamp", "gave_up")]
 
 
 async def test_restarts_send_nothing_again(engine: sa.Engine, desk: Desk, clock: HandClock) -> None:
