@@ -70,3 +70,29 @@ def test_a_gateway_is_a_device_of_its_own_and_its_full_disk_stops_the_heartbeat(
     assert any(one.device == ITSELF and one.metrics.get("line_down") == 0 for one in said), json.dumps(
         [one.metrics for one in said if one.device == ITSELF]
     )
+
+
+def test_a_disk_with_no_room_for_routine_is_an_alarm_inside_and_silence_outside(tmp_path: Path) -> None:
+    with (
+        OutsideWorld() as world,
+        WatcherOutside() as outside,
+        RunningGateway(
+            tmp_path,
+            world,
+            community=community(1, rungs=FAR_LINE),
+            settings={
+                "ANJU_JOURNAL__RESERVE_MB": str(10**9),
+                "ANJU_DEAD_MAN__URL": outside.url,
+                "ANJU_DEAD_MAN__EVERY_S": "10",
+            },
+        ) as gateway,
+    ):
+        case = gateway.wait_for_case(ITSELF, 40)
+        assert case["place"] == "yuan"
+        alarms = [alarm["rule"] for alarm in gateway.case(case["id"])["alarms"]]
+        assert alarms == ["gateway-fault"]
+        eventually(lambda: world.messages("desk"), 15, "somebody is told")
+        eventually(lambda: "journal" in gateway.ready().get("heartbeat", ""), 40, "and somebody outside hears nothing")
+        assert outside.beats == []
+        found = gateway.device(ITSELF)
+        assert not found["silent"] and found["state"]["online"], "it says that it lives where only urgent has room"
