@@ -186,6 +186,9 @@ class Checkup:
         if health.registry is not None:
             zh.append(f"新配置不可用，仍按上一版运行：{health.registry}")
             en.append(f"the newest registry cannot be used, the one before it is in force: {health.registry}")
+        for said in health.left_out:
+            zh.append(f"规则无法使用，已略过：{said}")
+            en.append(f"a rule cannot be used and is left out: {said}")
         if health.repaired_ms is not None and self._organs.clock.now_ms() - health.repaired_ms < REPAIRED_SHOWN_MS:
             zh.append(f"自检修复定时 {health.repaired} 次，请报告")
             en.append(f"{health.repaired} lost timers were set again, please report it")

@@ -182,6 +182,7 @@ class Decider:
     def _reload(self) -> None:
         self._desk.find_position()
         self._desk.view = self._views.load()
+        self.health.left_out = tuple(map(str, self._views.refused))
 
     def cycle(self) -> bool:
         """Do all that is due now, and one helping of routine. True when there may be more to do at once."""

@@ -34,6 +34,8 @@ class Health:
     """`time.monotonic` when the auditor had last looked, and set again what was lost."""
     registry: str | None = None
     """Why the newest registry cannot be used; the one before it stays in force."""
+    left_out: tuple[str, ...] = ()
+    """Rules that cannot be used by this version, and why: the others rule without them."""
     beat: float = field(default_factory=time.monotonic)
     """`time.monotonic` when the thread was last seen at work."""
     decided: dict[str, int] = field(default_factory=lambda: {lane.value: 0 for lane in Lane})

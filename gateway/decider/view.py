@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -13,9 +15,13 @@ from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import NATIVE
 from gateway.rules.engine import Engine
+from gateway.rules.errors import RuleError
 from gateway.rules.forms import DeviceInfo
+from gateway.rules.index import usable
 from gateway.state import tables as t
 from gateway.state.db import reading
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Views:
         self._clock = clock
         self._itself = itself
         self._directory: CommunityDirectory | None = None
+        self.refused: list[RuleError] = []
+        """What is wrong with rules that were left out at the start."""
 
     @property
     def directory(self) -> CommunityDirectory | None:
@@ -48,8 +56,8 @@ class Views:
         return self._directory
 
     def device(self, device: str) -> DeviceInfo | None:
-        """A registered device, as transports and rules need it."""
-        return self._directory.device(device) if self._directory is not None else None
+        """A registered device as rules see it."""
+        return self._directory.ruled(device) if self._directory is not None else None
 
     def native(self, hardware: str) -> DeviceRef | None:
         """The registered device that speaks under this id in native topics."""
@@ -79,11 +87,17 @@ class Views:
         now_ms = self._clock.now_ms()
         self._directory = CommunityDirectory(community, self._itself)
         if rules is None:
-            rules = Engine(community.rules, self.device, states)
+            zone = ZoneInfo(community.community.timezone)
+            # At a start there is no engine before this one to go on with: the other rules still rule.
+            good, self.refused = usable(community.rules)
+            for error in self.refused:
+                log.error("a rule cannot be used, and is left out: %s", error)
+            rules = Engine(good, self.device, states, zone)
             rules.watch(self._directory.devices, now_ms)
             rules.started(now_ms)
         else:
             rules.replace(community.rules, now_ms)
+            self.refused = []
             rules.watch(self._directory.devices, now_ms)
         ladders = {ladder.id: ladder for ladder in community.ladders}
         return View(revision, self._directory, ladders, rules)

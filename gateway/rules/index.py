@@ -31,6 +31,21 @@ def compile_where(rule: RuleDocument) -> Expression | None:
         raise
 
 
+def usable(rules: Sequence[RuleDocument]) -> tuple[list[RuleDocument], list[RuleError]]:
+    """The rules that can run, and what is wrong with the others: one that this version cannot read must not keep the
+    rest from ruling."""
+    good: list[RuleDocument] = []
+    errors: list[RuleError] = []
+    for rule in rules:
+        try:
+            RuleIndex([rule])
+        except RuleError as error:
+            errors.append(error)
+        else:
+            good.append(rule)
+    return good, errors
+
+
 class RuleIndex:
     """The enabled rules by what can touch them. Raises RuleError for a rule that cannot be compiled."""
 

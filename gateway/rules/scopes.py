@@ -88,7 +88,7 @@ class Scope(Translator):
         raise self.error(
             node,
             f"unknown {self.noun()} {name[:40]!r}",
-            f"a {self.noun()} of {self.whose()} ({', '.join(sorted(ranges))})",
+            f"{'an' if self.noun() == 'input' else 'a'} {self.noun()} of {self.whose()} ({', '.join(sorted(ranges))})",
             f"did you mean {' or '.join(near)}?" if near else "check the spelling or the rule's kinds",
         )
 

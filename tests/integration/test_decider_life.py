@@ -78,3 +78,18 @@ def test_a_press_of_before_the_retirement_that_is_read_after_it_is_told_with_its
     room.run(2)
     (case,) = room.cases()
     assert (case.place, case.resident) == ("door-1", "r-1")
+
+
+def test_a_rule_that_cannot_be_used_at_a_start_is_left_out_and_the_others_rule(room: DecidingRoom) -> None:
+    with room.engine.begin() as connection:
+        of = (t.registry.c.section == "rules") & (t.registry.c.id == "low-battery")
+        body = connection.execute(sa.select(t.registry.c.body).where(of)).scalar_one()
+        changed = body.replace("battery <=", "batter <=")
+        assert changed != body
+        connection.execute(sa.update(t.registry).where(of).values(body=changed))
+    room.restart()
+    room.press()
+    room.run(2)
+    assert len(room.cases()) == 1
+    (said,) = room.decider.health.left_out
+    assert "rule low-battery: when: " in said and "did you mean battery" in said
