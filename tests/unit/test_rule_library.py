@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from gateway.alarms import ALARM_TYPES, Severity
 from gateway.rules.check import check_rules
 from gateway.rules.document import EventRule, SilenceRule
 from gateway.rules.engine import Engine
-from gateway.rules.forms import KnownDevice
+from gateway.rules.forms import NO_FACTS, Fact, KnownDevice
 from gateway.rules.library import library, library_rules
 from gateway.rules.reference import PAGE, page
 from tests.support.watch_room import HOME, WatchRoom, rule
@@ -36,6 +37,16 @@ def test_life_safety_climbs_the_life_safety_ladder_and_nothing_else_does(name: s
 def test_a_key_smoke_and_a_fall_are_events_and_never_wait() -> None:
     for name in ("sos-pressed", "sos-fall", "radar-fall", "smoke-alarm", "heat-alarm", "gas-alarm", "co-alarm"):
         assert isinstance(RULES[name], EventRule)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, found in RULES.items() if not set(found.kinds) <= {"vitals_monitor", "gateway"}]
+)
+def test_every_rule_of_homes_and_streets_has_examples_also_of_what_is_late(name: str) -> None:
+    examples = RULES[name].examples
+    assert any(given.late_s for example in examples for given in example.given)
+    assert any(example.expect for example in examples)
+    assert any(not example.expect for example in examples)
 
 
 def test_a_reader_of_the_library_cannot_spoil_it_for_the_next() -> None:
@@ -105,6 +116,8 @@ class Story:
     """Events that end it; none: it ends with its case."""
     not_by: tuple[str, ...] = ()
     """What such a device also says, and what is no alarm of this rule."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What makes it a device for this rule."""
 
 
 STORIES = {
@@ -121,6 +134,7 @@ STORIES = {
     "gateway-fault": Story(("disk_full",), ("disk_freed",), ("clock_right", "power_lost", "broker_down", "line_down")),
     "glass-break": Story(("glass_break",), (), ("glass_break_cleared", "tamper")),
     "heat-alarm": Story(("heat",), ("heat_cleared",), ("self_test", "fault")),
+    "intrusion-perimeter": Story(("opened",), (), ("closed",), {"place.armed": True}),
     "kiosk-call-staff": Story(("call_staff",), (), ("problem_report",)),
     "kiosk-problem": Story(("problem_report",), (), ("call_staff",)),
     "low-battery-reported": Story(("low_battery",), (), ("online",)),
@@ -140,13 +154,15 @@ STORIES = {
     "wrong-way": Story(("wrong_way",), (), ("fault",)),
 }
 EVENT_RULES = {name: found for name, found in RULES.items() if isinstance(found, EventRule)}
+SHUT_AT_NIGHT = "kiosk-silent"
 UNWATCHED = {"plug", "tracker"}
 """Kinds that people switch off: their silence is no alarm."""
 
 
-def one(kind: str) -> WatchRoom:
+def one(kind: str, facts: Mapping[str, Fact] = NO_FACTS) -> WatchRoom:
     """The whole library, and one device of ``kind`` at Wang's."""
-    room = WatchRoom(*RULES.values(), devices=[KnownDevice("it", kind, "door-1", "wang", KINDS[kind].supervision_s)])
+    it = KnownDevice("it", kind, "door-1", "wang", KINDS[kind].supervision_s, facts=facts)
+    room = WatchRoom(*RULES.values(), devices=[it])
     room.engine.watch(room.devices, room.now_ms)
     return room
 
@@ -167,7 +183,7 @@ def test_the_story_of_every_event_rule_at_every_kind(name: str, kind: str) -> No
     story = STORIES[name]
     subject = {"resident": "resident:wang", "place": "place:door-1", "device": "device:it"}[RULES[name].subject]
     for event in story.raised_by:
-        room = one(kind)
+        room = one(kind, story.facts)
         assert [line for harmless in story.not_by for line in about(name, room.says("it", harmless))] == []
         assert room.says("it", event) == [f"raised {name} {subject}"], "one alarm in the whole library, at once"
         assert room.last.momentary == (not STORIES[name].ended_by or story.ended_by == ("cancel",))
@@ -228,6 +244,9 @@ def test_silence_of_every_kind_is_told_once_by_one_rule(kind: str) -> None:
         return
     (found,) = (rule for rule in RULES.values() if isinstance(rule, SilenceRule) and kind in rule.kinds)
     allowed_s = KINDS[kind].supervision_s * found.intervals
+    if found.id == SHUT_AT_NIGHT:
+        assert room.forward(10 * 3600) == [f"raised {found.id} device:it"], "ten minutes after it opened in the morning"
+        return
     assert room.forward(allowed_s - 1) == []
     assert room.forward(1) == [f"raised {found.id} device:it"]
     assert room.forward(86_400) == []
