@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from devices.kinds import KINDS
 from gateway.registry.model import Community, Device, Roster
@@ -35,10 +35,17 @@ def cut_out(community: Community, devices: int) -> Community:
             "places": tuple(place for place in community.places if place.id in places),
             "people": tuple(person for person in community.people if person.id in people),
             "residents": tuple(served),
-            "devices": tuple(kept),
+            "devices": tuple(_carried(kept)),
             "rosters": tuple(rosters),
         }
     )
+
+
+def _carried(devices: Sequence[Device]) -> Iterator[Device]:
+    """The devices; one whose carrier was not cut out with it speaks for itself."""
+    ids = {device.id for device in devices}
+    for device in devices:
+        yield device if device.via is None or device.via in ids else device.model_copy(update={"via": None})
 
 
 def _homes(community: Community, count: int, most: int) -> Iterator[Device]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Ladder
-from gateway.registry import secrets
+from gateway.registry import check_facts, secrets
+from gateway.registry.circles import circles
+from gateway.registry.finding import Finding
 from gateway.registry.model import NATIVE, AppriseChannel, Community, Device, way_in
 from gateway.registry.problem import Level, Path, did_you_mean
 from gateway.registry.sections import SECTIONS
@@ -31,21 +33,6 @@ _SINGULAR = {
     "ladders": "ladder",
     "channels": "channel",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something wrong between parts, by section and index in the community's tuples."""
-
-    level: Level
-    section: str
-    index: int = 0
-    path: Path = ()
-    message: str
-    first: int | None = None
-    """Another entry of the section whose place in the files completes the message."""
-    late: bool = False
-    """May follow from something else that is wrong, and is therefore said after it."""
 
 
 def check(
@@ -134,22 +121,9 @@ class _Checker:
         for index, place in enumerate(self.c.places):
             if place.parent is not None:
                 yield from self.missing("places", place.parent, "places", index, ("parent",))
-        safe: set[str] = set()
-        told: set[str] = set()
-        for index, place in enumerate(self.c.places):
-            way: list[str] = []
-            seen: set[str] = set()
-            here: str | None = place.id
-            while here is not None and here not in safe and here not in seen:
-                way.append(here)
-                seen.add(here)
-                here = self.parent.get(here)
-            if here in seen and not told & seen:
-                circle = " → ".join((*way[way.index(here) :], here))
-                message = f"the place lies in itself ({circle}); correct one of the parents"
-                yield Finding(level="error", section="places", index=index, path=("parent",), message=message)
-                told |= seen
-            safe |= seen
+        for index, circle in circles((place.id for place in self.c.places), self.parent):
+            message = f"the place lies in itself ({' → '.join(circle)}); correct one of the parents"
+            yield Finding(level="error", section="places", index=index, path=("parent",), message=message)
 
     def residents(self) -> Iterator[Finding]:
         for index, resident in enumerate(self.c.residents):
@@ -163,13 +137,18 @@ class _Checker:
                 if counted[relative.person] > 1 and relative.person in (r.person for r in resident.family[:position]):
                     message = f"{relative.person} stands in the family twice; name everybody once"
                     yield Finding(level="error", section="residents", index=index, path=path, message=message)
+        timezone = "UTC" if self.c.community is None else self.c.community.timezone
+        yield from check_facts.limits(self.c.residents, ZoneInfo(timezone))
 
     def devices(self) -> Iterator[Finding]:
         for index, device in enumerate(self.c.devices):
             yield from self.missing("places", device.place, "devices", index, ("place",))
             if device.resident is not None:
                 yield from self.missing("residents", device.resident, "devices", index, ("resident",))
+            if device.via is not None:
+                yield from self.missing("devices", device.via, "devices", index, ("via",))
             yield from self._way_in(index, device)
+        yield from check_facts.carriers(self.c.devices)
         yield from self._addresses()
 
     def _way_in(self, index: int, device: Device) -> Iterator[Finding]:

@@ -17,10 +17,11 @@ from typing import Any
 
 from gateway.registry.desk import Refused, read_device
 from gateway.registry.model import Device
+from gateway.rules.forms import Fact
 
 BYTES_MOST = 10_000_000
 ROWS_MOST = 20_000
-_TEXT_COLUMNS = ("profile", "bridge", "address", "serial", "status", "resident")
+_TEXT_COLUMNS = ("profile", "bridge", "address", "serial", "status", "resident", "via")
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "id": ("编号", "the device's id; required"),
     "kind": ("种类", "such as smoke; required for a new device"),
@@ -35,8 +36,11 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "supervision_s": ("监督秒数", "its longest healthy silence in seconds"),
     "status": ("状态", "active or retired"),
     "options": ("选项", "what its profile must know: key=value; key=value"),
+    "via": ("经由", "id of the device that carries it: a concentrator, a modem"),
+    "attributes": ("属性", "what rules may know of it: name=value; name=value"),
 }
 """Column → its Chinese name, which is read too, and what it holds."""
+_NUMBER = re.compile(r"-?\d{1,17}(\.\d{1,25})?(e[+-]?\d{1,3})?", re.I)
 _NAMES = {alias.lower(): name for name, (zh, _) in COLUMNS.items() for alias in (name, zh)}
 
 
@@ -103,6 +107,7 @@ def _cells(device: Device) -> dict[str, str]:
         "name_en": name.en if name is not None else "",
         "supervision_s": "" if device.supervision_s is None else str(device.supervision_s),
         "options": _options_cell(device.options),
+        "attributes": attributes_cell(device.attributes),
         **{column: getattr(device, column) or "" for column in _TEXT_COLUMNS},
     }
 
@@ -119,6 +124,31 @@ def _armed(cell: str) -> str:
 def _options_cell(options: Mapping[str, str]) -> str:
     plain = "; ".join(f"{key}={value}" for key, value in sorted(options.items()))
     return plain if _pairs(plain) == options else json.dumps(options, ensure_ascii=False)
+
+
+def attributes_cell(attributes: Mapping[str, Fact]) -> str:
+    """Numbers and true or false as they are; a text that looks like one of them in quotation marks."""
+    pairs = {name: _fact_cell(value) for name, value in sorted(attributes.items())}
+    plain = "; ".join(f"{name}={text}" for name, text in pairs.items())
+    return plain if _pairs(plain) == pairs else json.dumps(attributes, ensure_ascii=False)
+
+
+def _fact_cell(value: Fact) -> str:
+    if isinstance(value, str):
+        return value if fact_of(value) == value else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value) if isinstance(value, bool) else repr(value).removesuffix(".0")
+
+
+def fact_of(text: str) -> Fact:
+    """A number, true or false, or a text, as people write them; in quotation marks a text, whatever it looks like."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    if text.lower() in ("true", "false"):  # Excel writes them in capitals
+        return text.lower() == "true"
+    if text.startswith('"'):
+        with suppress(ValueError):
+            return str(json.loads(text))
+    return text
 
 
 # -- reading
@@ -220,14 +250,16 @@ def device_of(row: Row, known: Mapping[str, Device]) -> Device:
     _name(given, cells)
     if "options" in cells:
         given["options"] = _options(row, cells["options"])
+    if "attributes" in cells:
+        given["attributes"] = _attributes(row, cells["attributes"])
     if "supervision_s" in given and str(given["supervision_s"]).isdecimal():
         given["supervision_s"] = int(given["supervision_s"])
     try:
         return read_device(given)
     except Refused as refused:
-        raise TableRefused(
-            [RowFault(row.number, f.field, cells.get(f.field, ""), f.zh, f.en) for f in refused.faults]
-        ) from None
+        at = [(one, "attributes" if one.field.startswith("attributes.") else one.field) for one in refused.faults]
+        faults = [RowFault(row.number, column, cells.get(column, ""), one.zh, one.en) for one, column in at]
+        raise TableRefused(faults) from None
 
 
 def _set(given: dict[str, Any], column: str, cell: str) -> None:
@@ -255,6 +287,19 @@ def _options(row: Row, cell: str) -> dict[str, str]:
         return found
     en = "expected key=value; key=value (or a JSON object of texts)"
     raise TableRefused([RowFault(row.number, "options", cell, "选项写法不对", en)])
+
+
+def _attributes(row: Row, cell: str) -> dict[str, Any]:
+    if cell.startswith("{"):
+        with suppress(ValueError):
+            found = json.loads(cell)
+            if isinstance(found, dict):
+                return found
+    pairs = _pairs(cell)
+    if pairs is None:
+        en = "expected name=value; name=value (or a JSON object)"
+        raise TableRefused([RowFault(row.number, "attributes", cell, "属性写法不对", en)])
+    return {name: fact_of(text) for name, text in pairs.items()}
 
 
 def _pairs(cell: str) -> dict[str, str] | None:

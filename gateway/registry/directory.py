@@ -5,7 +5,7 @@ Built once per revision and never changed; every look-up is a dictionary away, w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.cases.model import Recipient, Target
 from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, Text, way_in
+from gateway.registry.ruled import ruled_devices
+from gateway.rules.forms import KnownDevice
 
 
 class BridgeBook:
@@ -72,6 +74,8 @@ class CommunityDirectory:
         if self.built_in is not None:
             self._bridge_of[self.built_in.id] = NATIVE
         self._bridges: Mapping[str, Bridge] = _by_id(community.bridges)
+        self._ruled: Mapping[str, KnownDevice] | None = None
+        self._inside: Mapping[str, _Inside] | None = None
         duties: dict[tuple[str, str], tuple[str, ...]] = {}
         for roster in community.rosters:
             for duty in roster.duties:
@@ -186,6 +190,25 @@ class CommunityDirectory:
     def device(self, device: str) -> Device | None:
         return self._devices.get(device)
 
+    def ruled(self, device: str) -> KnownDevice | None:
+        """A registered device as rules see it, with the facts they may ask for."""
+        if self._ruled is None:  # commands that only look at the registry need none of it
+            self._ruled = ruled_devices(self.community.model_copy(update={"devices": tuple(self.listed)}))
+        return self._ruled.get(device)
+
+    def near(self, place: str, kinds: Collection[str]) -> list[str]:
+        """The active devices of ``kinds`` at a place or inside it, those at the place itself first."""
+        if self._inside is None:
+            self._inside = _inside(self.community.places, self._active.values())
+        found: list[str] = []
+        places, seen = [place], {place}
+        for here in places:  # grows as it goes: the places inside come after all that lie less deep
+            devices, inner = self._inside.get(here, _EMPTY)
+            found += [device.id for device in devices if device.kind in kinds]
+            places += [one for one in inner if one not in seen]
+            seen.update(inner)
+        return found
+
     @property
     def itself(self) -> Device | None:
         """The device that is this gateway; None where the one that is named for it is of another kind, or retired."""
@@ -286,6 +309,21 @@ class CommunityDirectory:
             person = self._people.get(relative.person)
             if person is not None and person.phone:
                 yield {"relation": relative.relation, "name": person.name, "phone": person.phone}
+
+
+_Inside = tuple[list[Device], list[str]]
+_EMPTY: _Inside = ([], [])
+
+
+def _inside(places: Iterable[Place], devices: Iterable[Device]) -> Mapping[str, _Inside]:
+    """Of each place the devices at it, and the places just inside it."""
+    inside: dict[str, _Inside] = {}
+    for device in devices:
+        inside.setdefault(device.place, ([], []))[0].append(device)
+    for place in places:
+        if place.parent is not None:
+            inside.setdefault(place.parent, ([], []))[1].append(place.id)
+    return inside
 
 
 def _by_id(items: Iterable[Any]) -> Mapping[str, Any]:

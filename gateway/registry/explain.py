@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from gateway.registry.facts import NAME
 from gateway.registry.problem import Path, did_you_mean, one_of
 
 _BOOL_TRAP = " (YAML reads a bare yes, no, on, off as true or false: quote it if the word is meant)"
@@ -17,6 +19,8 @@ _NUMBER_TRAP = " (put it in quotes)"
 _PLAIN: Mapping[str, str] = {
     "string_type": "text",
     "wording": "text, or {zh: …, en: …}",
+    "fact": "a number, true or false, or text",
+    "moment": "a date such as 2026-03-01, or an instant such as 2026-03-01 08:00",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
@@ -40,18 +44,19 @@ _COMPARED: Mapping[str, tuple[str, str]] = {
 _PATTERNS: Mapping[str, str] = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$": "an id of letters, digits, . _ - (at most 64, it travels in MQTT topics)",
     r"^[a-z0-9][a-z0-9-]{0,63}$": "an id of lower-case letters, digits and - (at most 64)",
+    NAME: "a name of a to z, 0 to 9 and _, with a letter first (at most 32)",
 }
 
 
 def explain(error: ErrorDetails, model: object, skip: int = 0) -> tuple[Path, str]:
     """Return the path inside the entry and the sentence. ``skip``: leading steps that are a union's tag, not a key."""
-    location = tuple(error["loc"][skip:])
+    location = tuple(step for step in error["loc"][skip:] if step != "[key]")  # Pydantic's word for a key itself
     kind, found, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
         return location, f"missing; add {location[-1]}: …"
     if kind == "extra_forbidden":
         models = _models_at(model, error["loc"][:-1])
-        known = {name for m in models for name in m.model_fields}
+        known = {field.alias or name for m in models for name, field in m.model_fields.items()}
         said = f"unknown key; expected one of {one_of(known)}{did_you_mean(location[-1], known)}"
         deeper = sorted(_deeper(models, str(location[-1])))
         return location, said + "".join(f"; {location[-1]} belongs into {above}: {{…}}" for above in deeper[:1])
@@ -76,7 +81,7 @@ def _sentence(kind: str, found: object, context: Mapping[str, Any], message: str
             hint = _BOOL_TRAP
         elif kind in ("string_type", "wording") and isinstance(found, int | float):
             hint = _NUMBER_TRAP
-        elif kind in ("string_type", "wording") and not isinstance(found, Mapping | Sequence) and found is not None:
+        elif kind in ("string_type", "wording", "fact") and isinstance(found, date):
             hint = " (YAML reads it as a date: put it in quotes)"
         return f"expected {_PLAIN[kind]}, found {show(found)}{hint}"
     if kind in _COMPARED:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.registry.check import Finding
 from gateway.registry.chinese import chinese
+from gateway.registry.finding import Finding
 from gateway.registry.model import Community
 from gateway.registry.problem import path_text
 

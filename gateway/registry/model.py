@@ -17,6 +17,7 @@ from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import Frozen
 from gateway.cases.model import Address, Ladder
+from gateway.registry.facts import Attributes, PersonalLimit, other_than
 from gateway.rules.document import RuleDocument
 
 _TOPIC_LEVEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -69,6 +70,14 @@ class Place(Frozen):
     """门禁/钥匙: how one gets in."""
     meet_at: str = ""
     """接车地点: where the ambulance is met."""
+    attributes: Attributes = {}
+    """What rules may know of it, as ``place.<name>``: of everything inside it too, where that has none of this name."""
+
+    @field_validator("attributes")
+    @classmethod
+    def _of_its_own(cls, value: Attributes) -> Attributes:
+        other_than(value, cls.model_fields)
+        return value
 
 
 class Person(Frozen):
@@ -105,6 +114,16 @@ class Resident(Frozen):
     doctor: Id | None = None
     family: tuple[Relative, ...] = ()
     """In the order they are to be told."""
+    attributes: Attributes = {}
+    """What rules may know of the resident, as ``resident.<name>``."""
+    limits: tuple[PersonalLimit, ...] = ()
+    """The resident's own limits, in place of those that rules have for everybody."""
+
+    @field_validator("attributes")
+    @classmethod
+    def _of_its_own(cls, value: Attributes) -> Attributes:
+        other_than(value, cls.model_fields)
+        return value
 
 
 NATIVE = "native"
@@ -175,6 +194,10 @@ class Device(Frozen):
     resident: Id | None = None
     supervision_s: int | None = Field(default=None, ge=10, le=604_800)
     """The longest healthy silence; the kind's own where not given."""
+    via: Id | None = None
+    """The device that carries it, and is silent with it: its concentrator, modem or gateway."""
+    attributes: Attributes = {}
+    """What rules may know of it, as ``device.<name>``."""
 
     @property
     def hardware(self) -> str:
@@ -192,6 +215,12 @@ class Device(Frozen):
     @classmethod
     def _known_profile(cls, value: str) -> str:
         return value if value == NATIVE else _known_profile(value)
+
+    @field_validator("attributes")
+    @classmethod
+    def _of_its_own(cls, value: Attributes) -> Attributes:
+        other_than(value, (*cls.model_fields, "hardware"))
+        return value
 
     @model_validator(mode="after")
     def _fits_its_profile(self) -> Self:

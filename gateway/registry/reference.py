@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.cases.model import Address, Ladder, Recipient, Rung
+from gateway.registry.facts import PersonalLimit
 from gateway.registry.model import (
     AppriseChannel,
     Bridge,
@@ -42,6 +43,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("people[].contacts[]", Address),
     ("residents[]", Resident),
     ("residents[].family[]", Relative),
+    ("residents[].limits[]", PersonalLimit),
     ("bridges[]", Bridge),
     ("devices[]", Device),
     ("channels[] with type: apprise", AppriseChannel),
@@ -61,7 +63,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
 
 @cache
 def notes(model: type[BaseModel]) -> dict[str, str]:
-    """What the models say about each of their fields: the string that stands below it in the source."""
+    """What the models say about each of their keys: the string that stands below the field in the source."""
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if not issubclass(cls, BaseModel) or cls.__module__.startswith("pydantic"):
@@ -76,7 +78,8 @@ def notes(model: type[BaseModel]) -> dict[str, str]:
                 and isinstance(below.value, ast.Constant)
                 and isinstance(below.value.value, str)
             ):
-                found[field.target.id] = " ".join(below.value.value.split())
+                key = model.model_fields[field.target.id].alias or field.target.id
+                found[key] = " ".join(below.value.value.split())
     return found
 
 
@@ -103,14 +106,14 @@ def _properties(model: type[BaseModel]) -> dict[str, Mapping[str, Any]]:
 
 
 def _row(name: str, schema: Mapping[str, Any], model: type[BaseModel]) -> str:
-    field = model.model_fields[name]
+    field = next(field for key, field in model.model_fields.items() if name == (field.alias or key))
     default = "**required**" if field.is_required() else _default(field.default)
     note = notes(model).get(name, "").replace("|", "\\|")
     return f"| `{name}` | {_type(schema)} | {default} | {note} |"
 
 
 def _default(value: object) -> str:
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

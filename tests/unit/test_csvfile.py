@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import keyword
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.registry.csvfile import COLUMNS, Row, TableRefused, device_of, read_table, write_table
+from gateway.registry.facts import same_attributes
 from gateway.registry.model import Device, Text
 
 HEADER = "id,kind,place\n"
@@ -58,6 +60,15 @@ _LINE = st.text(st.characters(blacklist_categories=("Cc", "Cs")), min_size=1, ma
     ]
 )
 _NAMES = st.builds(Text, zh=_LINE, en=_LINE)
+_ATTRIBUTE = st.from_regex(r"^[a-z][a-z0-9_]{0,20}\Z").filter(
+    lambda name: not (keyword.iskeyword(name) or name in Device.model_fields)
+)
+_FACT = (
+    st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _LINE
+    | st.sampled_from(["", "true", "False", "1", "-0", "007", "1e3", '"1"', '"', "nan", "Infinity"])
+)
 _NATIVE = st.builds(
     Device,
     id=st.from_regex(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,20}\Z"),
@@ -69,6 +80,8 @@ _NATIVE = st.builds(
     supervision_s=st.none() | st.integers(10, 604_800),
     status=st.sampled_from(["active", "retired"]),
     name=st.none() | _NAMES,
+    via=st.none() | st.just("hub-1"),
+    attributes=st.dictionaries(_ATTRIBUTE, _FACT, max_size=4),
 )
 _GEAR = st.builds(
     lambda device, address, options: device.model_copy(
@@ -90,8 +103,9 @@ def test_what_was_written_is_read_as_it_was(devices: list[Device]) -> None:
             with pytest.raises(TableRefused, match="unknown option"):
                 device_of(row, known)
         else:
-            assert device_of(row, known) == device
-            assert device_of(row, {}) == device
+            for read_again in (device_of(row, known), device_of(row, {})):
+                assert read_again == device
+                assert same_attributes(read_again.attributes, device.attributes)
 
 
 @given(st.lists(_NATIVE | _GEAR, min_size=1, max_size=3))
@@ -117,8 +131,9 @@ def test_any_bytes_are_a_table_or_refused_with_the_reason(data: bytes) -> None:
 def test_the_table_has_a_mark_for_excel_and_a_column_for_every_field() -> None:
     text = write_table([SMOKE])
     assert text.splitlines() == [
-        "\ufeffid,kind,place,resident,name_zh,name_en,profile,bridge,address,serial,supervision_s,status,options",
-        "smoke-1,smoke,b3,li,厨房,kitchen,native,,smoke-7F,A1,900,active,",
+        "\ufeffid,kind,place,resident,name_zh,name_en,profile,bridge,address,serial,supervision_s,status,options,"
+        "via,attributes",
+        "smoke-1,smoke,b3,li,厨房,kitchen,native,,smoke-7F,A1,900,active,,,",
     ]
     held = {column.partition("_")[0] if column.startswith("name") else column for column in COLUMNS}
     assert held == set(Device.model_fields)
@@ -139,6 +154,33 @@ def test_a_column_that_is_left_out_stays_and_an_empty_cell_takes_away() -> None:
     assert (less.resident, less.name, less.supervision_s, less.serial) == (None, None, None, "A1")
     (renamed,) = read("id,name_zh\nsmoke-1,客厅\n", SMOKE)
     assert renamed.name == Text(zh="客厅", en="kitchen")
+
+
+def test_attributes_are_numbers_true_or_false_and_texts_as_people_write_them() -> None:
+    text = 'id,attributes\nsmoke-1,"role=front_door; floor=-3; armed=TRUE; wing= north ; room=""007"""\n'
+    (read_one,) = read(text, SMOKE)
+    assert read_one.attributes == {"role": "front_door", "floor": -3, "armed": True, "wing": "north", "room": "007"}
+    assert read_one.attributes["armed"] is True
+    assert "role=front_door" in write_table([read_one])
+    (none,) = read("id,attributes\nsmoke-1,\n", read_one)
+    assert none.attributes == {}
+    (as_json,) = read('id,attributes\nsmoke-1,"{""note"": ""a;b=c""}"\n', SMOKE)
+    assert as_json.attributes == {"note": "a;b=c"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("armed", "2 attributes: expected name=value; name=value"),
+        ("{armed}", "2 attributes: expected name=value; name=value"),
+        ("Armed=true", "2 attributes: expected a name of a to z"),
+        ("kind=smoke", "2 attributes: attribute 'kind' is called like a key of the entry itself"),
+        ("n=1e999", "2 attributes: expected a finite number"),
+    ],
+)
+def test_attributes_that_are_none_are_named_with_their_row(cell: str, said: str) -> None:
+    (fault,) = faults(f"id,attributes\nsmoke-1,{cell}\n", SMOKE)
+    assert fault.startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.registry import read, said
 
+LIMIT = "{{name: spo2_low, value: {}, from: {}, until: {}, set_by: {}}}"
 FAULTS = [
     (("parent: b3,", "parent: b4,"), "error", "places[3].parent: there is no place b4; add it to places or correct"),
     (("home: b3-501", "home: b3-502"), "error", "residents[0].home: there is no place b3-502"),
@@ -61,6 +62,22 @@ FAULTS = [
     (("ladder: life}", "ladder: lief}"), "error", "rules[0].raises.ladder: there is no ladder lief"),
     (("cancel_window_s: 30", "cancel_window_s: 0"), "warning", "has cancel_events, but ladder life"),
     (("subject: resident", "subject: resident\n    enabled: false"), "warning", "no rule looks at sos_button"),
+    (("resident: li}", "resident: li, via: hub}"), "error", "devices[0].via: there is no device hub; add it"),
+    (
+        ("resident: li}", "resident: li, via: sos-1}"),
+        "error",
+        "devices[0].via: the device is carried by itself (sos-1 → sos-1); correct one of the via",
+    ),
+    (
+        ("resident: li}", "resident: li, via: hub}\n  - {id: hub, kind: concentrator, place: b3, status: retired}"),
+        "warning",
+        "devices[0].via: hub is retired and carries nothing",
+    ),
+    (
+        ("doctor: op", f"doctor: op\n    limits: [{LIMIT.format(1, '2026-03-02', '2026-03-01', 'op')}]"),
+        "error",
+        "residents[0].limits[0].until: limit spo2_low ends before it begins (from 2026-03-02, until 2026-03-01)",
+    ),
 ]  # fmt: skip
 
 
@@ -97,6 +114,38 @@ def test_places_in_a_circle_are_found_once(tmp_path: Path) -> None:
     assert circles == [
         "more.yaml:2: places[0].parent: the place lies in itself (town → b3 → grid → town); correct one of the parents"
     ]
+
+
+def test_devices_that_carry_each_other_are_found_once(tmp_path: Path) -> None:
+    hubs = "  - {id: a, kind: modem, place: b3, via: b}\n  - {id: b, kind: gateway, place: b3, via: a}"
+    result = read(tmp_path, ("resident: li}", f"resident: li, via: a}}\n{hubs}"))
+    assert [text for text in said(result) if "carried" in text] == [
+        "more.yaml:20: devices[0].via: the device is carried by itself (a → b → a); correct one of the via"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "overlap"),
+    [
+        (("2026-03-01", "2026-03-31"), ("2026-04-01", "2026-04-30"), False),
+        (("2026-03-01", "2026-03-31"), ("2026-03-31", "2026-04-30"), True),
+        (("2026-03-01", "2026-03-31 08:00"), ("2026-03-31 08:00", "null"), False),
+        (("2026-03-01", "2026-03-31 08:00"), ("2026-03-31 07:59", "null"), True),
+        (("2026-03-01", "2026-03-31 08:00"), ("2026-03-31T00:00:00Z", "null"), False),
+        (("null", "null"), ("2026-04-01", "2026-04-30"), True),
+        (("2026-05-01", "null"), ("null", "2026-04-30"), False),
+    ],
+)
+def test_of_two_limits_of_a_name_one_is_valid_at_a_time(
+    tmp_path: Path, first: tuple[str, str], second: tuple[str, str], overlap: bool
+) -> None:
+    limits = ", ".join((LIMIT.format(88, *first, "dr-chen"), LIMIT.format(92, *second, "张医生")))
+    result = read(tmp_path, ("doctor: op", f"doctor: op\n    limits: [{limits}]"))
+    found = [text for text in said(result) if "limits[1]: limit spo2_low stands twice for the same time: 88" in text]
+    assert bool(found) is overlap, said(result)
+    if found:
+        assert "(set by dr-chen) and 92" in found[0]
+        assert "(set by 张医生); end one before the other begins" in found[0]
 
 
 def test_a_faulty_entry_is_not_missed_a_second_time(tmp_path: Path) -> None:

@@ -57,10 +57,10 @@ def test_addresses(directory: CommunityDirectory) -> None:
 
 
 def test_devices_and_names(directory: CommunityDirectory) -> None:
-    info: DeviceInfo | None = directory.device("sos-1")
+    info: DeviceInfo | None = directory.ruled("sos-1")
     assert info is not None and (info.kind, info.place, info.resident) == ("sos_button", "b3-501", "li")
     assert directory.supervision_s("sos-1") == 3600
-    assert directory.device("gone") is None
+    assert directory.device("gone") is None and directory.ruled("gone") is None
     assert directory.device_name("sos-1", "zh") == "一键呼救按钮"
     assert directory.device_name("gone", "zh") == "gone"
     assert directory.resident_name("li") == "李秀兰"

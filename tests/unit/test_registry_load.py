@@ -33,8 +33,8 @@ ONE_FAULT = [
     ),
     (
         ("place: b3-501,", "plcae: b3-501, place: b3-501,"),
-        "more.yaml:20: devices[0].plcae: unknown key; expected one of address, bridge, id, kind, name, "
-        "options, place, profile, resident, serial, status, supervision_s; did you mean place?",
+        "more.yaml:20: devices[0].plcae: unknown key; expected one of address, attributes, bridge, id, "
+        "kind, name, options, place, profile, resident, serial, status, supervision_s, via; did you mean place?",
     ),
     (("place: b3-501, ", ""), "more.yaml:20: devices[0].place: missing; add place: …"),
     (
@@ -82,7 +82,7 @@ ONE_FAULT = [
     (("type: apprise, ", ""), "community.yaml:6: channels[0].type: missing; expected one of apprise, webhook"),
     (
         ("form: event", "form: evnt"),
-        'community.yaml:12: rules[0].form: unknown form "evnt"; expected one of event, silence, threshold; '
+        'community.yaml:12: rules[0].form: unknown form "evnt"; expected one of condition, event, silence, threshold; '
         "did you mean event?",
     ),
     (

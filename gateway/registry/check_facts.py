@@ -1,0 +1,61 @@
+"""Does what rules are told of devices and residents hold together: who carries whom, and which limit is valid when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from zoneinfo import ZoneInfo
+
+from gateway.registry.circles import circles
+from gateway.registry.facts import PersonalLimit
+from gateway.registry.finding import Finding
+from gateway.registry.model import Device, Resident
+from gateway.registry.problem import Path
+from gateway.rules.forms import Limit
+
+
+def carriers(devices: Sequence[Device]) -> Iterator[Finding]:
+    """Devices that carry themselves, or are carried by what is retired. Whether the carrier exists is not asked."""
+    for index, circle in circles((device.id for device in devices), {device.id: device.via for device in devices}):
+        message = f"the device is carried by itself ({' → '.join(circle)}); correct one of the via"
+        yield Finding(level="error", section="devices", index=index, path=("via",), message=message)
+    retired = {device.id for device in devices if device.status == "retired"}
+    for index, device in enumerate(devices):
+        if device.via in retired and device.status == "active":
+            message = f"{device.via} is retired and carries nothing; name the device that carries it now"
+            yield Finding(level="warning", section="devices", index=index, path=("via",), message=message)
+
+
+def limits(residents: Sequence[Resident], zone: ZoneInfo) -> Iterator[Finding]:
+    """Limits that are never valid, and limits of one name of which nobody could say which is valid."""
+    for index, resident in enumerate(residents):
+        valid: dict[str, list[tuple[int, Limit]]] = {}
+        for position, limit in enumerate(resident.limits):
+            seen = limit.seen_by_rules(zone)
+            if seen.from_ms is not None and seen.until_ms is not None and seen.until_ms <= seen.from_ms:
+                message = f"limit {limit.name} ends before it begins (from {limit.begin}, until {limit.until})"
+                path: Path = ("limits", position, "until")
+                message += "; correct one of them"
+                yield Finding(level="error", section="residents", index=index, path=path, message=message)
+            else:
+                valid.setdefault(limit.name, []).append((position, seen))
+        for name, several in valid.items():
+            for (first, one), (second, other) in combinations(several, 2):
+                if _overlap(one, other):
+                    both = " and ".join(_told(resident.limits[position]) for position in (first, second))
+                    message = f"limit {name} stands twice for the same time: {both}; end one before the other begins"
+                    path = ("limits", second)
+                    yield Finding(level="error", section="residents", index=index, path=path, message=message)
+
+
+def _overlap(one: Limit, other: Limit) -> bool:
+    def reaches(early: Limit, late: Limit) -> bool:
+        return early.until_ms is None or late.from_ms is None or late.from_ms < early.until_ms
+
+    return reaches(one, other) and reaches(other, one)
+
+
+def _told(limit: PersonalLimit) -> str:
+    begins = f" from {limit.begin}" if limit.begin is not None else ""
+    ends = f" until {limit.until}" if limit.until is not None else ""
+    return f"{limit.value:g}{begins}{ends} (set by {limit.set_by})"
