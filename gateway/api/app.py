@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from gateway.api import adoption, caring, cases, commands, devices, health, outlooks, push, records, registering, stream
+from gateway.api import (
+    adoption,
+    caring,
+    cases,
+    commands,
+    describing,
+    devices,
+    health,
+    outlooks,
+    push,
+    records,
+    registering,
+    stream,
+)
 from gateway.api.auth import cookie_scheme
 from gateway.api.context import Context
 from gateway.api.door import Door
@@ -27,7 +40,8 @@ def create_api(context: Context) -> FastAPI:
     app.state.context = context
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=described(401, 403, 422, 503))
     app.state.batteries = outlooks.BatteryBook()
-    for room in (cases, devices, registering, adoption, caring, outlooks, commands, records, stream, health):
+    about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
+    for room in (cases, *about_devices, records, stream, health):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.models import ID, NO_NUL
 from gateway.registry.care import LONGEST_S, Mode
+from gateway.registry.facts import Attributes
 from gateway.registry.model import Device
 from gateway.store.forecast import Verdict
 
@@ -40,6 +41,9 @@ class DeviceChange(_Shape):
     place: Word | None = None
     resident: Word | None = None
     supervision_s: int | None = None
+    via: Word | None = None
+    attributes: Attributes | None = None
+    """All of them: what is left out is taken away."""
 
 
 class Replacement(_Shape):
@@ -101,6 +105,16 @@ class DevicesChanged(_Shape):
 
     devices: list[Device]
     """As they are now; empty where nothing had to be changed."""
+    revision: int
+    warnings: list[Warned]
+
+
+class Attributed(_Shape):
+    """What rules may know of a place or a resident from now on."""
+
+    model_config = _example({"attributes": {"armed": True}, "revision": 7, "warnings": []})
+
+    attributes: Attributes
     revision: int
     warnings: list[Warned]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, NoReturn, TypeVar
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
@@ -13,9 +13,10 @@ from gateway.api.context import Context, Gateway
 from gateway.api.device_models import DeviceChange, DevicesChanged, Imported, LifeLine, Replacement, Warned, Why
 from gateway.api.models import ID, FieldFault
 from gateway.api.problem import ApiProblem, described
-from gateway.registry import bulk, desk, history, store
+from gateway.registry import bulk, desk, history
 from gateway.registry.csvfile import TableRefused, write_table
 from gateway.registry.fault import Fault
+from gateway.registry.fields import told as told_fields
 from gateway.registry.life import told
 from gateway.registry.model import Device
 from gateway.state.db import reading
@@ -27,6 +28,10 @@ FOLLOW_S = 2.0
 """The gateway works by a new revision within a second; longer is not waited."""
 FAULTS_SHOWN = 200
 T = TypeVar("T")
+_NO_SUCH: Mapping[desk.Described, tuple[str, str]] = {
+    "places": ("no_such_place", "名册中没有这处地点"),
+    "residents": ("no_such_resident", "名册中没有这位居民"),
+}
 
 
 async def change_registry(context: Context, plan: desk.Plan, actor: str) -> DevicesChanged:
@@ -53,6 +58,9 @@ def as_problem(refused: desk.Refused) -> ApiProblem:
     fields = [FieldFault(where=".".join(filter(None, (f.entry, f.field))) or "registry", expected=f.en) for f in faults]
     zh = "；".join(f"{f.entry} {f.field}: {f.zh} {f.en}".strip() for f in faults)
     en = "; ".join(f"{f.entry} {f.field}: {f.en}".strip() for f in faults)
+    if isinstance(refused, desk.NoSuchEntry):
+        code, said = _NO_SUCH[refused.section]
+        return ApiProblem(404, code, f"{said}：{zh}", en)
     if isinstance(refused, desk.NoSuchDevice):
         return ApiProblem(404, "no_such_device", f"名册中没有这台设备：{zh}", en)
     code = "no_community" if isinstance(refused, desk.NoCommunity) else "does_not_fit"
@@ -113,7 +121,7 @@ async def import_devices(
         dry_run=dry_run,
         rows=found.rows,
         added=[device.id for device in found.added],
-        changed={changed.id: store.told(changed.fields) for changed in found.changed},
+        changed={changed.id: told_fields(changed.fields) for changed in found.changed},
         unchanged=found.unchanged,
         revision=found.done.revision,
         warnings=warned(found.done.warnings),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gateway.registry import desk, store
 from gateway.registry.csvfile import Row, RowFault, TableRefused, device_of, read_table
+from gateway.registry.fields import fields_between
 from gateway.registry.model import Device
 
 Progress = Callable[[Sequence[Row]], Iterable[Row]]
@@ -64,7 +65,7 @@ def import_table(
     if faults:
         raise TableRefused(faults)
     changed = tuple(
-        store.Changed("devices", device.id, store.fields_between("devices", known[device.id], device))
+        store.Changed("devices", device.id, fields_between("devices", known[device.id], device))
         for device in done.devices
         if device.id in known
     )

@@ -112,14 +112,15 @@ def apply(
     file: FileArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     take_file: Annotated[
-        bool, typer.Option("--take-file", help="Also where devices were added or changed at the running gateway.")
+        bool, typer.Option("--take-file", help="Also where something was added or changed at the running gateway.")
     ] = False,
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """应用社区配置 · Show what FILE changes, and bring the registry to it, all or nothing.
 
-    Devices that were added or changed at the running gateway stay as they are, unless --take-file.
+    Devices that were added or changed at the running gateway stay as they are, unless --take-file; so do attributes
+    that were given to places and residents there.
 
     Exit codes: 0 applied or nothing to do, 1 errors in FILE or the registry moved meanwhile, 3 declined.
     """
@@ -165,23 +166,24 @@ def _show_kept(changes: store.Changes) -> None:
     """What the files do not reach."""
     for kept in changes.kept[:_SHOWN]:
         how = "不同 differs" if kept.in_file else "不在文件中 in no file"
-        _out.print(
-            f"= devices {kept.id}: 在网关上修改过，保留 made at the gateway, kept ({how})", style="cyan", markup=False
-        )
+        said = "在网关上修改过，保留 made at the gateway, kept"
+        _out.print(f"= {kept.section} {kept.id}: {said} ({how})", style="cyan", markup=False)
         for field in kept.fields:
             told = f"文件 file {_value(field.before)}, 保留 kept {_value(field.after)}"
             _out.print(f"    {field.field}: {told}", style="cyan", markup=False, soft_wrap=True)
     if len(changes.kept) > _SHOWN:
-        _out.print(f"… 还有 {len(changes.kept) - _SHOWN} 台保留 more are kept")
+        _out.print(f"… 还有 {len(changes.kept) - _SHOWN} 项保留 more are kept")
     if changes.kept:
+        devices = any(kept.section == "devices" for kept in changes.kept)
+        into = "anju devices export --yaml --made-here" if devices else "attributes: {…}"
         _out.print(
-            "写入文件 into the files: anju devices export --yaml --made-here; "
-            "以文件为准 take the files' word: --take-file",
+            f"写入文件 into the files: {into}; 以文件为准 take the files' word: --take-file",
+            markup=False,
             soft_wrap=True,
         )
     if changes.written_down:
         said = "文件已写明，此后以文件为准 the files say the same now, and are obeyed again"
-        _out.print(f"{len(changes.written_down)} 台 devices: {said}", soft_wrap=True)
+        _out.print(f"{len(changes.written_down)} 项 entries: {said}", soft_wrap=True)
 
 
 def _show(changes: store.Changes) -> None:

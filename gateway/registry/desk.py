@@ -1,4 +1,5 @@
-"""Devices added and changed at the running gateway: adopted, replaced, retired, imported.
+"""Devices added and changed at the running gateway: adopted, replaced, retired, imported. And what rules may know of
+places and residents: a home is armed.
 
 As with `apply`, the whole community is checked before anything is written, and all of it is written in one transaction
 with a new revision, so that the decider and the transports follow. The rows are marked (`store.DESK`): applying the
@@ -11,20 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from gateway.alarms import Frozen
 from gateway.registry import candidates, history, store
 from gateway.registry.check import check
 from gateway.registry.explain import explain
+from gateway.registry.facts import same_attributes
 from gateway.registry.fault import Fault, fault_of
-from gateway.registry.model import Community, Device, way_in
+from gateway.registry.fields import fields_between, shown, told
+from gateway.registry.model import Community, Device, Place, Resident, way_in
 from gateway.registry.problem import did_you_mean, path_text
+from gateway.rules.forms import Fact
 from gateway.state.db import reading, writing
 
-_DEVICE: TypeAdapter[Device] = TypeAdapter(Device)
+Entry = Device | Place | Resident
+_SECTIONS: Mapping[type, str] = {Device: "devices", Place: "places", Resident: "residents"}
+Described = Literal["places", "residents"]
+"""Sections of whose entries only the attributes are changed here."""
+
+E = TypeVar("E", bound=Frozen)
 _TRIES = 5
 """Somebody else may change the registry between check and write: then it is checked again."""
 
@@ -41,6 +51,14 @@ class NoSuchDevice(Refused):
     """There is no such device, or no such stranger."""
 
 
+class NoSuchEntry(Refused):
+    """There is no such place, or no such resident."""
+
+    def __init__(self, section: Described, fault: Fault) -> None:
+        self.section = section
+        super().__init__(fault)
+
+
 class NoCommunity(Refused):
     """No community has been applied yet."""
 
@@ -50,23 +68,42 @@ class NoCommunity(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One device as it was and as it is to be."""
+    """One entry of the registry as it was and as it is to be."""
 
-    before: Device | None
-    after: Device
+    before: Entry | None
+    after: Entry
     what: str
-    """The line in its history: ``added``, ``changed``, ``replaced``, ``retired``."""
+    """The line in a device's history: ``added``, ``changed``, ``replaced``, ``retired``."""
     detail: Mapping[str, object]
+
+    @property
+    def section(self) -> str:
+        return _SECTIONS[type(self.after)]
+
+    @property
+    def key(self) -> store.Key:
+        return self.section, self.after.id
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is a difference."""
+        before, after = self.before, self.after
+        return before is None or before != after or not same_attributes(before.attributes, after.attributes)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """What was changed."""
 
-    devices: tuple[Device, ...]
+    entries: tuple[Entry, ...]
+    """As they are now; empty where nothing had to be changed."""
     revision: int
     warnings: tuple[Fault, ...]
     """What is allowed and yet worth a look: nobody watches this kind, a role without people …"""
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return tuple(entry for entry in self.entries if isinstance(entry, Device))
 
 
 Plan = Callable[[Community], Sequence[Edit]]
@@ -84,25 +121,28 @@ def carry_out(engine: sa.Engine, plan: Plan, actor: str, now_ms: int, *, dry_run
             revision = store.revision_within(connection)
         if community is None:
             raise NoCommunity
-        edits = [edit for edit in plan(community) if edit.after != edit.before]
+        edits = [edit for edit in plan(community) if edit.changes]
         warnings = _judge(community, edits)
-        devices = tuple(edit.after for edit in edits)
+        entries = tuple(edit.after for edit in edits)
         if not edits or dry_run:
-            return Done(devices, revision, warnings)
+            return Done(entries, revision, warnings)
         with writing(engine) as connection:
             store.lock(connection)
             if store.revision_within(connection) != revision:
                 continue
             written = _write(connection, community, edits, actor, now_ms)
-        return Done(devices, written, warnings)
+        return Done(entries, written, warnings)
     raise Refused(Fault("", "", "the registry is being changed by somebody else all the time; try again in a moment"))
 
 
 def _judge(community: Community, edits: Sequence[Edit]) -> tuple[Fault, ...]:
     """Does everything still fit together? What was wrong before is nobody's fault here."""
-    edited = {edit.after.id: edit.after for edit in edits}
-    devices = [edited.pop(device.id, device) for device in community.devices]
-    after = community.model_copy(update={"devices": (*devices, *edited.values())})
+    sections: dict[str, tuple[Entry, ...]] = {}
+    for section in {edit.section for edit in edits}:
+        edited = {edit.after.id: edit.after for edit in edits if edit.section == section}
+        known = [edited.pop(entry.id, entry) for entry in getattr(community, section)]
+        sections[section] = (*known, *edited.values())
+    after = community.model_copy(update=sections)
     found = [(finding, fault_of(after, finding)) for finding in check(after)]
     if found:
         before = {fault_of(community, finding) for finding in check(community)}
@@ -114,27 +154,37 @@ def _judge(community: Community, edits: Sequence[Edit]) -> tuple[Fault, ...]:
 
 
 def _write(connection: sa.Connection, community: Community, edits: Sequence[Edit], actor: str, now_ms: int) -> int:
-    keys = [("devices", edit.after.id) for edit in edits]
-    bodies = [edit.after.model_dump_json() for edit in edits]
-    store.replace_rows(connection, keys, dict(zip(keys, bodies, strict=True)), store.DESK)
-    history.write(
-        connection,
-        *(
-            history.Line(device=edit.after.id, at_ms=now_ms, actor=actor, what=edit.what, detail=edit.detail)
-            for edit in edits
-        ),
-    )
+    bodies = {edit.key: edit.after.model_dump_json() for edit in edits}
+    store.replace_rows(connection, list(bodies), bodies, store.DESK)
+    lines: list[history.Line] = []
+    others: list[str] = []
     for edit in edits:
-        bridge, address = way_in(edit.after, community.bridges)
-        candidates.forget(connection, bridge, address.partition("#")[0])
-    others = [
-        edit.after.id for edit in edits if edit.before is not None and edit.before.hardware != edit.after.hardware
-    ]
+        before, device = edit.before, edit.after
+        if isinstance(device, Device):
+            lines.append(history.Line(device=device.id, at_ms=now_ms, actor=actor, what=edit.what, detail=edit.detail))
+            bridge, address = way_in(device, community.bridges)
+            candidates.forget(connection, bridge, address.partition("#")[0])
+            if isinstance(before, Device) and before.hardware != device.hardware:
+                others.append(device.id)
+    history.write(connection, *lines)
     store.forget_hardware(connection, others)
-    added = sum(edit.before is None for edit in edits)
-    counts = (("+", added), ("~", len(edits) - added))
-    summary = "devices " + " ".join(f"{sign}{count}" for sign, count in counts if count)
-    return store.write_revision(connection, actor, summary, now_ms)
+    return store.write_revision(connection, actor, _summary(edits), now_ms)
+
+
+def _summary(edits: Sequence[Edit]) -> str:
+    """As of applied files; of a place or a resident, which have no history of their own, with what was changed."""
+    said = []
+    for section in sorted({edit.section for edit in edits}):
+        here = [edit for edit in edits if edit.section == section]
+        added = sum(edit.before is None for edit in here)
+        counts = (("+", added), ("~", len(here) - added))
+        said.append(f"{section} " + " ".join(f"{sign}{count}" for sign, count in counts if count))
+        for edit in here:
+            if section != "devices" and edit.before is not None:
+                fields = fields_between(section, edit.before, edit.after)
+                what = (f"{one.field} {shown(one.before)} → {shown(one.after)}" for one in fields)
+                said[-1] += f" ({edit.after.id}: {', '.join(what)})"
+    return ", ".join(said)
 
 
 # -- what can be done to a device
@@ -207,9 +257,24 @@ def together(devices: Iterable[Device], *, by: str) -> Plan:
     return plan
 
 
+def describe(section: Described, id_: str, attributes: Mapping[str, Fact]) -> Plan:
+    """Give a place or a resident these attributes, in place of all that it has."""
+
+    def plan(community: Community) -> Sequence[Edit]:
+        entries: Sequence[Place | Resident] = getattr(community, section)
+        before = next((entry for entry in entries if entry.id == id_), None)
+        if before is None:
+            near = did_you_mean(id_, (entry.id for entry in entries))
+            en = f"there is no {section.removesuffix('s')} {id_} in {section}{near}"
+            raise NoSuchEntry(section, Fault(id_, "id", en))
+        return [Edit(before, _read(type(before), before.model_dump() | {"attributes": attributes}), "changed", {})]
+
+    return plan
+
+
 def edit_of(before: Device, after: Device) -> Edit:
     """The change from one to the other, named for what it is."""
-    fields = store.told(store.fields_between("devices", before, after))
+    fields = told(fields_between("devices", before, after))
     if after.status != before.status:
         return Edit(before, after, "retired" if after.status == "retired" else "back_in_service", {"fields": fields})
     what = "changed" if before.hardware == after.hardware else "replaced"
@@ -227,9 +292,13 @@ def find(community: Community, device_id: str) -> Device:
 
 def read_device(given: Mapping[str, Any]) -> Device:
     """A device from what somebody gave. Raises Refused with every fault."""
+    return _read(Device, given)
+
+
+def _read(model: type[E], given: Mapping[str, Any]) -> E:
     try:
-        return _DEVICE.validate_python(dict(given))
+        return model.model_validate(dict(given))
     except ValidationError as error:
         name = str(given.get("id", ""))
-        faults = (explain(one, Device) for one in error.errors())
+        faults = (explain(one, model) for one in error.errors())
         raise Refused(*(Fault(name, path_text(path), said) for path, said in faults)) from None

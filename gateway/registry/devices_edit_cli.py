@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.markup import escape
 from gateway.registry import adopt as adoption
 from gateway.registry import candidates, desk
 from gateway.registry.candidates import Candidate
+from gateway.registry.csvfile import fact_of
 from gateway.registry.label import Label, LabelRefused, read_label
 from gateway.registry.model import NATIVE
 from gateway.registry.opened import (
@@ -24,6 +26,7 @@ from gateway.registry.opened import (
     refuse,
     shown,
 )
+from gateway.rules.forms import Fact
 from gateway.state.db import reading, writing
 from gateway.terminal import DataDirOption, SettingsOption, fail
 
@@ -191,25 +194,54 @@ def change(
     supervision: Annotated[
         int | None, typer.Option("--supervision", help="Longest healthy silence in s; 0 for the kind's own.")
     ] = None,
+    via: Annotated[str | None, typer.Option("--via", help="The device that carries it; '' for none.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", help="What rules may know: NAME=VALUE, NAME= takes it away; the others stay."),
+    ] = None,
     back: Annotated[bool, typer.Option("--back-in-service", help="It is retired no more.")] = False,
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """修改设备 · Give a device another place, resident, name, kind or supervision interval."""
+    """修改设备 · Give a device another place, resident, name, kind, supervision interval, carrier, or attributes.
+
+    Example: `anju devices change contact-b3-501 --attribute role=front_door --via hub-1`
+    """
     fields: dict[str, Any] = {key: value for key, value in (("kind", kind), ("place", place)) if value}
-    fields |= {key: value or None for key, value in (("resident", resident), ("serial", serial)) if value is not None}
+    fields |= {
+        key: value or None
+        for key, value in (("resident", resident), ("serial", serial), ("via", via))
+        if value is not None
+    }
     if supervision is not None:
         fields["supervision_s"] = supervision or None
     if back:
         fields["status"] = "active"
     with opened(settings, data_dir) as registry:
-        before = registry.device(device).name
+        known = registry.device(device)
+        before = known.name
+        if attribute:
+            fields["attributes"] = _attributes(known.attributes, attribute)
         if name is not None or name_en is not None:
             zh = name if name is not None else before.zh if before is not None else ""
             en = name_en if name_en is not None else before.en if before is not None and name is None else ""
             fields["name"] = {"zh": zh or en, "en": en or zh} if zh or en else None
         done = carried_out(registry.engine, desk.change(device, fields), registry.now_ms)
     changed(done, f"已修改 changed: {device}")
+
+
+def _attributes(before: Mapping[str, Fact], given: Sequence[str]) -> dict[str, Fact]:
+    """The attributes with those that were given laid over them; what was given without a value is taken away."""
+    attributes = dict(before)
+    for one in given:
+        name, equals, value = (part.strip() for part in one.partition("="))
+        if not equals or not name:
+            fail(f"属性写法不对 {one!r} is no attribute", "expected NAME=VALUE, such as role=front_door")
+        if value:
+            attributes[name] = fact_of(value)
+        else:
+            attributes.pop(name, None)
+    return attributes
 
 
 def replace(

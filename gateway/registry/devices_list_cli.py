@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.registry import care, history
+from gateway.registry.csvfile import attributes_cell
 from gateway.registry.firmware import Running, inventory
 from gateway.registry.label import anju_label
 from gateway.registry.life import told
@@ -84,6 +85,8 @@ def show_device(device: DeviceArgument, settings: SettingsOption = None, data_di
         "序列号 serial": shown(known.serial),
         "地点 place": f"{directory.place_path(known.place, 'zh')} ({known.place})",
         "居民 resident": f"{directory.resident_name(known.resident)} ({known.resident})" if known.resident else "—",
+        "经由 via": shown(known.via),
+        "属性 attributes": shown(attributes_cell(known.attributes)),
         "监督间隔 supervision": f"{directory.supervision_s(device)} s",
         "状态 state": "retired" if retired else _condition(registry, state, device),
         "最后消息 last heard": registry.instant(_of(state, "last_seen_ms")),

@@ -1,48 +1,33 @@
 """The registry in the state database: what applying a community would change, and doing it in one transaction.
 
-Devices that were added or changed at the running gateway (`gateway.registry.desk`) are kept when files are applied.
+Devices that were added or changed at the running gateway (`gateway.registry.desk`) are kept when files are applied, and
+so are the attributes of places and residents that were given there.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.alarms import Frozen
 from gateway.cases.model import Case
 from gateway.registry import history
 from gateway.registry.check import check
 from gateway.registry.fault import fault_of
-from gateway.registry.model import Community, CommunityInfo, Device, EmergencyLine
-from gateway.registry.sections import MODELS, SECTIONS
+from gateway.registry.fields import ADAPTERS, FieldChange, differing, told
+from gateway.registry.model import Community
+from gateway.registry.sections import SECTIONS
 from gateway.state.db import reading, writing
 from gateway.state.tables import cases, device_states, registry, registry_revisions
 
-_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
-    **{section: TypeAdapter(model) for section, model in MODELS.items()},
-    "community": TypeAdapter(CommunityInfo),
-    "emergency_line": TypeAdapter(EmergencyLine),
-}
 _CHUNK = 5000
 FILE, DESK = "file", "desk"
 """Where a row of the registry comes from."""
 
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One field before and after; None where it was or will be absent."""
-
-    field: str
-    before: object
-    after: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +39,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A device that stays as it was made at the running gateway, whatever the files say."""
+    """What stays as it was made at the running gateway, whatever the files say: a device, a place's attributes."""
 
+    section: str
     id: str
     in_file: bool
     fields: tuple[FieldChange, ...]
@@ -74,8 +60,8 @@ class Changes:
     revision: int
     """The revision the changes were computed against; after `apply`, the one that holds now."""
     kept: tuple[Kept, ...] = ()
-    written_down: tuple[str, ...] = ()
-    """Devices made at the running gateway that now stand in the files just so: from now on they go by the files."""
+    written_down: tuple[Key, ...] = ()
+    """What was made at the running gateway and now stands in the files just so: from now on it goes by the files."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
@@ -142,7 +128,9 @@ def apply(
             return changes
         gone = [*changes.removed, *((c.section, c.id) for c in changes.changed)]
         new = [*changes.added, *((c.section, c.id) for c in changes.changed)]
-        replace_rows(connection, gone, {key: bodies[key] for key in new}, FILE)
+        mixed = {(kept.section, kept.id) for kept in changes.kept}
+        replace_rows(connection, gone, {key: bodies[key] for key in new if key not in mixed}, FILE)
+        replace_rows(connection, (), {key: bodies[key] for key in new if key in mixed}, DESK)
         forget_hardware(connection, _other_hardware(changes))
         history.write(connection, *_life(changes, actor, now_ms))
         return replace(changes, revision=write_revision(connection, actor, changes.summary, now_ms))
@@ -213,7 +201,7 @@ def load_within(connection: sa.Connection) -> Community | None:
     rows = connection.execute(sa.select(registry.c.section, registry.c.id, registry.c.body)).all()
     parts: dict[str, list[Any]] = {}
     for section, _, body in sorted(rows, key=lambda row: (row.section, row.id)):
-        parts.setdefault(section, []).append(_ADAPTERS[section].validate_json(body))
+        parts.setdefault(section, []).append(ADAPTERS[section].validate_json(body))
     if "community" not in parts:
         return None
     line = parts.get("emergency_line", [None])[0]
@@ -232,75 +220,95 @@ def revision_within(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(registry_revisions.c.revision))).scalar() or 0)
 
 
-def _bodies(community: Community) -> dict[Key, str]:
+def _items(community: Community) -> dict[Key, Frozen]:
     items: dict[Key, Frozen] = {("community", community.community.id): community.community}
     if community.emergency_line is not None:
         items["emergency_line", "emergency_line"] = community.emergency_line
     for section in SECTIONS:
         for item in getattr(community, section):
             items[section, item.id] = item
-    return {key: item.model_dump_json() for key, item in items.items()}
+    return items
 
 
 def _difference(connection: sa.Connection, community: Community, take_file: bool) -> tuple[Changes, dict[Key, str]]:
-    after = _bodies(community)
+    items = _items(community)
+    after = {key: item.model_dump_json() for key, item in items.items()}
     rows = connection.execute(sa.select(registry.c.section, registry.c.id, registry.c.body, registry.c.origin)).all()
     before: dict[Key, str] = {(row.section, row.id): row.body for row in rows}
     kept: list[Kept] = []
-    written_down: list[str] = []
+    written_down: list[Key] = []
     for key in sorted((row.section, row.id) for row in rows if row.origin == DESK):
-        fields = _fields(key[0], after[key], before[key]) if key in after else ()
+        staying = _staying(key[0], items.get(key), before[key])
+        if staying is None:
+            continue
+        fields = differing(key[0], after[key], staying) if key in after else ()
         if key in after and not fields:
-            written_down.append(key[1])
+            written_down.append(key)
         elif not take_file:
-            kept.append(Kept(key[1], key in after, fields))
-            after[key] = before[key]
+            kept.append(Kept(*key, key in after, fields))
+            after[key] = staying
     if kept:
-        _check_kept(community, kept, before)
+        _check_kept(community, kept, after)
     added = tuple(key for key in after if key not in before)
     removed = tuple(sorted(key for key in before if key not in after))
     changed = tuple(
         Changed(*key, fields)
         for key, body in after.items()
-        if key in before and body != before[key] and (fields := _fields(key[0], before[key], body))
+        if key in before and body != before[key] and (fields := differing(key[0], before[key], body))
     )
     warnings = tuple(_warnings(connection, added, removed)) if removed else ()
     revision = revision_within(connection)
     return Changes(added, changed, removed, warnings, revision, tuple(kept), tuple(written_down)), after
 
 
-def _check_kept(community: Community, kept: Sequence[Kept], before: Mapping[Key, str]) -> None:
-    """Does everything still fit together with the devices that stay? Raises KeptDoNotFit."""
-    staying = {one.id: Device.model_validate_json(before["devices", one.id]) for one in kept}
-    devices = [device for device in community.devices if device.id not in staying]
-    whole = community.model_copy(update={"devices": (*devices, *staying.values())})
+def _staying(section: str, in_file: Frozen | None, made: str) -> str | None:
+    """What stays of an entry that was made or changed at the running gateway.
+
+    All of a device; of a place or a resident the attributes, while the rest goes by the files.
+    """
+    if section == "devices":
+        return made
+    if in_file is None:
+        return None
+    attributes = ADAPTERS[section].validate_json(made).attributes
+    return in_file.model_copy(update={"attributes": attributes}).model_dump_json()
+
+
+_MADE_HERE = "在网关上添加或修改、应用时保留的设备 a device made at the gateway, which stays as it is: "
+
+
+def _check_kept(community: Community, kept: Sequence[Kept], after: Mapping[Key, str]) -> None:
+    """Does everything still fit together with what stays? Raises KeptDoNotFit."""
+    staying = {(one.section, one.id): ADAPTERS[one.section].validate_json(after[one.section, one.id]) for one in kept}
+    sections: dict[str, tuple[Any, ...]] = {}
+    for section in {one.section for one in kept}:
+        items = {item.id: item for item in getattr(community, section)}
+        items |= {id_: item for (of, id_), item in staying.items() if of == section}
+        sections[section] = tuple(items.values())
+    whole = community.model_copy(update=sections)
     messages = []
     for finding in check(whole):
         if finding.level == "error":
             fault = fault_of(whole, finding)
-            made = finding.section == "devices" and fault.entry in staying
-            here = (
-                "在网关上添加或修改、应用时保留的设备 a device made at the gateway, which stays as it is: "
-                if made
-                else ""
-            )
-            messages.append(f"{here}{fault}")
+            made = finding.section == "devices" and ("devices", fault.entry) in staying
+            messages.append(f"{_MADE_HERE if made else ''}{fault}")
     if messages:
         raise KeptDoNotFit(messages)
 
 
 def made_at_desk(connection: sa.Connection) -> list[str]:
     """The devices that were added or changed at the running gateway, and stand in no file so."""
-    return list(connection.execute(sa.select(registry.c.id).where(registry.c.origin == DESK)).scalars())
+    made = sa.select(registry.c.id).where(registry.c.origin == DESK, registry.c.section == "devices")
+    return list(connection.execute(made).scalars())
 
 
-def _by_file(connection: sa.Connection, devices: Sequence[str]) -> None:
-    if devices:
+def _by_file(connection: sa.Connection, keys: Sequence[Key]) -> None:
+    if keys:
         connection.execute(
             sa.update(registry)
-            .where(registry.c.section == "devices", registry.c.id == sa.bindparam("i"))
+            .where(registry.c.section == sa.bindparam("s"), registry.c.id == sa.bindparam("i"))
             .values(origin=FILE),
-            [{"i": device} for device in devices],
+            [{"s": section, "i": id_} for section, id_ in keys],
         )
 
 
@@ -321,43 +329,6 @@ def _life(changes: Changes, actor: str, now_ms: int) -> Iterator[history.Line]:
     for section, id_ in changes.removed:
         if section == "devices":
             yield line(id_, "removed")
-
-
-def told(fields: Sequence[FieldChange]) -> dict[str, list[object]]:
-    """Changed fields as the history keeps them."""
-    return {field.field: [field.before, field.after] for field in fields}
-
-
-def fields_between(section: str, before: Frozen, after: Frozen) -> tuple[FieldChange, ...]:
-    """The fields that differ between two entries of a section."""
-    return _fields(section, before.model_dump_json(), after.model_dump_json())
-
-
-def _fields(section: str, before: str, after: str) -> tuple[FieldChange, ...]:
-    """The fields that differ. A body written by an older version gets today's defaults before it is compared."""
-    old, new = (dict(_flat("", json.loads(_of_today(section, body)))) for body in (before, after))
-    return tuple(
-        FieldChange(name, old.get(name), new.get(name))
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name)
-    )
-
-
-def _of_today(section: str, body: str) -> str:
-    with suppress(ValidationError):  # what cannot be read any more is compared as it stands, and shows as changed
-        return str(_ADAPTERS[section].validate_json(body).model_dump_json())
-    return body
-
-
-def _flat(path: str, value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(f"{path}.{key}" if path else key, inner)
-    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
-        for index, inner in enumerate(value):
-            yield from _flat(f"{path}[{index}]", inner)
-    else:
-        yield path, value
 
 
 def _warnings(connection: sa.Connection, added: tuple[Key, ...], removed: tuple[Key, ...]) -> Iterator[str]:

@@ -232,3 +232,46 @@ async def test_the_device_behind_a_change_of_hardware_has_no_old_states(house: H
     with house.engine.connect() as connection:
         query = sa.select(t.device_states.c.battery).where(t.device_states.c.device == "smoke-1")
         assert connection.execute(query).scalar_one() is None
+
+
+async def test_a_home_is_armed_and_rules_go_by_it_when_the_answer_comes(house: House) -> None:
+    done = await send(house, "PUT", "/places/door-1/attributes", {"armed": True, "floor": 5})
+    assert done == {"attributes": {"armed": True, "floor": 5.0}, "revision": 2, "warnings": []}
+    info = house.views.device("sos-1")
+    assert info is not None
+    assert (info.facts["place.armed"], info.facts["place.floor"]) == (True, 5.0)
+    await send(house, "PUT", "/residents/r-1/attributes", {"mobility": "轮椅"}, role="admin")
+    await send(house, "PUT", "/places/door-1/attributes", {"armed": False})
+    info = house.views.device("sos-1")
+    assert info is not None
+    assert (info.facts["place.armed"], "place.floor" in info.facts) == (False, False)
+    assert info.facts["resident.mobility"] == "轮椅"
+
+
+async def test_what_cannot_be_known_of_a_place_or_a_resident_is_answered_with_the_reason(house: House) -> None:
+    for path, body, code, what in (
+        ("/places/door-9/attributes", {}, 404, "no_such_place"),
+        ("/residents/r-9/attributes", {}, 404, "no_such_resident"),
+        ("/places/door-1/attributes", {"level": "a"}, 409, "does_not_fit"),
+        ("/places/door-1/attributes", {"Armed": True}, 422, "invalid_request"),
+        ("/places/door-1/attributes", {"armed": None}, 422, "invalid_request"),
+        ("/places/door-1/attributes", [1], 422, "invalid_request"),
+    ):
+        answer = await send(house, "PUT", path, body, code)
+        assert answer["code"] == what, path
+        assert answer["zh"] and answer["en"]
+    await send(house, "PUT", "/places/door-1/attributes", {"armed": True}, 403, role="reader")
+    assert store.revision(house.engine) == 1
+
+
+async def test_a_device_is_given_a_carrier_and_attributes(house: House) -> None:
+    hub = {"id": "hub-1", "kind": "concentrator", "place": "door-1", "attributes": {"floor": 1}}
+    await send(house, "POST", "/devices", hub)
+    done = await send(house, "PATCH", "/devices/sos-1", {"via": "hub-1", "attributes": {"role": "bedside"}})
+    (device,) = done["devices"]
+    assert (device["via"], device["attributes"]) == ("hub-1", {"role": "bedside"})
+    done = await send(house, "PATCH", "/devices/sos-1", {"via": None, "attributes": None})
+    (device,) = done["devices"]
+    assert (device["via"], device["attributes"]) == (None, {})
+    refused = await send(house, "PATCH", "/devices/hub-1", {"via": "hub-1"}, 409)
+    assert "carried by itself" in refused["en"]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gateway.registry import bulk, desk, store
 from gateway.registry.csvfile import Row, TableRefused, write_table
+from gateway.registry.fields import FieldChange
 from tests.support.registry import loaded
 
 NOW = 1_790_000_000_000
@@ -60,7 +61,7 @@ def test_what_was_exported_changes_nothing_when_it_is_imported(applied: sa.Engin
 
 def test_changes_are_told_field_by_field(applied: sa.Engine) -> None:
     plan = run(applied, "id,supervision_s\nsos-1,900\n", dry_run=True)
-    assert plan.changed == (store.Changed("devices", "sos-1", (store.FieldChange("supervision_s", None, 900),)),)
+    assert plan.changed == (store.Changed("devices", "sos-1", (FieldChange("supervision_s", None, 900),)),)
 
 
 def test_one_bad_row_and_none_is_taken(applied: sa.Engine) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from devices.observation import Lane, Observation
 from gateway.cli import app
 from gateway.clock import SystemClock
-from gateway.registry import candidates, care, store
+from gateway.registry import candidates, care, desk, store
 from gateway.registry.candidates import CandidateNote
 from gateway.registry.devices_care_cli import seconds_of
 from gateway.registry.model import Device
@@ -152,6 +152,33 @@ def test_change_replace_retire_and_bring_back(run: Run, engine: sa.Engine) -> No
     assert "did you mean sos-1?" in run("devices", "retire", "sos-2", "--why", "x", code=1)
 
 
+def test_a_device_is_told_apart_by_what_rules_may_know(run: Run, engine: sa.Engine) -> None:
+    run("devices", "add", "--kind", "concentrator", "--id", "hub-1", "--place", "b3")
+    run("devices", "change", "sos-1", "--via", "hub-1", "--attribute", "role=bedside", "--attribute", "floor=5")
+    assert (device(engine, "sos-1").via, device(engine, "sos-1").attributes) == (
+        "hub-1",
+        {"role": "bedside", "floor": 5.0},
+    )
+    shown = run("devices", "show", "sos-1")
+    assert "floor=5; role=bedside" in shown
+    assert "hub-1" in shown
+    run("devices", "change", "sos-1", "--attribute", "floor=", "--attribute", "spare=true")
+    assert device(engine, "sos-1").attributes == {"role": "bedside", "spare": True}
+    run("devices", "change", "sos-1", "--via", "")
+    assert device(engine, "sos-1").via is None
+    assert "expected NAME=VALUE" in run("devices", "change", "sos-1", "--attribute", "bedside", code=1)
+    refused = run("devices", "change", "sos-1", "--attribute", "Role=x", code=1)
+    assert "attributes.Role: 名称写法不对 expected a name" in refused
+
+
+def test_attributes_given_at_the_gateway_are_shown_by_apply(run: Run, engine: sa.Engine, files: Path) -> None:
+    desk.carry_out(engine, desk.describe("places", "b3-501", {"armed": True}), "operator:wang", NOW)
+    kept = run("apply", files, "--yes")
+    assert "= places b3-501: 在网关上修改过，保留 made at the gateway, kept (不同 differs)" in kept
+    assert "attributes.armed: 文件 file —, 保留 kept true" in kept
+    assert "写入文件 into the files: attributes: {…}" in kept
+
+
 def test_care_begins_is_listed_and_ends(run: Run, engine: sa.Engine) -> None:
     assert "none is being worked on" in run("devices", "care")
     assert "测试中 test" in run("devices", "test", "sos-1", "--for", "30m", "--why", "年检")
@@ -231,7 +258,7 @@ def test_what_was_made_here_goes_into_the_files(run: Run, engine: sa.Engine, fil
     more = files.parent / "more.yaml"
     before = more.read_text(encoding="utf-8")
     more.write_text(before[: before.index("devices:")] + text, encoding="utf-8")
-    assert "2 台 devices: 文件已写明" in run("apply", files, "--yes")
+    assert "2 项 entries: 文件已写明" in run("apply", files, "--yes")
     more.write_text(before, encoding="utf-8")
     assert "devices ~1 -1" in run("apply", files, "--yes"), "they go by the files again"
 

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from gateway.registry import candidates, desk, history, store
 from gateway.registry.candidates import CandidateNote
-from gateway.registry.model import Community, Device
+from gateway.registry.fields import FieldChange
+from gateway.registry.model import Community, Device, Place
 from gateway.state import tables as t
 from tests.support.registry import loaded
 
@@ -202,8 +203,8 @@ def test_applying_the_files_keeps_what_was_made_here_and_says_so(applied: sa.Eng
     plan = store.plan(applied, community)
     assert not plan
     assert plan.kept == (
-        store.Kept("smoke-1", False, ()),
-        store.Kept("sos-1", True, (store.FieldChange("supervision_s", None, 900),)),
+        store.Kept("devices", "smoke-1", False, ()),
+        store.Kept("devices", "sos-1", True, (FieldChange("supervision_s", None, 900),)),
     )
     store.apply(applied, community, "operator:file", NOW + 2000)
     assert device(applied, "smoke-1") == SMOKE
@@ -232,7 +233,7 @@ def test_once_the_files_say_the_same_they_are_obeyed_again(applied: sa.Engine, c
     do(applied, desk.add(SMOKE))
     same = community.model_copy(update={"devices": (*community.devices, SMOKE)})
     plan = store.plan(applied, same)
-    assert (bool(plan), plan.kept, plan.written_down) == (False, (), ("smoke-1",))
+    assert (bool(plan), plan.kept, plan.written_down) == (False, (), (("devices", "smoke-1"),))
     store.apply(applied, same, "operator:file", NOW + 2000)
     assert store.revision(applied) == 2, "nothing has changed but who is obeyed"
     store.apply(applied, community, "operator:file", NOW + 3000)
@@ -265,3 +266,110 @@ def test_by_files_too_another_address_is_other_hardware(applied: sa.Engine, comm
     store.apply(applied, moved, "operator:file", NOW + 2000)
     with applied.begin() as connection:
         assert connection.execute(sa.select(t.device_states.c.states)).scalar_one() is None
+
+
+# -- what rules may know of places and residents
+
+
+def place(engine: sa.Engine, id_: str) -> Place:
+    community = store.load(engine)
+    assert community is not None
+    return next(place for place in community.places if place.id == id_)
+
+
+def with_home(community: Community, **fields: object) -> Community:
+    places = tuple(one.model_copy(update=fields) if one.id == "b3-501" else one for one in community.places)
+    return community.model_copy(update={"places": places})
+
+
+def test_a_home_is_armed_with_a_revision_that_says_so(applied: sa.Engine) -> None:
+    done = do(applied, desk.describe("places", "b3-501", {"armed": True, "floor": 5}))
+    assert (done.devices, done.revision) == ((), 2)
+    home = place(applied, "b3-501")
+    assert (home.attributes, home.access) == ({"armed": True, "floor": 5.0}, "钥匙在邻居处")
+    do(applied, desk.describe("places", "b3-501", {"armed": True}))
+    assert place(applied, "b3-501").attributes == {"armed": True}, "all of them are put"
+    with applied.begin() as connection:
+        summaries = list(connection.execute(sa.select(t.registry_revisions.c.summary).order_by("revision")).scalars())
+    assert summaries[1:] == [
+        "places ~1 (b3-501: attributes.armed — → true, attributes.floor — → 5.0)",
+        "places ~1 (b3-501: attributes.floor 5.0 → —)",
+    ]
+    assert do(applied, desk.describe("places", "b3-501", {"armed": True})).revision == 3, "nothing has changed"
+    assert do(applied, desk.describe("places", "b3-501", {"armed": 1})).revision == 4, "one is not true"
+
+
+def test_a_resident_keeps_all_else_that_is_known(applied: sa.Engine, community: Community) -> None:
+    (li,) = community.residents
+    do(applied, desk.describe("residents", "li", {"mobility": "轮椅"}))
+    after = store.load(applied)
+    assert after is not None
+    assert after.residents == (li.model_copy(update={"attributes": {"mobility": "轮椅"}}),)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (desk.describe("places", "b3-502", {}), "there is no place b3-502 in places; did you mean b3-501?"),
+        (desk.describe("residents", "wang", {}), "wang: id: 引用不存在 there is no resident wang in residents"),
+        (desk.describe("places", "b3", {"level": 1}), "b3: attributes: 名称已被占用 attribute 'level' is called"),
+        (desk.change("sos-1", {"via": "hub"}), "sos-1: via: 引用不存在 there is no device hub"),
+        (desk.change("sos-1", {"attributes": {"A": 1}}), "sos-1: attributes.A: 名称写法不对 expected a name"),
+    ],
+)
+def test_what_cannot_be_known_is_refused(applied: sa.Engine, plan: desk.Plan, said: str) -> None:
+    with pytest.raises(desk.Refused) as refused:
+        do(applied, plan)
+    assert said in str(refused.value)
+    assert store.revision(applied) == 1
+
+
+def test_a_retired_carrier_is_a_warning_that_names_who_it_carried(applied: sa.Engine) -> None:
+    do(applied, desk.add(Device(id="hub-1", kind="concentrator", place="b3")))
+    do(applied, desk.change("sos-1", {"via": "hub-1", "attributes": {"role": "bedside"}}))
+    done = do(applied, desk.retire("hub-1", "broken"))
+    assert [(one.entry, one.field) for one in done.warnings] == [("sos-1", "via")]
+
+
+def test_files_keep_the_attributes_given_here_and_change_all_else(applied: sa.Engine, community: Community) -> None:
+    do(applied, desk.describe("places", "b3-501", {"armed": True}))
+    moved = with_home(community, access="钥匙在门卫处", attributes={"armed": False, "floor": 5.0})
+    plan = store.plan(applied, moved)
+    differs = (FieldChange("attributes.armed", False, True), FieldChange("attributes.floor", 5.0, None))
+    assert plan.kept == (store.Kept("places", "b3-501", True, differs),)
+    assert plan.changed == (
+        store.Changed("places", "b3-501", (FieldChange("access", "钥匙在邻居处", "钥匙在门卫处"),)),
+    )
+    store.apply(applied, moved, "operator:file", NOW + 2000)
+    home = place(applied, "b3-501")
+    assert (home.access, home.attributes) == ("钥匙在门卫处", {"armed": True})
+    assert store.plan(applied, moved).kept, "and the next time, too"
+    store.apply(applied, moved, "operator:file", NOW + 3000, take_file=True)
+    assert place(applied, "b3-501").attributes == {"armed": False, "floor": 5.0}
+    assert not store.plan(applied, moved).kept
+
+
+def test_once_the_files_give_the_same_attributes_they_are_obeyed_again(
+    applied: sa.Engine, community: Community
+) -> None:
+    do(applied, desk.describe("places", "b3-501", {"armed": True}))
+    same = with_home(community, attributes={"armed": True})
+    assert store.plan(applied, same).written_down == (("places", "b3-501"),)
+    store.apply(applied, same, "operator:file", NOW + 2000)
+    store.apply(applied, community, "operator:file", NOW + 3000)
+    assert place(applied, "b3-501").attributes == {}
+
+
+def test_a_place_that_the_files_take_out_goes_with_its_attributes(applied: sa.Engine, community: Community) -> None:
+    do(applied, desk.describe("places", "b3-501", {"armed": True}))
+    places = tuple(place for place in community.places if place.id != "b3-501")
+    without_home = community.model_copy(update={"places": places, "residents": (), "devices": ()})
+    plan = store.plan(applied, without_home)
+    assert (plan.kept, ("places", "b3-501") in plan.removed) == ((), True)
+
+
+def test_only_devices_are_listed_as_devices_made_here(applied: sa.Engine) -> None:
+    do(applied, desk.add(SMOKE))
+    do(applied, desk.describe("places", "b3-501", {"armed": True}))
+    with applied.begin() as connection:
+        assert store.made_at_desk(connection) == ["smoke-1"]

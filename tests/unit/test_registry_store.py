@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from gateway.cases.model import Case, Ladder, Recipient, Rung, Target
 from gateway.registry import store
+from gateway.registry.fields import FieldChange
 from gateway.registry.model import Community
-from gateway.registry.store import Changed, FieldChange
+from gateway.registry.store import Changed
 from gateway.state.db import open_database
 from gateway.state.tables import cases, registry_revisions
 from tests.support.registry import loaded, small, without
