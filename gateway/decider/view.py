@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,9 +15,13 @@ from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import NATIVE
 from gateway.rules.engine import Engine
+from gateway.rules.errors import RuleError
 from gateway.rules.forms import DeviceInfo
+from gateway.rules.index import usable
 from gateway.state import tables as t
 from gateway.state.db import reading
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Views:
         self._clock = clock
         self._itself = itself
         self._directory: CommunityDirectory | None = None
+        self.refused: list[RuleError] = []
+        """What is wrong with rules that were left out at the start."""
 
     @property
     def directory(self) -> CommunityDirectory | None:
@@ -81,11 +88,16 @@ class Views:
         self._directory = CommunityDirectory(community, self._itself)
         if rules is None:
             zone = ZoneInfo(community.community.timezone)
-            rules = Engine(community.rules, self.device, states, zone)
+            # At a start there is no engine before this one to go on with: the other rules still rule.
+            good, self.refused = usable(community.rules)
+            for error in self.refused:
+                log.error("a rule cannot be used, and is left out: %s", error)
+            rules = Engine(good, self.device, states, zone)
             rules.watch(self._directory.devices, now_ms)
             rules.started(now_ms)
         else:
             rules.replace(community.rules, now_ms)
+            self.refused = []
             rules.watch(self._directory.devices, now_ms)
         ladders = {ladder.id: ladder for ladder in community.ladders}
         return View(revision, self._directory, ladders, rules)
