@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
 
 from devices.observation import Lane, Observation
 from gateway.alarms import AlarmChange, Frozen
@@ -18,6 +19,7 @@ from gateway.rules.story import Story, Words, concerned, tell
 from gateway.state import tables as t
 from gateway.state.db import reading
 
+_RULE: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
 MESSAGES_MOST = 20_000
 """Of one lane: the newest of what the devices of a subject said."""
 USUAL_LOOKBACK_S = 86_400
@@ -102,7 +104,7 @@ class Explainer:
             raise NothingToExplain(
                 f"没有规则 {rule_id}；现有：{known}", f"there is no rule {rule_id!r}; there are {known}"
             )
-        rule = rules[rule_id]
+        rule = rules[rule_id] if decided is None else self._as_it_was(rules[rule_id], decided.rule_version)
         devices: dict[str, DeviceInfo] = {}
         for device_id in directory.devices:
             info = directory.ruled(device_id)
@@ -138,10 +140,23 @@ class Explainer:
             journal_begins_ms=min(begins, default=None),
         )
 
+    def _as_it_was(self, rule: RuleDocument, version: int) -> RuleDocument:
+        """The text of the rule that decided; today's where that is not known."""
+        if rule.version == version:
+            return rule
+        h = t.rule_history.c
+        query = sa.select(h.document).where(h.rule == rule.id, h.version == version).order_by(h.id.desc()).limit(1)
+        with reading(self._engine) as connection:
+            body = connection.execute(query).scalar_one_or_none()
+        try:
+            return rule if body is None else _RULE.validate_json(body)
+        except ValidationError:
+            return rule  # written by a version that knew other keys
+
     def _around(self, rule: str, subject: str, devices: list[str], from_ms: int, until_ms: int) -> list[Words]:
         """What the desk knows of it: alarms of that time, and work on the devices."""
         found: list[Words] = []
-        h, a = t.device_history.c, t.alarms.c
+        h, a, w = t.device_history.c, t.alarms.c, t.withheld.c
         with reading(self._engine) as connection:
             lines = connection.execute(
                 sa.select(h.device, h.what, h.at_ms)
@@ -157,6 +172,9 @@ class Explainer:
                 .order_by(a.id.desc())
                 .limit(5)
             ).all()
+            held = connection.execute(sa.select(w.by_case).where(w.rule == rule, w.subject == subject)).scalars().all()
+        for case in held:
+            found.append(Words(f"因案卷 {case} 的报警而暂不通知", f"held back while an alarm of case {case} stands"))
         for line in lines:
             zh, en = _LINE_WORDS[line.what]
             found.append(Words(f"{line.device}：{zh}", f"{line.device}: {en}"))

@@ -184,7 +184,7 @@ DISTINCT_MOST = 32
 COUNT_MOST = 1e9
 WINDOW_LONGEST_S = 400 * 86_400.0
 WINDOW_SHORTEST_S = 1.0
-_OCCURRENCES = ("seen", "quiet", "after", "followed", "without")
+OCCURRENCES = ("seen", "quiet", "after", "followed", "without")
 SCORES = {"score": Range(0, 2400, "1"), "score_highest": Range(0, 100, "1"), "score_missing": Range(0, 24, "1")}
 
 
@@ -249,13 +249,13 @@ class InputScope(Scope):
         return self.number_atom(f"env.value({name!r})", name, of.low, of.high, of.unit)
 
     def functions(self) -> str:
-        return ", ".join(("min, max, abs, has, limit, there", *_OCCURRENCES, *WINDOWS))
+        return ", ".join(("min, max, abs, has, limit, there", *OCCURRENCES, *WINDOWS))
 
     def call(self, node: ast.Call, depth: int) -> Number | Condition | None:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in WINDOWS:
             return self._window(node, name)
-        if name in _OCCURRENCES or name == "there":
+        if name in OCCURRENCES or name == "there":
             self.plain_arguments(node, name)
             return self._occurrence(node, name, depth)
         return super().call(node, depth)

@@ -14,7 +14,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.auth import COOKIE, find_caller
-from gateway.web import acting, adopting, board, case_page, device_life, device_pages, fleet_pages, ordering, session
+from gateway.web import (
+    acting,
+    adopting,
+    board,
+    case_page,
+    device_life,
+    device_pages,
+    fleet_pages,
+    ordering,
+    session,
+    why_page,
+)
 from gateway.web.render import STATIC, page
 
 HEADERS = {
@@ -106,7 +117,8 @@ def add_console(app: FastAPI) -> None:
     """Put the console's pages, files and headers on the API's application."""
     app.state.login_failures = session.Failures()
     # What stands under /devices by a name of its own comes before the devices, which stand there by their ids.
-    for room in (session, board, acting, case_page, adopting, fleet_pages, device_life, ordering, device_pages):
+    about_devices = (adopting, fleet_pages, device_life, ordering, device_pages)
+    for room in (session, board, acting, why_page, case_page, *about_devices):
         app.include_router(room.router)
     app.mount("/static", Files(directory=STATIC), name="static")
     _explain_pages(app)

@@ -13,6 +13,7 @@ from devices.expression.errors import ExpressionError
 from devices.expression.functions import FUNCTIONS, SPECIAL, TRUTHS
 from devices.expression.payload import compile_field
 from gateway.rules.expression import compile_expression
+from gateway.rules.scopes import CALENDAR, OCCURRENCES, ROOTS, SCORES, UNITS, WINDOWS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "expressions.md").read_text(encoding="utf-8")
 VITALS = ("vitals_monitor",)
@@ -62,6 +63,18 @@ def test_every_function_is_in_the_table_with_its_usage_and_an_example() -> None:
     )
     assert sorted(rows) == sorted(usages.values())
     assert [name for name, usage in usages.items() if f"{name}(" not in rows[usage]] == []
+
+
+def test_every_function_over_inputs_is_in_their_table() -> None:
+    rows = "".join(re.findall(r"^\| (`.*?`) \|", section("Over inputs"), re.MULTILINE))
+    known = {*WINDOWS, *OCCURRENCES, "there", "has", *SCORES}
+    assert set(re.findall(r"`(\w+)", rows)) == known
+
+
+def test_the_words_of_time_and_facts_are_those_of_the_code() -> None:
+    text = section("In both scopes of rules")
+    for word in (*UNITS, *CALENDAR, "workday", *(f"{root}." for root in ROOTS)):
+        assert f"`{word}" in text or f" {word}" in text, word
 
 
 def test_the_words_of_truth_are_those_of_the_table() -> None:
