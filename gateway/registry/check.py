@@ -90,6 +90,8 @@ class _Checker:
         yield self.ladders()
         yield self.rules()
         yield self.channels()
+        if "rules" not in self.incomplete:
+            yield check_facts.limits_for_rules(self.c.residents, self.c.rules)
         if "places" not in self.broken and not self.incomplete & {"rosters", "ladders", "rules", "devices"}:
             yield self.holes()
             yield self.unwatched()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,10 @@ from gateway.registry.circles import circles
 from gateway.registry.facts import PersonalLimit
 from gateway.registry.finding import Finding
 from gateway.registry.model import Device, Resident
-from gateway.registry.problem import Path
+from gateway.registry.problem import Path, did_you_mean
+from gateway.rules.check import limit_problem, names_in
+from gateway.rules.document import RuleDocument
+from gateway.rules.errors import RuleError
 from gateway.rules.forms import Limit
 
 
@@ -45,6 +49,34 @@ def limits(residents: Sequence[Resident], zone: ZoneInfo) -> Iterator[Finding]:
                     both = " and ".join(_told(resident.limits[position]) for position in (first, second))
                     message = f"limit {name} stands twice for the same time: {both}; end one before the other begins"
                     path = ("limits", second)
+                    yield Finding(level="error", section="residents", index=index, path=path, message=message)
+
+
+def limits_for_rules(residents: Sequence[Resident], rules: Sequence[RuleDocument]) -> Iterator[Finding]:
+    """Limits that no rule reads, and limits with which a rule that reads them makes no sense."""
+    if not any(resident.limits for resident in residents):
+        return
+    readers: dict[str, list[RuleDocument]] = {}
+    for rule in rules:
+        try:
+            _, asked = names_in(rule)
+        except RuleError:
+            return  # nobody knows what it reads; what is wrong with it is said elsewhere
+        for name in asked:
+            readers.setdefault(name, []).append(rule)
+    problem = cache(lambda index, name, value: limit_problem(readers[name][index], name, value))
+    for index, resident in enumerate(residents):
+        for position, limit in enumerate(resident.limits):
+            path: Path = ("limits", position, "name")
+            if limit.name not in readers:
+                message = f"no rule reads limit {limit.name}{did_you_mean(limit.name, readers)}"
+                yield Finding(level="warning", section="residents", index=index, path=path, message=message)
+            for number, rule in enumerate(readers.get(limit.name, ())):
+                found = problem(number, limit.name, limit.value)
+                if found is not None:
+                    message = f"limit {limit.name} of {limit.value:g} makes no sense in rule {rule.id}: {found.problem}"
+                    message += f"; expected {found.expected}; correct the value, or the unit it is given in"
+                    path = ("limits", position, "value")
                     yield Finding(level="error", section="residents", index=index, path=path, message=message)
 
 

@@ -148,6 +148,31 @@ def test_of_two_limits_of_a_name_one_is_valid_at_a_time(
         assert "(set by 张医生); end one before the other begins" in found[0]
 
 
+SPO2_LOW = (
+    "rules:\n",
+    "rules:\n  - {id: low, version: 1, zh: 低, en: low, form: threshold, kinds: [vitals_monitor],\n"
+    "     when: 'spo2 < limit(spo2_low, 90)', raises: {type: vitals_abnormal, severity: urgent, ladder: life}}\n",
+)
+
+
+def with_limit(tmp_path: Path, name: str, value: float) -> list[str]:
+    limit = f"{{name: {name}, value: {value}, set_by: dr}}"
+    result = read(tmp_path, SPO2_LOW, ("doctor: op", f"doctor: op\n    limits: [{limit}]"))
+    return [text for text in said(result) if "limits[0]" in text]
+
+
+def test_a_limit_that_no_rule_reads_is_a_warning(tmp_path: Path) -> None:
+    assert with_limit(tmp_path / "read", "spo2_low", 86) == []
+    (unread,) = with_limit(tmp_path / "unread", "spo_low", 86)
+    assert unread.endswith("limits[0].name: no rule reads limit spo_low; did you mean spo2_low?")
+
+
+def test_a_limit_with_which_a_rule_makes_no_sense_is_an_error(tmp_path: Path) -> None:
+    (found,) = with_limit(tmp_path, "spo2_low", 860)
+    assert "limits[0].value: limit spo2_low of 860 makes no sense in rule low: " in found
+    assert "; correct the value" in found
+
+
 def test_a_faulty_entry_is_not_missed_a_second_time(tmp_path: Path) -> None:
     result = read(tmp_path, ("{id: op, name: 王敏", "{id: op, nam: 王敏"))
     assert [problem.key for problem in result.problems] == ["people[0].nam", "people[0].name"]
