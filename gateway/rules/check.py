@@ -160,7 +160,8 @@ def _raises_and_clears(rule: ThresholdRule, when: Expression, clear: Expression 
 def _interesting(rule: ThresholdRule, name: str, limits: frozenset[float]) -> list[float]:
     """The ends of a metric's range, and the limits with their neighbours."""
     metric = KINDS[rule.kinds[0]].metrics[name]
-    around = {at + step for at in limits for step in (-metric.resolution, 0.0, metric.resolution)}
+    signed = limits | {-limit for limit in limits}  # a limit below zero is written as a minus and a number
+    around = {at + step for at in signed for step in (-metric.resolution, 0.0, metric.resolution)}
     return sorted({metric.low, metric.high} | {at for at in around if metric.low <= at <= metric.high})
 
 

@@ -23,8 +23,8 @@ def moment(text: str) -> tuple[str, int]:
     match = _MOMENT.fullmatch(text)
     if match is None:
         raise ValueError(f"expected a time such as 08:30, 08:30:15, 'd2 08:30' or '2026-10-01 08:30', got {text!r}")
-    if match[1] and not match[1].startswith("d"):
-        date.fromisoformat(match[1])
+    if match[1] and not match[1].startswith("d") and not 2000 <= date.fromisoformat(match[1]).year <= 2099:
+        raise ValueError(f"expected a date from 2000 to 2099, got {text!r}")
     return match[1] or "d1", int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0)
 
 
