@@ -119,8 +119,8 @@ def apply(
 ) -> None:
     """应用社区配置 · Show what FILE changes, and bring the registry to it, all or nothing.
 
-    Devices that were added or changed at the running gateway stay as they are, unless --take-file; so do attributes
-    that were given to places and residents there.
+    Devices and rules that were added or changed at the running gateway stay as they are, unless --take-file; so do
+    attributes that were given to places and residents there.
 
     Exit codes: 0 applied or nothing to do, 1 errors in FILE or the registry moved meanwhile, 3 declined.
     """
@@ -153,7 +153,7 @@ def apply(
         for message in error.messages:
             _out.print(f"错误 error {message}", style="red", markup=False, soft_wrap=True)
         _out.print(
-            "先修改或停用这些设备 change or retire these devices first (anju devices change, retire), "
+            "先修改或停用它们 change or retire them first (anju devices change, retire; anju rules edit), "
             "或以文件为准 or take the files' word: --take-file",
             soft_wrap=True,
         )
@@ -167,6 +167,8 @@ def _show_kept(changes: store.Changes) -> None:
     for kept in changes.kept[:_SHOWN]:
         how = "不同 differs" if kept.in_file else "不在文件中 in no file"
         said = "在网关上修改过，保留 made at the gateway, kept"
+        if kept.deleted:
+            how, said = "文件中仍有 still in the files", "在网关上删除过，不恢复 deleted at the gateway, stays away"
         _out.print(f"= {kept.section} {kept.id}: {said} ({how})", style="cyan", markup=False)
         for field in kept.fields:
             told = f"文件 file {_value(field.before)}, 保留 kept {_value(field.after)}"
@@ -174,8 +176,9 @@ def _show_kept(changes: store.Changes) -> None:
     if len(changes.kept) > _SHOWN:
         _out.print(f"… 还有 {len(changes.kept) - _SHOWN} 项保留 more are kept")
     if changes.kept:
-        devices = any(kept.section == "devices" for kept in changes.kept)
-        into = "anju devices export --yaml --made-here" if devices else "attributes: {…}"
+        sections = {kept.section for kept in changes.kept}
+        ways = {"devices": "anju devices export --yaml --made-here", "rules": "anju rules export --made-here"}
+        into = ", ".join(ways[section] for section in ways if section in sections) or "attributes: {…}"
         _out.print(
             f"写入文件 into the files: {into}; 以文件为准 take the files' word: --take-file",
             markup=False,

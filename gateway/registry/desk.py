@@ -24,6 +24,7 @@ from gateway.registry.explain import explain
 from gateway.registry.facts import same_attributes
 from gateway.registry.fault import Fault, fault_of
 from gateway.registry.fields import fields_between, shown, told
+from gateway.registry.finding import Finding
 from gateway.registry.model import Community, Device, Place, Resident, way_in
 from gateway.registry.problem import did_you_mean, path_text
 from gateway.rules.forms import Fact
@@ -35,6 +36,7 @@ Described = Literal["places", "residents"]
 """Sections of whose entries only the attributes are changed here."""
 
 E = TypeVar("E", bound=Frozen)
+T = TypeVar("T")
 _TRIES = 5
 """Somebody else may change the registry between check and write: then it is checked again."""
 
@@ -106,6 +108,8 @@ class Done:
         return tuple(entry for entry in self.entries if isinstance(entry, Device))
 
 
+Considered = tuple[T, Callable[[sa.Connection], int] | None]
+"""What comes of a change, and how it is written."""
 Plan = Callable[[Community], Sequence[Edit]]
 """What to do to a community; asked again where the registry moved meanwhile. Raises Refused."""
 
@@ -115,23 +119,36 @@ def carry_out(engine: sa.Engine, plan: Plan, actor: str, now_ms: int, *, dry_run
 
     Raises Refused with every fault there is; NoCommunity.
     """
+
+    def consider(_: sa.Connection, community: Community) -> Considered[tuple[tuple[Entry, ...], tuple[Fault, ...]]]:
+        edits = [edit for edit in plan(community) if edit.changes]
+        warnings = _judge(community, edits)
+        outcome = tuple(edit.after for edit in edits), warnings
+        if not edits or dry_run:
+            return outcome, None
+        return outcome, lambda connection: _write(connection, community, edits, actor, now_ms)
+
+    (entries, warnings), revision = settle(engine, consider)
+    return Done(entries, revision, warnings)
+
+
+def settle(engine: sa.Engine, consider: Callable[[sa.Connection, Community], Considered[T]]) -> tuple[T, int]:
+    """What comes of a change, and the revision that holds then. ``consider`` looks at the community, and says how the
+    change is written (the writer returns the revision; None: nothing is written). It is asked again where the registry
+    moved meanwhile. Raises what it raises; NoCommunity."""
     for _ in range(_TRIES):
         with reading(engine) as connection:
             community = store.load_within(connection)
             revision = store.revision_within(connection)
-        if community is None:
-            raise NoCommunity
-        edits = [edit for edit in plan(community) if edit.changes]
-        warnings = _judge(community, edits)
-        entries = tuple(edit.after for edit in edits)
-        if not edits or dry_run:
-            return Done(entries, revision, warnings)
+            if community is None:
+                raise NoCommunity
+            outcome, write = consider(connection, community)
+        if write is None:
+            return outcome, revision
         with writing(engine) as connection:
             store.lock(connection)
-            if store.revision_within(connection) != revision:
-                continue
-            written = _write(connection, community, edits, actor, now_ms)
-        return Done(entries, written, warnings)
+            if store.revision_within(connection) == revision:
+                return outcome, write(connection)
     raise Refused(Fault("", "", "the registry is being changed by somebody else all the time; try again in a moment"))
 
 
@@ -142,15 +159,20 @@ def _judge(community: Community, edits: Sequence[Edit]) -> tuple[Fault, ...]:
         edited = {edit.after.id: edit.after for edit in edits if edit.section == section}
         known = [edited.pop(entry.id, entry) for entry in getattr(community, section)]
         sections[section] = (*known, *edited.values())
-    after = community.model_copy(update=sections)
-    found = [(finding, fault_of(after, finding)) for finding in check(after)]
-    if found:
-        before = {fault_of(community, finding) for finding in check(community)}
-        found = [(finding, fault) for finding, fault in found if fault not in before]
+    found = fresh(community, community.model_copy(update=sections))
     errors = [fault for finding, fault in found if finding.level == "error"]
     if errors:
         raise Refused(*errors)
     return tuple(fault for _, fault in found)
+
+
+def fresh(before: Community, after: Community) -> list[tuple[Finding, Fault]]:
+    """What is wrong after a change, and was not before it."""
+    found = [(finding, fault_of(after, finding)) for finding in check(after)]
+    if found:
+        known = {fault_of(before, finding) for finding in check(before)}
+        found = [(finding, fault) for finding, fault in found if fault not in known]
+    return found
 
 
 def _write(connection: sa.Connection, community: Community, edits: Sequence[Edit], actor: str, now_ms: int) -> int:

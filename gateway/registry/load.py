@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -17,7 +17,9 @@ from gateway.registry.model import Community, CommunityInfo, EmergencyLine
 from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
 from gateway.registry.sections import MODELS, SECTIONS, TAGGED
 from gateway.registry.sources import Entry, Sources, read_sources
+from gateway.registry.yamlfile import Map, Seq, read_yaml
 from gateway.rules.check import rule_problems
+from gateway.rules.document import RuleDocument
 from gateway.rules.errors import RuleError
 from gateway.rules.library import library
 
@@ -88,6 +90,38 @@ def read_community(path: FilePath) -> Reading:
     ordered = (*sorted(problems, key=_in_files), *sorted(late, key=_in_files))
     wrong = any(problem.level == "error" for problem in ordered)
     return replace(reading, community=None if wrong else community, problems=ordered)
+
+
+def read_rules(file: str, data: bytes) -> tuple[tuple[RuleDocument, ...], tuple[Problem, ...]]:
+    """The rules of one document, and everything wrong with them: a rule, a list of rules, or a mapping with ``rules:``.
+
+    ``use`` works as in a community's files. Nothing is said of ladders and other references: there is no community.
+    """
+    document, found = read_yaml(file, data)
+    problems = list(found)
+    entries: list[Entry] = []
+    if isinstance(document, Map) and ("form" in document or "use" in document):
+        entries.append(Entry(file, (), document, document.line))
+    else:
+        listed, prefix = (document.get("rules"), ("rules",)) if isinstance(document, Map) else (document, ())
+        if isinstance(listed, Seq) and listed:
+            entries += [Entry(file, (*prefix, at), entry, listed.lines[at]) for at, entry in enumerate(listed)]
+        elif not problems:
+            expected = "expected a rule (form: … or use: …), a list of rules, or rules: with a list"
+            problems.append(Problem(file=file, line=1, key="", message=f"{expected}, found {show(document)}"))
+    rules, further = rules_of(entries)
+    return rules, tuple(sorted([*problems, *further], key=_in_files))
+
+
+def rules_of(entries: Sequence[Entry]) -> tuple[tuple[RuleDocument, ...], list[Problem]]:
+    """The rules that ``entries`` are, each tried on its examples, and everything wrong with the others."""
+    problems: list[Problem] = []
+    sources = Sources()
+    sources.sections["rules"] = list(entries)
+    rules, written, _ = _section("rules", sources, problems, [])
+    for rule, entry in zip(rules, written, strict=True):
+        problems += [_fault(fault, entry) for fault in rule_problems(rule)]
+    return rules, problems
 
 
 def _in_files(problem: Problem) -> tuple[str, int, str, str]:
@@ -176,7 +210,9 @@ def _hidden(error: ValidationError, value: Mapping[str, Any], entry: Entry) -> l
 def _fault(fault: RuleError, entry: Entry) -> Problem:
     column = f" (column {fault.position})" if fault.position is not None else ""
     said = f"{fault.problem}{column}; expected {fault.expected}; {fault.hint}"
-    return entry.problem(tuple(fault.key.split(".")) if fault.key else (), said)
+    steps = fault.key.split(".") if fault.key else ()
+    path = tuple(int(step) if step.isdigit() else step for step in steps)
+    return replace(entry.problem(path, said), column=fault.position)
 
 
 def _scalars(sources: Sources, main: str, problems: list[Problem]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class Problem:
     """The way to the value inside the file: ``devices[17].kind``. Empty for the file itself."""
     message: str
     """What was expected, what was found, what to do."""
+    column: int | None = None
+    """Where in the expression at ``key``; in a file that is no YAML, where in the line."""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " + (f"{self.key}: " if self.key else "")

@@ -1,7 +1,7 @@
 """The registry in the state database: what applying a community would change, and doing it in one transaction.
 
 Devices that were added or changed at the running gateway (`gateway.registry.desk`) are kept when files are applied, and
-so are the attributes of places and residents that were given there.
+so are rules (`gateway.registry.rule_desk`), and the attributes of places and residents that were given there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from gateway.alarms import Frozen
 from gateway.cases.model import Case
-from gateway.registry import history
+from gateway.registry import history, rule_history
 from gateway.registry.check import check
 from gateway.registry.fault import fault_of
 from gateway.registry.fields import ADAPTERS, FieldChange, differing, told
@@ -26,6 +26,8 @@ from gateway.state.tables import cases, device_states, registry, registry_revisi
 _CHUNK = 5000
 FILE, DESK = "file", "desk"
 """Where a row of the registry comes from."""
+_WHOLE = frozenset({"devices", "rules"})
+"""Sections whose entries stay with all that they are."""
 
 Key = tuple[str, str]
 
@@ -46,6 +48,8 @@ class Kept:
     in_file: bool
     fields: tuple[FieldChange, ...]
     """What differs: as it stands in the files, and as it stays. Empty where it stands in no file."""
+    deleted: bool = False
+    """It was deleted at the running gateway, and stands in the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def apply(
     """
     with writing(engine) as connection:
         lock(connection)
-        changes, bodies = _difference(connection, community, take_file)
+        changes, before, bodies = _difference(connection, community, take_file)
         if expect_revision is not None and changes.revision != expect_revision:
             raise RegistryMoved(
                 f"the registry is at revision {changes.revision}, the changes were shown for {expect_revision}; "
@@ -133,6 +137,7 @@ def apply(
         replace_rows(connection, (), {key: bodies[key] for key in new if key in mixed}, DESK)
         forget_hardware(connection, _other_hardware(changes))
         history.write(connection, *_life(changes, actor, now_ms))
+        rule_history.write(connection, *rule_history.of_apply(before, bodies, actor, now_ms))
         return replace(changes, revision=write_revision(connection, actor, changes.summary, now_ms))
 
 
@@ -230,7 +235,10 @@ def _items(community: Community) -> dict[Key, Frozen]:
     return items
 
 
-def _difference(connection: sa.Connection, community: Community, take_file: bool) -> tuple[Changes, dict[Key, str]]:
+def _difference(
+    connection: sa.Connection, community: Community, take_file: bool
+) -> tuple[Changes, dict[Key, str], dict[Key, str]]:
+    """What would change, and the bodies before and after it."""
     items = _items(community)
     after = {key: item.model_dump_json() for key, item in items.items()}
     rows = connection.execute(sa.select(registry.c.section, registry.c.id, registry.c.body, registry.c.origin)).all()
@@ -247,6 +255,10 @@ def _difference(connection: sa.Connection, community: Community, take_file: bool
         elif not take_file:
             kept.append(Kept(*key, key in after, fields))
             after[key] = staying
+    if not take_file:
+        for rule in sorted(rule_history.deleted(connection)):
+            if after.pop(("rules", rule), None) is not None:
+                kept.append(Kept("rules", rule, True, (), deleted=True))
     if kept:
         _check_kept(community, kept, after)
     added = tuple(key for key in after if key not in before)
@@ -257,16 +269,18 @@ def _difference(connection: sa.Connection, community: Community, take_file: bool
         if key in before and body != before[key] and (fields := differing(key[0], before[key], body))
     )
     warnings = tuple(_warnings(connection, added, removed)) if removed else ()
+    new = [*added, *((one.section, one.id) for one in changed)]
+    warnings += tuple(_unclear_versions(connection, [items[key] for key in new if key[0] == "rules"]))
     revision = revision_within(connection)
-    return Changes(added, changed, removed, warnings, revision, tuple(kept), tuple(written_down)), after
+    return Changes(added, changed, removed, warnings, revision, tuple(kept), tuple(written_down)), before, after
 
 
 def _staying(section: str, in_file: Frozen | None, made: str) -> str | None:
     """What stays of an entry that was made or changed at the running gateway.
 
-    All of a device; of a place or a resident the attributes, while the rest goes by the files.
+    All of a device or a rule; of a place or a resident the attributes, while the rest goes by the files.
     """
-    if section == "devices":
+    if section in _WHOLE:
         return made
     if in_file is None:
         return None
@@ -274,15 +288,23 @@ def _staying(section: str, in_file: Frozen | None, made: str) -> str | None:
     return in_file.model_copy(update={"attributes": attributes}).model_dump_json()
 
 
-_MADE_HERE = "在网关上添加或修改、应用时保留的设备 a device made at the gateway, which stays as it is: "
+_MADE_HERE: Mapping[str, str] = {
+    "devices": "在网关上添加或修改、应用时保留的设备 a device made at the gateway, which stays as it is: ",
+    "rules": "在网关上添加或修改、应用时保留的规则 a rule made at the gateway, which stays as it is: ",
+}
 
 
 def _check_kept(community: Community, kept: Sequence[Kept], after: Mapping[Key, str]) -> None:
     """Does everything still fit together with what stays? Raises KeptDoNotFit."""
-    staying = {(one.section, one.id): ADAPTERS[one.section].validate_json(after[one.section, one.id]) for one in kept}
+    staying = {
+        (one.section, one.id): ADAPTERS[one.section].validate_json(after[one.section, one.id])
+        for one in kept
+        if not one.deleted
+    }
     sections: dict[str, tuple[Any, ...]] = {}
     for section in {one.section for one in kept}:
-        items = {item.id: item for item in getattr(community, section)}
+        gone = {one.id for one in kept if one.deleted and one.section == section}
+        items = {item.id: item for item in getattr(community, section) if item.id not in gone}
         items |= {id_: item for (of, id_), item in staying.items() if of == section}
         sections[section] = tuple(items.values())
     whole = community.model_copy(update=sections)
@@ -290,15 +312,15 @@ def _check_kept(community: Community, kept: Sequence[Kept], after: Mapping[Key, 
     for finding in check(whole):
         if finding.level == "error":
             fault = fault_of(whole, finding)
-            made = finding.section == "devices" and ("devices", fault.entry) in staying
-            messages.append(f"{_MADE_HERE if made else ''}{fault}")
+            made = finding.section in _WHOLE and (finding.section, fault.entry) in staying
+            messages.append(f"{_MADE_HERE[finding.section] if made else ''}{fault}")
     if messages:
         raise KeptDoNotFit(messages)
 
 
-def made_at_desk(connection: sa.Connection) -> list[str]:
-    """The devices that were added or changed at the running gateway, and stand in no file so."""
-    made = sa.select(registry.c.id).where(registry.c.origin == DESK, registry.c.section == "devices")
+def made_at_desk(connection: sa.Connection, section: str = "devices") -> list[str]:
+    """The devices (or rules) that were added or changed at the running gateway, and stand in no file so."""
+    made = sa.select(registry.c.id).where(registry.c.origin == DESK, registry.c.section == section)
     return list(connection.execute(made).scalars())
 
 
@@ -351,6 +373,13 @@ def _warnings(connection: sa.Connection, added: tuple[Key, ...], removed: tuple[
         for section, id_ in dict.fromkeys(referred):
             if id_ is not None and (section, id_) in gone:
                 yield f"open case {case.number} refers to {section} {id_}, which is removed"
+
+
+def _unclear_versions(connection: sa.Connection, rules: Sequence[Any]) -> Iterator[str]:
+    for rule in rules:
+        if rule_history.used_for_another_text(connection, rule):
+            free = rule_history.latest_version(connection, rule.id) + 1
+            yield f"rule {rule.id}: version {rule.version} said something else before; write version: {free}"
 
 
 def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
