@@ -143,3 +143,17 @@ def _operator(caller: Reader) -> Caller:
 
 
 Operator = Annotated[Caller, Depends(_operator)]
+
+
+def _admin(caller: Reader) -> Caller:
+    if _RANK[caller.role] < _RANK["admin"]:
+        raise ApiProblem(
+            403,
+            "needs_admin",
+            f"令牌 {caller.name} 不能修改规则等配置；此操作需要 admin 角色",
+            f"token {caller.name!r} may not change the configuration; this needs the role admin",
+        )
+    return caller
+
+
+Admin = Annotated[Caller, Depends(_admin)]
