@@ -17,6 +17,7 @@ from gateway.rules.ledger import Key, Ledger
 from gateway.rules.look import Look
 from gateway.rules.memory import InputState, PairState
 from gateway.rules.states import ConditionState
+from gateway.rules.takers import Takers
 
 Devices = Callable[[str], "DeviceInfo | None"]
 
@@ -56,7 +57,7 @@ class Situations:
         self._devices = devices
         self._zone = zone
         self._conditions: dict[str, Condition] = {}
-        self._by_kind: dict[str, list[tuple[Condition, tuple[str, ...]]]] = {}
+        self._takers = Takers(())
         self._wakes: list[tuple[int, str, str]] = []
         """Heap of (when, rule, subject). Lazy: the state says when it really is."""
         self._homes: dict[str, list[str]] = {}
@@ -71,21 +72,12 @@ class Situations:
         """Work by these rules from now on; `settle` must follow."""
         self._conditions = {one.rule.id: one for one in conditions}
         self._applies = applies
-        self._by_kind = {}
-        for one in self._conditions.values():
-            kinds = dict.fromkeys(kind for each in one.inputs.values() for kind in each.spec.kinds)
-            for kind in kinds:
-                names = tuple(name for name, each in one.inputs.items() if kind in each.spec.kinds)
-                self._by_kind.setdefault(kind, []).append((one, names))
+        self._takers = Takers(self._conditions.values())
         self._members.clear()
-
-    @property
-    def any(self) -> bool:
-        return bool(self._conditions)
 
     def concerns(self, kind: str) -> bool:
         """Whether any of the rules looks at devices of this kind."""
-        return kind in self._by_kind
+        return self._takers.concerns(kind)
 
     def condition(self, rule: str) -> Condition | None:
         return self._conditions.get(rule)
@@ -189,26 +181,28 @@ class Situations:
     ) -> Iterator[tuple[Key, ConditionState, Callable[[], Step]]]:
         """The steps that an observation asks for: the key, the state before, and what to do."""
         env = Env(device, observation.observed_at_ms, self._zone, observation)
-        for condition, names in self._by_kind.get(observation.kind, ()):
-            own: dict[str, float] = {}
-            linked: dict[str, dict[str, float]] | None = None
-            for name in names:
-                one = condition.inputs[name]
-                value = one.takes(observation, env)
-                if value is None:
-                    continue
-                if one.spec.link is None:
-                    own[name] = value
-                else:
-                    linked = {} if linked is None else linked
-                    for other in self._linked.get((one.spec.link, device.id), ()):
-                        linked.setdefault(other, {})[name] = value
+        for condition, every in self._takers.of(observation, env):
+            own, linked = every, None
+            if condition.linked:
+                own = {name: value for name, value in every.items() if condition.inputs[name].spec.link is None}
+                linked = self._by_link(condition, every, device)
             if own and self._applies(condition, device):
                 yield self._step(condition, observation, own, device, device, now_ms)
             for about_id, taken in (linked or {}).items():
                 about = self._devices(about_id)
                 if about is not None and self._applies(condition, about):
                     yield self._step(condition, observation, taken, device, about, now_ms)
+
+    def _by_link(
+        self, condition: Condition, every: dict[str, float], device: DeviceInfo
+    ) -> dict[str, dict[str, float]]:
+        """What devices take whose attribute names this one."""
+        taken: dict[str, dict[str, float]] = {}
+        for name, value in every.items():
+            link = condition.inputs[name].spec.link
+            for other in () if link is None else self._linked.get((link, device.id), ()):
+                taken.setdefault(other, {})[name] = value
+        return taken
 
     def _step(
         self,
@@ -231,7 +225,7 @@ class Situations:
 
     def returned(self, device: DeviceInfo, at_ms: int) -> None:
         """A device is back after it was silent: what it did not say in between is nobody's quiet."""
-        for condition, names in self._by_kind.get(device.kind, ()):
+        for condition, names in self._takers.of_kind(device.kind):
             if not condition.waits:
                 continue
             key = (condition.rule.id, subject_of(condition.rule, device))
@@ -302,7 +296,9 @@ class Situations:
         """A device that stands for the subject: the one that spoke last, else any of its own."""
         for device_id in (state.device, *self._homes.get(subject, ())):
             device = self._devices(device_id)
-            if device is not None and subject_of(condition.rule, device) == subject:
+            if device is None or subject_of(condition.rule, device) != subject:
+                continue
+            if self._applies(condition, device):  # it may have been disarmed while it waited
                 return device
         return None
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from devices.observation import Lane, Observation
 from firmware_sim.signals.home import Home
 from firmware_sim.signals.homeday import Room
+from firmware_sim.signals.traffic import Road
 from gateway.alarms import AlarmChange
 from gateway.rules.document import RuleDocument
 from gateway.rules.engine import Engine
@@ -166,3 +167,13 @@ def listen(
 def together(*streams: Iterable[Said]) -> Iterator[Said]:
     """Several homes, in the order of time."""
     return heapq.merge(*streams, key=lambda one: one.at_ms)
+
+
+def road_says(device: str, road: Road, from_ms: int, to_ms: int, every_s: int = 120) -> Iterator[Said]:
+    """What a traffic counter reports of a road. A pause of the road's own life is lived through."""
+    for now_ms in range(from_ms, to_ms, every_s * 1000):
+        reading = road.read(now_ms, every_s)
+        metrics = {"flow": round(reading.flow), "occupancy": round(reading.occupancy, 1)}
+        if reading.speed is not None:
+            metrics["speed"] = round(reading.speed, 1)
+        yield Said(now_ms, device, metrics=metrics)
