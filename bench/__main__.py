@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import decode, fleet, machine, path, short, throughput
+from bench import backtest, decode, fleet, machine, path, short, throughput
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.report import Figures, print_figures, write_markdown
@@ -25,6 +25,7 @@ class What(StrEnum):
     THROUGHPUT = "throughput"
     JOURNAL = "journal"
     RULES = "rules"
+    BACKTEST = "backtest"
     STORE = "store"
     DECODE = "decode"
     FLEET = "fleet"
@@ -73,6 +74,7 @@ def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], li
         What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),
         What.RULES: lambda say: short.rule_figures(0.3 if quick else 2.0, say),
+        What.BACKTEST: lambda say: backtest.figures(1_000 if quick else 10_000, 20_000 if quick else 300_000, say),
         What.DECODE: lambda say: decode.figures(0.05 if quick else 0.5, say),
         What.STORE: lambda say: short.store_figures(20_000 if quick else 100_000, say),
     }

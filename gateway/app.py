@@ -24,6 +24,7 @@ from gateway.announce.announcer import Announcer
 from gateway.api.app import create_api
 from gateway.api.auth import create_token
 from gateway.api.context import Context
+from gateway.backtest.jobs import Backtests
 from gateway.checkup import Checkup, Organs
 from gateway.clock import Clock, SystemClock, steady_ms
 from gateway.decider.decider import Decider
@@ -291,6 +292,8 @@ class Gateway:
                 )
                 checkup.watched_by(dead_man.part)
                 stack.push_async_callback(_end, self._start(dead_man.run(), "heartbeat"))
+            backtests = Backtests(self.clock)
+            stack.push_async_callback(backtests.close)
             context = Context(
                 engine=engine,
                 clock=self.clock,
@@ -302,6 +305,8 @@ class Gateway:
                 metrics=metrics_registry(organs, checkup, dead_man),
                 quarantined=journal.quarantined,
                 said=outbox.wake,
+                settings=settings,
+                backtests=backtests,
                 push=PushDoor(engine, lambda: views.directory, intake, gear, receipts, self.clock),
                 stopping=self._stopping,
             )

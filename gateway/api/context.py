@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
 from gateway.feed import Feed
@@ -18,6 +19,7 @@ from gateway.gear.push import PushDoor
 from gateway.health import Part
 from gateway.journal.entry import Quarantined
 from gateway.registry.directory import CommunityDirectory
+from gateway.settings import Settings
 from gateway.store.protocol import Store
 
 
@@ -39,6 +41,8 @@ class Context:
     """The newest messages of a device, or of a stranger (``bridge/address``), that were not understood."""
     said: Callable[[], None]
     """Something was put into the outbox: have it sent now."""
+    settings: Settings
+    backtests: Backtests
     stopping: asyncio.Event
     """Set when the gateway goes down, so that streams end and the server can stop."""
 

@@ -27,6 +27,7 @@ from gateway.announce.announcer import Announcer
 from gateway.api.app import create_api
 from gateway.api.auth import Role, create_token
 from gateway.api.context import Context
+from gateway.backtest.jobs import Backtests
 from gateway.checkup import Checkup, Organs
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
@@ -45,7 +46,7 @@ from gateway.outbox.worker import OutboxWorker
 from gateway.receipts import Receipts
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
-from gateway.settings import BrokerSettings, JournalSettings, SerialLine
+from gateway.settings import BrokerSettings, JournalSettings, SerialLine, Settings
 from gateway.state.db import open_database
 from gateway.store.cursors import StoreCursors
 from gateway.store.embedded import EmbeddedStore
@@ -136,6 +137,7 @@ class House:
             clock=self.clock,
         )
         self.checkup = Checkup(self.organs)
+        self.backtests = Backtests(self.clock)
         self.parts: Callable[[], list[Part]] = self.checkup.parts
         """What the API takes for the gateway's health; to be replaced by tests."""
         self.context = Context(
@@ -149,6 +151,8 @@ class House:
             metrics=metrics_registry(self.organs, self.checkup),
             quarantined=self.journal.quarantined,
             said=lambda: None,
+            settings=Settings(data_dir=directory),
+            backtests=self.backtests,
             push=PushDoor(self.engine, lambda: self.views.directory, self.intake, self.gear, self.receipts, self.clock),
             stopping=self.stopping,
         )
@@ -166,6 +170,7 @@ class House:
         self.stopping.set()
         for client in self._clients:
             await client.aclose()
+        await self.backtests.close()
         await asyncio.to_thread(self.decider.stop)
         await self.store.close()
         await asyncio.to_thread(self.journal.close)
