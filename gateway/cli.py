@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 from gateway import gear_try
 from gateway.api import battery_cli, device_cli
 from gateway.api.cli import cases_app, token_app
+from gateway.backtest.cli import backtest
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
 from gateway.journal.cli import journal_app
@@ -97,6 +98,7 @@ def log_to_terminal(verbose: bool) -> None:
 app.command()(demo)
 app.command()(apply)
 app.command()(send)
+app.command()(backtest)
 app.command()(doctor)
 for _room in (devices_list_cli, devices_edit_cli, devices_care_cli, devices_bulk_cli, battery_cli):
     _room.add_to(devices_app)

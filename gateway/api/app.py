@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from gateway.api import (
     adoption,
+    backtests,
     caring,
     cases,
     commands,
@@ -41,7 +42,7 @@ def create_api(context: Context) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=described(401, 403, 422, 503))
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
-    for room in (cases, *about_devices, records, stream, health):
+    for room in (cases, *about_devices, records, backtests, stream, health):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)
