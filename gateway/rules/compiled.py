@@ -97,6 +97,8 @@ class Condition:
     pairs: tuple[tuple[str, str, str], ...]
     condition: str
     """Fingerprint: while it stays, a new version of the rule goes on with what is remembered."""
+    linked: bool
+    """Whether an input comes from another device."""
     waits: bool
     """Whether something that does not happen can raise it."""
     calendar: bool
@@ -154,6 +156,7 @@ def compile_condition(rule: ConditionRule, *, limits: Mapping[str, float] | None
         scored=frozenset(row.of for row in rows),
         pairs=tuple(sorted(frozenset().union(*(one.pairs for one in asked)))),
         condition=hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:12],
+        linked=any(one.link is not None for one in rule.inputs.values()),
         waits=any(one.waits for one in asked),
         calendar=any(one.calendar for one in asked),
         lateness_ms=rule.lateness_s * 1000,
