@@ -22,7 +22,7 @@ def test_path_from_the_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "path", "--quick", "--flood-rate", "500", "--markdown", str(report)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {
@@ -46,7 +46,7 @@ def test_fleet_from_the_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "fleet", "--quick", "--markdown", str(report)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split("|") for line in report.read_text(encoding="utf-8").splitlines() if line.startswith("| 20 |")]

@@ -132,7 +132,7 @@ def serve(data: Path, **env: str) -> subprocess.CompletedProcess[str]:
         env={**CLEAN, "COLUMNS": "200", "ANJU_BROKER__PORT": str(free_port()), "ANJU_API__PORT": "0", **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 

@@ -130,7 +130,7 @@ class Terminal:
             os.execv(sys.executable, [sys.executable, "-m", "gateway", *arguments])
         self.processes: list[psutil.Process] = []
 
-    def read_until(self, ready: Callable[[bytes], bool], within_s: float = 60) -> None:
+    def read_until(self, ready: Callable[[bytes], bool], within_s: float = 120) -> None:
         deadline = time.monotonic() + within_s
         while not ready(self.seen):
             assert time.monotonic() < deadline, self.seen[-3000:].decode(errors="replace")
@@ -192,7 +192,7 @@ def test_a_demo_ends_on_ctrl_c_and_finds_everything_again(tmp_path: Path) -> Non
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "COLUMNS": "200"},
     )
     assert rival.returncode == 1
@@ -256,7 +256,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) ->
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env={**os.environ, "COLUMNS": "200"},
         )
     assert done.returncode == 1
@@ -270,7 +270,7 @@ def test_a_community_that_is_not_there(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 1

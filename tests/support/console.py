@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from gateway.api.auth import Role, create_token
 from gateway.clock import SystemClock
 from gateway.state.db import open_database
+from tests.support.eventually import PATIENCE
 from tests.support.gateway import RunningGateway
 from tests.support.homes import FAR_LINE, community
 
@@ -44,7 +45,7 @@ def make_token(gateway: RunningGateway, name: str, role: Role) -> str:
 
 def visitor(gateway: RunningGateway) -> httpx.Client:
     """A browser without a cookie."""
-    return httpx.Client(base_url=gateway.url, timeout=15, trust_env=False, headers={"Accept": "text/html"})
+    return httpx.Client(base_url=gateway.url, timeout=15 * PATIENCE, trust_env=False, headers={"Accept": "text/html"})
 
 
 @contextlib.contextmanager
@@ -73,7 +74,7 @@ def guard(
     """A page logged in by the link that `anju serve` prints. Fails on any script error or refused resource."""
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(10_000 * PATIENCE)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda said: troubles.append(said.text) if "Content Security" in said.text else None)

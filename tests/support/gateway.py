@@ -29,7 +29,7 @@ from gateway.settings import Secrets
 from gateway.state.db import open_database
 from gateway.transports.broker_config import DEVICES_USER, ensure_broker_users
 from tests.support.broker import Mosquitto
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.homes import community as small_community
 from tests.support.homes import write_community
 from tests.support.outside import FieldBus, OutsideWorld
@@ -78,7 +78,7 @@ class RunningGateway:
             self.env["ANJU_SERIAL"] = json.dumps([{"name": "bus", "port": str(bus.tty)}])
         self.token = self._prepare()
         self.api = httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=10, trust_env=False
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=10 * PATIENCE, trust_env=False
         )
 
     def _prepare(self) -> str:
@@ -156,10 +156,10 @@ class RunningGateway:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(20 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"the gateway did not end within 20 s\n{self.log[-4000:]}") from None
+            raise AssertionError(f"the gateway did not end within {20 * PATIENCE:g} s\n{self.log[-4000:]}") from None
         self.process = None
         assert code == 0, f"the gateway ended with {code}\n{self.log[-4000:]}"
 
@@ -175,7 +175,7 @@ class RunningGateway:
             env={**os.environ, **self.env},
             capture_output=True,
             check=True,
-            timeout=30,
+            timeout=30 * PATIENCE,
         )
         return done.stdout.decode()
 

@@ -19,6 +19,7 @@ from firmware_sim.world.behaviour import CentreBehaviour, InboxBehaviour
 from firmware_sim.world.centre import Call
 from firmware_sim.world.inbox import Received
 from firmware_sim.world.server import HOST, serving
+from tests.support.eventually import PATIENCE
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ class LoopThread:
         self._thread.start()
 
     def call(self, work: Coroutine[Any, Any, T], within_s: float = 20) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(within_s)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(within_s * PATIENCE)
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
