@@ -6,7 +6,8 @@ Shares are of homes with an old person who lives alone. A gas detector comes wit
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,17 @@ class Item:
     """Of the homes that have one."""
     comes_with: str | None = None
     """The prefix of an item above: where that is, this one is, too."""
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What rules may know of it."""
 
 
 HOME = (
     Item("sos", "sos_button", "床头呼救按钮", "bedside emergency button", 1.0),
     Item("service", "service_button", "生活服务按钮", "service button", 1.0),
-    Item("door", "contact", "入户门磁", "front door contact", 1.0),
+    Item("door", "contact", "入户门磁", "front door contact", 1.0, attributes={"role": "front_door"}),
     Item("smoke", "smoke", "厨房烟感", "kitchen smoke detector", 1.0),
     Item("gas", "gas", "厨房燃气探测器", "kitchen gas detector", 0.9),
-    Item("gas-valve", "valve", "厨房燃气阀", "kitchen gas valve", 0.0, comes_with="gas"),
+    Item("gas-valve", "valve", "厨房燃气阀", "kitchen gas valve", 0.0, "gas", {"medium": "gas"}),
     Item("motion", "motion", "客厅红外", "living room motion detector", 0.6),
     Item("leak", "leak", "卫生间水浸探测器", "bathroom leak detector", 0.5),
     Item("pendant", "sos_button", "吊坠呼救按钮", "emergency pendant", 0.35),
@@ -39,7 +42,7 @@ HOME = (
     Item("pills", "medication_box", "智能药盒", "medication box", 0.3),
     Item("cord", "sos_button", "卫生间呼救拉绳", "bathroom emergency cord", 0.25),
     Item("vitals", "vitals_monitor", "健康监测仪", "vitals monitor", 0.25),
-    Item("window", "contact", "阳台窗磁", "balcony window contact", 0.2),
+    Item("window", "contact", "阳台窗磁", "balcony window contact", 0.2, attributes={"role": "window"}),
     Item("siren", "siren", "门厅声光报警器", "siren in the hall", 0.15),
     Item("heat", "heat", "厨房温感", "kitchen heat detector", 0.1),
     Item("glass", "glass_break", "阳台玻璃破碎探测器", "balcony glass break detector", 0.1),

@@ -15,6 +15,7 @@ from typing import Any
 
 from firmware_sim import names
 from firmware_sim.equipment import BINS, BUILDING_METERS, furnish
+from firmware_sim.housing import HOME_RADIO
 from firmware_sim.yamlfile import FileError, read, read_text
 from firmware_sim.yamlrows import flow, section
 
@@ -113,7 +114,9 @@ def _community(town: _Town, number: int) -> Iterator[Row]:
     yield _device(f"car-{number}", "tracker", f"第{number}社区巡查车", "patrol car", here)
     yield _device(f"modem-{number}", "modem", f"第{number}社区通信模块", "modem", here)
     yield _device(f"sign-{number}", "sign", f"第{number}社区诱导屏", "variable message sign", here)
-    yield _device(f"traffic-{number}", "traffic_counter", f"第{number}社区流量计", "traffic counter", here)
+    yield _device(
+        f"traffic-{number}", "traffic_counter", f"第{number}社区流量计", "traffic counter", here, road_class="arterial"
+    )
 
 
 def _grid(town: _Town, number: int) -> Iterator[Row]:
@@ -138,8 +141,10 @@ def _building(town: _Town, number: int) -> Iterator[Row]:
     for door in town.rng.sample(range(101, 149), SERVED_IN_BUILDING):
         resident = _resident(town, number, door, here)
         for item in furnish(town.rng):
-            row = _device(f"{item.prefix}-{number}-{door}", item.kind, item.zh, item.en, str(resident["home"]))
-            yield {**row, "resident": resident["id"]}
+            name, home = f"{item.prefix}-{number}-{door}", str(resident["home"])
+            row = _device(name, item.kind, item.zh, item.en, home, **item.attributes)
+            carried = {"via": f"conc-{number}"} if item.kind in HOME_RADIO else {}
+            yield {**row, "resident": resident["id"], **carried}
 
 
 def _resident(town: _Town, building: int, door: int, house: str) -> Row:
@@ -157,13 +162,15 @@ def _resident(town: _Town, building: int, door: int, house: str) -> Row:
         "birth_year": rng.randint(1931, 1954),
         "conditions": rng.sample(names.CONDITIONS, rng.choice((0, 1, 1, 2))),
         "family": [{"person": relative, "relation": relation}],
+        "attributes": {"lives_alone": True},
     }
     town.residents.append(row)
     return row
 
 
-def _device(id_: str, kind: str, zh: str, en: str, place: str) -> Row:
-    return {"id": id_, "kind": kind, "name": {"zh": zh, "en": en}, "place": place}
+def _device(id_: str, kind: str, zh: str, en: str, place: str, **attributes: str) -> Row:
+    row: Row = {"id": id_, "kind": kind, "name": {"zh": zh, "en": en}, "place": place}
+    return row | {"attributes": attributes} if attributes else row
 
 
 def _position(north: int, east: int) -> Row:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from firmware_sim import names
 from firmware_sim.equipment import BINS, BUILDING_METERS, furnish
+from firmware_sim.housing import HOME_RADIO
 from firmware_sim.yamlrows import section
 from gateway.rules.library import library
 
@@ -49,7 +50,17 @@ KIOSKS_AT = (
     ("广场", "square"),
     ("商场", "mall"),
 )
-ROADS = ("团结湖路", "朝阳北路", "农展馆南路", "东三环北路", "水碓子东路", "六里屯路", "甜水园街", "姚家园路")
+ROADS = {
+    "团结湖路": "branch",
+    "朝阳北路": "arterial",
+    "农展馆南路": "arterial",
+    "东三环北路": "expressway",
+    "水碓子东路": "branch",
+    "六里屯路": "branch",
+    "甜水园街": "branch",
+    "姚家园路": "arterial",
+}
+"""With two stations each, one behind the other."""
 
 Row = dict[str, object]
 
@@ -77,8 +88,12 @@ class Town:
         self.phones += 1
         return f"000-{self.phones // 10_000:04d}-{self.phones % 10_000:04d}"
 
-    def device(self, id_: str, kind: str, zh: str, en: str, place: object) -> None:
-        self.devices.append({"id": id_, "kind": kind, "name": {"zh": zh, "en": en}, "place": place})
+    def device(self, id_: str, kind: str, zh: str, en: str, place: object, **attributes: str) -> Row:
+        row: Row = {"id": id_, "kind": kind, "name": {"zh": zh, "en": en}, "place": place}
+        self.devices.append(row)
+        if attributes:
+            row["attributes"] = attributes
+        return row
 
     def person(self, section: list[Row], id_: str, name: str) -> str:
         phone = self.phone()
@@ -223,8 +238,16 @@ def residents(town: Town) -> None:
             ("备用钥匙在社区服务站", "备用钥匙在网格员处", "门旁密码盒，密码问值班室", "备用钥匙在对门邻居处")
         )
         for item in furnish(town.rng, everything=number <= PILOT_HOMES, monitor=number <= WITH_MONITOR):
-            town.device(f"{item.prefix}-{number:04d}", item.kind, item.zh, item.en, home)
-            town.devices[-1]["resident"] = resident
+            row = town.device(f"{item.prefix}-{number:04d}", item.kind, item.zh, item.en, home, **item.attributes)
+            row["resident"] = resident
+            if item.kind in HOME_RADIO:
+                row["via"] = concentrator(home)
+
+
+def concentrator(home: str) -> str:
+    """Of the building that a door is in."""
+    _, slug, building, *_ = home.split("-")
+    return f"conc-{slug}-{building.removeprefix('b')}"
 
 
 def resident_row(town: Town, id_: str, number: int, home: str) -> Row:
@@ -249,6 +272,7 @@ def resident_row(town: Town, id_: str, number: int, home: str) -> Row:
         "phone": town.phone(),
         "doctor": rng.choice(town.doctors[home.split("-")[1]]),
         "family": family,
+        "attributes": {"lives_alone": True},
     }
     if conditions:
         row["conditions"] = conditions
@@ -275,8 +299,10 @@ def public_devices(town: Town) -> None:
         town.device(f"modem-{number}", "modem", f"{zh}值班室通信模块", f"modem, {en} office", community)
     beside = town.rng.sample(town.poles, 2 * len(ROADS))
     for number, pole in enumerate(beside, start=1):
-        road = ROADS[(number - 1) // 2]
-        town.device(f"traffic-{number:02d}", "traffic_counter", f"{road}流量计{number}", "traffic counter", pole["id"])
+        road = list(ROADS)[(number - 1) // 2]
+        known = {"road_class": ROADS[road]} | ({} if number % 2 else {"upstream": f"traffic-{number - 1:02d}"})
+        zh, en = f"{road}流量计{number}", "traffic counter"
+        town.device(f"traffic-{number:02d}", "traffic_counter", zh, en, pole["id"], **known)
         if number % 2:
             town.device(f"sign-{number // 2 + 1}", "sign", f"{road}诱导屏", "variable message sign", pole["id"])
     called = {slug: (zh, en) for slug, zh, en in COMMUNITIES}

@@ -1,4 +1,4 @@
-"""What rules about homes and armed places ask of the language: seen long enough after the door, and disarmed in time."""
+"""What rules about homes and armed places ask of the language: seen long enough after the door, disarmed in time."""
 
 from __future__ import annotations
 
