@@ -29,7 +29,7 @@ class Severity(StrEnum):
 class Frozen(BaseModel):
     """Base of immutable records: unknown fields are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class AlarmType(Frozen):
@@ -77,6 +77,7 @@ ALARM_TYPES: Mapping[str, AlarmType] = _types(
     _row("fall", "跌倒", "fall", 101, _LIKELY, True),
     _row("vitals_critical", "生命体征危急", "critical vital signs", 100, _LIKELY, True),
     _row("vitals_abnormal", "生命体征异常", "abnormal vital signs", 100, _SOON),
+    _row("health_trend", "健康趋势", "health trend", None, _MINOR),
     _row("smoke", "烟雾", "smoke", 111, _NOW, True),
     _row("heat", "高温", "heat", 114, _NOW, True),
     _row("gas", "燃气泄漏", "gas leak", 151, _NOW, True),
