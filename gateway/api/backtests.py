@@ -16,7 +16,7 @@ from gateway.api.problem import ApiProblem, described
 from gateway.backtest.jobs import QUEUE_LENGTH, Job, QueueFull, State
 from gateway.backtest.model import Note, Progress, Result
 from gateway.backtest.order import Order, Source
-from gateway.backtest.plan import CASE_LASTS_S
+from gateway.backtest.plan import CASE_LASTS_S, WARM_UP_S
 from gateway.registry.load import read_rules
 from gateway.registry.problem import Problem
 
@@ -53,6 +53,8 @@ class BacktestOrder(BaseModel):
     """Seven days before `until_ms` where it is left out."""
     until_ms: Millis | None = None
     """Now where it is left out."""
+    warm_up_s: Annotated[int, Field(ge=0, le=60 * 86_400)] = WARM_UP_S
+    """So much before `from_ms` is read for rules to remember; alarms of that time are not counted."""
     devices: Annotated[list[Annotated[str, Field(pattern=ID)]], Field(max_length=1000)] | None = None
     """Only these."""
     compare: bool = True
@@ -104,6 +106,7 @@ async def start_backtest(context: Gateway, caller: Operator, order: Annotated[Ba
         source=order.source,
         from_ms=from_ms,
         until_ms=until_ms,
+        warm_up_s=order.warm_up_s,
         compare=order.compare,
         devices=None if order.devices is None else frozenset(order.devices),
         cases_last_s=order.case_lasts_s,

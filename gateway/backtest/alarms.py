@@ -70,8 +70,12 @@ class Episode:
 class Book:
     """Alarms as they come and go."""
 
+    count_from_ms: int = 0
+    """What was raised before is not counted: rules were only to remember."""
     episodes: list[Episode] = field(default_factory=list)
     """The first `KEPT`."""
+    earlier: list[Episode] = field(default_factory=list)
+    """Raised before the count began: not counted, and no news where the others raise later. The same."""
     raised: int = 0
     repeats: int = 0
     by_rule: Counter[str] = field(default_factory=Counter)
@@ -83,24 +87,32 @@ class Book:
         for change in changes:
             key = change.rule, change.subject
             if change.move is AlarmMove.RAISED:
-                episode = self._open[key] = Episode(change)
-                self.raised += 1
-                self.by_rule[change.rule] += 1
-                self.by_subject[change.subject] += 1
-                if change.device is not None:
-                    self.by_device[change.device] += 1
-                if len(self.episodes) < KEPT:
-                    self.episodes.append(episode)
+                self._raised(key, change)
             elif change.move is AlarmMove.REPEATED:
-                self.repeats += 1
+                if change.at_ms >= self.count_from_ms:
+                    self.repeats += 1
                 if key in self._open:
                     self._open[key].repeats += 1
             elif (ended := self._open.pop(key, None)) is not None:
                 ended.ended_ms, ended.end = change.at_ms, _end(change)
 
+    def _raised(self, key: tuple[str, str], change: AlarmChange) -> None:
+        episode = self._open[key] = Episode(change)
+        if change.at_ms < self.count_from_ms:
+            if len(self.earlier) < KEPT:
+                self.earlier.append(episode)
+            return
+        self.raised += 1
+        self.by_rule[change.rule] += 1
+        self.by_subject[change.subject] += 1
+        if change.device is not None:
+            self.by_device[change.device] += 1
+        if len(self.episodes) < KEPT:
+            self.episodes.append(episode)
+
     @property
     def open(self) -> int:
-        return len(self._open)
+        return sum(one.from_ms >= self.count_from_ms for one in self._open.values())
 
     def stood_s(self, until_ms: int) -> tuple[float, float]:
         """How long alarms stood: the median, and the longest."""
@@ -115,8 +127,8 @@ def _end(change: AlarmChange) -> End:
 
 
 def compare(
-    new: Sequence[Episode],
-    current: Sequence[Episode],
+    new: Book,
+    current: Book,
     until_ms: int,
     names: Names,
     *,
@@ -124,13 +136,13 @@ def compare(
     rules: Sequence[RuleRef],
 ) -> Comparison:
     """Which alarms overlap with one of the other set in time, in rule or type, and in subject or device."""
-    only_new = _without(new, current, until_ms)
-    only_current = _without(current, new, until_ms)
+    only_new = _without(new.episodes, [*current.earlier, *current.episodes], until_ms)
+    only_current = _without(current.episodes, [*new.earlier, *new.episodes], until_ms)
     return Comparison(
         against=against,
         rules=list(rules),
-        alarms=len(current),
-        both=len(new) - len(only_new),
+        alarms=len(current.episodes),
+        both=len(new.episodes) - len(only_new),
         only_new=len(only_new),
         only_current=len(only_current),
         only_new_alarms=[one.alarm(names, until_ms) for one in only_new[:COMPARED_SHOWN]],

@@ -35,6 +35,7 @@ from gateway.rules.errors import RuleError
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
 
 USUAL_SPAN = "7d"
+WARM_UP = "1d"
 STAGES = {"reading": "读取 reading", "deciding": "判断 deciding", "done": "完成 done"}
 
 
@@ -47,6 +48,9 @@ def backtest(
         str | None, typer.Option("--from", help="起 · 2026-10-01, 2026-10-01T08:30 (local), or 7d ago.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="止 · The same; a date alone until its end.")] = None,
+    warm_up: Annotated[
+        str, typer.Option(help="预热 · So much before --from is read for rules to remember; alarms then do not count.")
+    ] = WARM_UP,
     journal: Annotated[
         Path | None, typer.Option(help="日志 · A gateway's data directory: what its journal holds (the usual source).")
     ] = None,
@@ -97,7 +101,7 @@ def backtest(
         zone = zone_of(directory)
         now_ms = SystemClock().now_ms()
         within = read_span(
-            from_ or (None if from_file else USUAL_SPAN), to or (None if from_file else "0m"), zone, now_ms
+            from_ or (None if from_file else USUAL_SPAN), to or (None if from_file else "0m"), warm_up, zone, now_ms
         )
         devices = known_devices(device, directory)
         history: History

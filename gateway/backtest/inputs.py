@@ -15,7 +15,7 @@ from gateway.backtest.model import Note
 from gateway.backtest.order import NoCommunity, Source, history_of
 from gateway.backtest.plan import tried
 from gateway.backtest.sources.history import History, Within
-from gateway.backtest.span import instant
+from gateway.backtest.span import instant, length_ms
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.load import read_community, read_rules
@@ -116,8 +116,8 @@ def _refuse(problems: Sequence[Problem]) -> None:
         fail(f"{len(problems)} 处错误 errors", code=BAD_INPUT)
 
 
-def read_span(from_: str | None, to: str | None, zone: ZoneInfo, now_ms: int) -> Within:
-    """``--from`` and ``--to``."""
+def read_span(from_: str | None, to: str | None, warm_up: str, zone: ZoneInfo, now_ms: int) -> Within:
+    """``--from``, ``--to`` and ``--warm-up``."""
     found: list[int | None] = []
     for option, text, end in (("--from", from_, False), ("--to", to, True)):
         try:
@@ -127,7 +127,10 @@ def read_span(from_: str | None, to: str | None, zone: ZoneInfo, now_ms: int) ->
     from_ms, until_ms = found
     if from_ms is not None and until_ms is not None and from_ms >= until_ms:
         fail("时间写法有误", f"--from {from_} is not before --to {to}", BAD_INPUT)
-    return Within(from_ms, until_ms)
+    try:
+        return Within(from_ms, until_ms, length_ms(warm_up))
+    except ValueError as error:
+        fail("时间写法有误", f"--warm-up {error}", BAD_INPUT)
 
 
 def known_devices(devices: Sequence[str] | None, directory: CommunityDirectory | None) -> frozenset[str] | None:

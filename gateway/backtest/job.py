@@ -66,7 +66,7 @@ class Backtest:
             sides.append(Side(plan, [rule for rule, _ in plan.current], self._heard))
         self._decide(sides)
         until_ms = self._end(sides)
-        from_ms = until_ms if self._first_ms is None else self._first_ms
+        from_ms = until_ms if self._first_ms is None else max(self._first_ms, plan.within.asked_ms or 0)
         self._tell("done", 1.0)
         return self._result(new, sides[-1] if plan.current else None, from_ms, until_ms)
 
@@ -207,11 +207,13 @@ class Backtest:
         found = []
         if current is not None:
             rules = [rule_ref(rule, origin) for rule, origin in self._plan.current]
-            theirs = current.book.episodes
-            found.append(compare(new.book.episodes, theirs, until_ms, new.names, against="rules_in_force", rules=rules))
+            theirs = current.book
+            found.append(compare(new.book, theirs, until_ms, new.names, against="rules_in_force", rules=rules))
         really = None if self._really is None else self._really(from_ms, until_ms)
         if really is not None:
-            found.append(compare(new.book.episodes, really, until_ms, new.names, against="really_raised", rules=[]))
+            found.append(
+                compare(new.book, Book(episodes=really), until_ms, new.names, against="really_raised", rules=[])
+            )
         return found
 
     def _notes(self, new: Side) -> list[Note]:
@@ -255,7 +257,7 @@ class Side:
         self._heard = heard
         self._devices = plan.devices
         self.replay = Replay(Engine(rules, self._device, {}, plan.zone), cases_last_ms=plan.cases_last_ms)
-        self.book = Book()
+        self.book = Book(plan.within.asked_ms or 0)
 
     def begin(self, at_ms: int) -> None:
         """Time begins, with the first word that is heard."""

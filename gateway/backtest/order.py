@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from gateway.backtest.alarms import Episode
 from gateway.backtest.job import Really
 from gateway.backtest.model import Note
-from gateway.backtest.plan import CASE_LASTS_S, Plan, in_force, tried, usual_outage_ms
+from gateway.backtest.plan import CASE_LASTS_S, WARM_UP_S, Plan, in_force, tried, usual_outage_ms
 from gateway.backtest.really import really_raised
 from gateway.backtest.sources.history import History, HistoryError, Within
 from gateway.backtest.sources.journal_source import JournalHistory
@@ -37,6 +37,7 @@ class Order(BaseModel):
     source: Source
     from_ms: int
     until_ms: int
+    warm_up_s: int = WARM_UP_S
     compare: bool = True
     devices: frozenset[str] | None = None
     cases_last_s: int = CASE_LASTS_S
@@ -102,7 +103,7 @@ def plan_of(order: Order, engine: sa.Engine) -> Plan:
         raise ValueError("; ".join(str(problem) for problem in problems))
     directory = CommunityDirectory(community)
     rules = tuple(tried(rules))
-    within = Within(order.from_ms, order.until_ms)
+    within = Within(order.from_ms, order.until_ms, order.warm_up_s * 1000)
     return Plan(
         rules=rules,
         history=history_of(order.source, order.settings, within, directory, order.until_ms),

@@ -16,6 +16,7 @@ from gateway.rules.library import library_rules
 TIMEZONE = "Asia/Shanghai"
 """Where there is no community."""
 CASE_LASTS_S = 3600
+WARM_UP_S = 86_400
 OUTAGE_LEAST_S = 600
 OUTAGE_DEVICES = 3
 """Of fewer devices nobody can tell whether they, or the gateway, were silent."""

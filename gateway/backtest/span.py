@@ -17,9 +17,8 @@ def instant(text: str, zone: ZoneInfo, now_ms: int, *, end: bool = False) -> int
     Times without an offset are local to the community. Raises ValueError that says what was expected.
     """
     text = text.strip()
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return now_ms - int(ago[1]) * _UNIT_MS[ago[2]]
+    if _AGO.fullmatch(text):
+        return now_ms - length_ms(text)
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
@@ -28,6 +27,14 @@ def instant(text: str, zone: ZoneInfo, now_ms: int, *, end: bool = False) -> int
         return _ms(at.replace(tzinfo=zone) if at.tzinfo is None else at)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r}: expected {EXPECTED}") from None
+
+
+def length_ms(text: str) -> int:
+    """A length of time: ``7d``, ``12h``, ``30m``. Raises ValueError that says what was expected."""
+    match = _AGO.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r}: expected a length of time such as 14d, 12h, 30m")
+    return int(match[1]) * _UNIT_MS[match[2]]
 
 
 def _ms(at: datetime) -> int:

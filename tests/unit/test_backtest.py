@@ -60,6 +60,17 @@ def test_days_without_alarms_are_days() -> None:
     assert result.summary.alarms_per_day == pytest.approx(2 / result.summary.days, abs=0.001)
 
 
+def test_what_comes_before_is_remembered_and_not_counted() -> None:
+    asked = Within(at("10-01 20:03:30"), at("10-02 08:00"), 3_600_000)
+    plan = Plan(
+        rules=rules(LOW), history=Told(EVENING), within=asked, current=[(rule, "library") for rule in rules(LOW)]
+    )
+    result = Backtest(plan).run()
+    assert [one.raised_at_ms for one in result.alarms] == [at("10-02 07:01")]
+    assert (result.from_ms, result.summary.alarms, result.summary.open_at_end) == (at("10-01 20:03:30"), 1, 1)
+    assert [(one.alarms, one.both, one.only_new, one.only_current) for one in result.comparisons] == [(1, 1, 0, 0)]
+
+
 def test_a_press_ends_with_its_case_which_is_taken_to_last_an_hour_after_the_last_word() -> None:
     history = [
         said("10-01 08:00", "sos-1", "press"),

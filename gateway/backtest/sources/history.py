@@ -69,9 +69,10 @@ class History(Protocol):
 class Within:
     """The part of a history that is asked for."""
 
-    def __init__(self, from_ms: int | None, until_ms: int | None) -> None:
-        """Instants in ``from_ms <= t <= until_ms``."""
-        self.from_ms = from_ms
+    def __init__(self, from_ms: int | None, until_ms: int | None, warm_up_ms: int = 0) -> None:
+        """Instants in ``from_ms <= t <= until_ms``; before that so much is read for rules to remember."""
+        self.asked_ms = from_ms
+        self.from_ms = None if from_ms is None else from_ms - warm_up_ms
         self.until_ms = until_ms
 
     def __contains__(self, at_ms: int) -> bool:

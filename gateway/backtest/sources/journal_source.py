@@ -66,7 +66,7 @@ class JournalHistory:
                 return
 
     def notes(self) -> list[Note]:
-        wanted, begins = self._within.from_ms, self._begins_ms
+        wanted, begins = self._within.asked_ms, self._begins_ms
         if wanted is not None and begins is not None and begins > wanted + LEEWAY_MS:
             return [
                 Note(
