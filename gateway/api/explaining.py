@@ -52,7 +52,7 @@ def explain_rule(
 
 def asked(context: Context, question: Callable[[Explainer], _T]) -> _T:
     """The answer; raises ApiProblem where there is none."""
-    explainer = Explainer(context.engine, context.settings.data_dir / "journal")
+    explainer = Explainer(context.engine, context.settings)
     try:
         return question(explainer)
     except NothingToExplain as nothing:

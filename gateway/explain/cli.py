@@ -50,7 +50,7 @@ def explain(
     try:
         community = registry_store.load(engine)
         zone = ZoneInfo(community.community.timezone if community is not None else "Asia/Shanghai")
-        explainer = Explainer(engine, loaded.data_dir / "journal")
+        explainer = Explainer(engine, loaded)
         if rule is not None and subject is not None and what is None:
             found = [explainer.rule(rule, subject, _instant(at, zone), int(hours * 3600))]
         elif what is not None and rule is None and subject is None:

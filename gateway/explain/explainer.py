@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from gateway.registry.directory import CommunityDirectory
 from gateway.rules.document import RuleDocument
 from gateway.rules.forms import DeviceInfo, subject_of
 from gateway.rules.story import Story, Words, concerned, tell
+from gateway.settings import Settings
 from gateway.state import tables as t
 from gateway.state.db import reading
 
@@ -51,10 +51,11 @@ class Explanation(Frozen):
 class Explainer:
     """Reads; changes nothing. Each question opens the journal for itself."""
 
-    def __init__(self, engine: sa.Engine, journal: Path) -> None:
-        """``journal``: the directory of the journal's files."""
+    def __init__(self, engine: sa.Engine, settings: Settings) -> None:
+        """``settings``: of the gateway whose journal is read."""
         self._engine = engine
-        self._journal = journal
+        self._journal = settings.data_dir / "journal"
+        self._itself = settings.gateway_device
 
     def alarm(self, alarm_id: int) -> Explanation:
         """Why this alarm was raised. Raises NothingToExplain, JournalError."""
@@ -97,7 +98,7 @@ class Explainer:
         community = registry_store.load(self._engine)
         if community is None:
             raise NothingToExplain("尚未配置社区", "no community has been applied yet: run `anju apply FILE`")
-        directory = CommunityDirectory(community)
+        directory = CommunityDirectory(community, self._itself)
         rules = {rule.id: rule for rule in community.rules}
         if rule_id not in rules:
             known = ", ".join(sorted(rules))
