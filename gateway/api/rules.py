@@ -49,7 +49,7 @@ HISTORY_SHOWN = 50
 _DOCUMENT = {
     "type": "object",
     "description": "A rule, or `use: …` of the library with what is different. Schema: `GET /api/v1/rules/schema`.",
-    "example": {"use": "spo2-low", "id": "spo2-low-ward", "when": "spo2 < 88", "clear": "spo2 >= 90"},
+    "example": {"use": "glucose-low", "id": "glucose-low-ward", "when": "glucose < 3.3", "clear": "glucose >= 4.2"},
 }
 _TEXT = {"type": "string", "description": "The same as YAML."}
 _BODY: dict[str, Any] = {

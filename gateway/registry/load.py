@@ -24,6 +24,10 @@ from gateway.rules.errors import RuleError
 from gateway.rules.library import library
 
 _ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(model) for name, model in MODELS.items()}
+_SAME_STORIES = frozenset(
+    ("id", "version", "zh", "en", "enabled", "shadow", "raises", "say", "do", "inhibited_by", "storm")
+)
+"""Keys of a rule that change nothing of when it raises and clears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +253,11 @@ def _rule(entry: Entry, problems: list[Problem]) -> Any:
         message = f"the library has no rule {show(name)}; it has {one_of(rules)}{did_you_mean(name, rules)}"
         problems.append(entry.problem(("use",), message))
         return None
-    return _laid_over(rules[name], {key: inner for key, inner in value.items() if key != "use"})
+    above = {key: inner for key, inner in value.items() if key != "use"}
+    laid = _laid_over(rules[name], above)
+    if "examples" not in above and not _SAME_STORIES.issuperset(above):
+        laid.pop("examples", None)  # they tell what the library's rule decides
+    return laid
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,8 +69,7 @@ def test_a_second_press_repeats_the_alarm_and_opens_nothing(room: DecidersRoom) 
 def test_alarms_of_one_home_join_one_case_and_other_homes_have_their_own(room: DecidersRoom) -> None:
     room.says("sos-1", "press")
     room.says("smoke-1", "smoke")
-    room.says("vitals-1", pulse=30.0)
-    room.says("vitals-1", pulse=31.0)
+    room.says("vitals-1", glucose=2.4)
     room.says("sos-2", "press")
     first, second = room.cases()
     assert {ref.type for ref in first.alarms} == {"personal_emergency", "smoke", "vitals_critical"}
@@ -160,14 +159,14 @@ STORY: tuple[Step, ...] = (
     lambda room: room.forward(1),
     lambda room: room.deliver(FAILED),
     lambda room: room.says("smoke-1", "smoke"),
-    lambda room: room.says("vitals-2", pulse=30.0),
-    lambda room: room.says("vitals-2", pulse=31.0),
+    lambda room: room.says("vitals-2", glucose=2.4),
+    lambda room: room.says("vitals-2", glucose=2.5),
     lambda room: room.forward(5),
     lambda room: room.deliver(),
     lambda room: room.act(room.cases()[0].id, "acknowledge"),
     lambda room: room.says("sos-1", "press"),
-    lambda room: room.says("vitals-2", pulse=72.0),
-    lambda room: room.says("vitals-2", pulse=73.0),
+    lambda room: room.says("vitals-2", glucose=5.2),
+    lambda room: room.says("vitals-2", glucose=5.3),
     lambda room: room.forward(60),
     lambda room: room.act(room.cases()[0].id, "arrive", to="person:grid"),
     lambda room: room.act(room.cases()[0].id, "resolve"),

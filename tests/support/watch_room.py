@@ -19,9 +19,36 @@ START = 1_790_000_000_000
 _adapter: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
 
 
+def _limit(id_: str, when: str, clear: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "version": 1,
+        "zh": "限值",
+        "en": "A limit",
+        "form": "threshold",
+        "kinds": ["vitals_monitor"],
+        "subject": "resident",
+        "raises": {"type": "vitals_abnormal", "severity": "urgent", "ladder": "urgent"},
+        "when": when,
+        "clear": clear,
+        **more,
+    }
+
+
+_OFF = {"ignore": "probe_off == 1 or spo2 == 0", "readings": {"count": 2, "of": 3}}
+_BOTH = {"readings": {"count": 2, "of": 2}}
+LIMITS: Mapping[str, dict[str, Any]] = {
+    "spo2-limit": _limit("spo2-limit", "spo2 < 90", "spo2 >= 92", **_OFF),
+    "pressure-limit": _limit(
+        "pressure-limit", "systolic > 180 or diastolic > 120", "systolic <= 170 and diastolic <= 110", **_BOTH
+    ),
+}
+"""Plain rules by limits, for tests of that form; those of the library weigh more than one reading."""
+
+
 def rule(**document: Any) -> RuleDocument:
-    """A rule from its document; ``use`` lays the rest over one of the library."""
-    base = library()[document.pop("use")] if "use" in document else {}
+    """A rule from its document; ``use`` lays the rest over one of the library, or of `LIMITS`."""
+    base = {**library(), **LIMITS}[document.pop("use")] if "use" in document else {}
     return _adapter.validate_python({**base, **document})
 
 

@@ -331,3 +331,11 @@ def test_thousands_of_faults_are_told_in_seconds(tmp_path: Path) -> None:
     places = "".join(f"  - {{id: somewhere-{n}, level: 户, name: x}}\n" for n in range(5000))
     result = read(tmp_path, ("devices:\n", f"devices:\n{rows}"), ("places:\n", f"places:\n{places}"))
     assert len(result.errors) == 5000
+
+
+def test_the_examples_of_the_library_go_where_its_rule_decides_otherwise(tmp_path: Path) -> None:
+    for laid, kept in (("", True), (", for_s: 60", False)):
+        result = read(tmp_path, ("rules:\n", f"rules:\n  - {{use: bp-low, raises: {{ladder: life}}{laid}}}\n"))
+        assert result.community is not None
+        (found,) = (rule for rule in result.community.rules if rule.id == "bp-low")
+        assert bool(found.examples) is kept, "they tell what the library's rule decides"

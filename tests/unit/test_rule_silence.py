@@ -6,7 +6,7 @@ from gateway.rules.forms import KnownDevice
 from tests.support.watch_room import HOME, START, WatchRoom, rule
 
 SILENT = rule(use="device-silent")
-SPO2_LOW = rule(use="spo2-low")
+SPO2_LOW = rule(use="spo2-limit")
 SOS = rule(use="sos-pressed")
 KEY = (KnownDevice("key", "sos_button", "door-1", "wang", 3600),)
 PAIR = (*KEY, KnownDevice("monitor", "vitals_monitor", "door-1", "wang", 900))
@@ -139,9 +139,9 @@ def test_a_device_that_now_serves_somebody_else_ends_its_alarm_there() -> None:
     room.says("monitor", spo2=80)
     room.devices["monitor"] = KnownDevice("monitor", "vitals_monitor", "door-2", "li", 900)
     room.engine.watch(room.devices, room.now_ms)
-    assert room.forward(0) == ["cleared spo2-low resident:wang"]
+    assert room.forward(0) == ["cleared spo2-limit resident:wang"]
     room.says("monitor", spo2=80)
-    assert room.says("monitor", spo2=80) == ["raised spo2-low resident:li"]
+    assert room.says("monitor", spo2=80) == ["raised spo2-limit resident:li"]
 
 
 def test_a_press_outlives_the_registration_of_its_device() -> None:
@@ -161,29 +161,29 @@ def test_a_rule_that_is_gone_ends_its_alarms_also_when_it_went_while_the_gateway
             room.engine.replace([SOS], room.now_ms)
         else:
             room.restart(SOS)
-        assert room.forward(1) == ["cleared spo2-low resident:wang"]
+        assert room.forward(1) == ["cleared spo2-limit resident:wang"]
         assert room.last.type == "vitals_abnormal"
-        assert room.saved["spo2-low", "resident:wang"] == "{}"
+        assert room.saved["spo2-limit", "resident:wang"] == "{}"
 
 
 def test_a_rule_with_another_text_and_the_same_condition_goes_on_counting() -> None:
     room = WatchRoom(SPO2_LOW)
     room.says("monitor", spo2=88)
-    room.engine.replace([rule(use="spo2-low", version=2, en="another name")], room.now_ms)
-    assert room.says("monitor", spo2=88) == ["raised spo2-low resident:wang"]
+    room.engine.replace([rule(use="spo2-limit", version=2, en="another name")], room.now_ms)
+    assert room.says("monitor", spo2=88) == ["raised spo2-limit resident:wang"]
     assert room.last.rule_version == 2
 
 
 def test_a_changed_condition_counts_anew_and_lets_nobody_go_unwatched() -> None:
-    stricter = rule(use="spo2-low", version=2, when="spo2 < 93", clear="spo2 >= 95")
+    stricter = rule(use="spo2-limit", version=2, when="spo2 < 93", clear="spo2 >= 95")
     room = WatchRoom(SPO2_LOW)
     room.says("monitor", spo2=88)
     room.engine.replace([stricter], room.now_ms)
     assert room.says("monitor", spo2=92) == []
-    assert room.says("monitor", spo2=92) == ["raised spo2-low resident:wang"]
+    assert room.says("monitor", spo2=92) == ["raised spo2-limit resident:wang"]
     room.restart(SPO2_LOW)
     assert room.says("monitor", spo2=93) == [], "raised under the old condition, ends under the new one"
-    assert room.says("monitor", spo2=93) == ["cleared spo2-low resident:wang"]
+    assert room.says("monitor", spo2=93) == ["cleared spo2-limit resident:wang"]
 
 
 def test_a_disabled_rule_does_nothing() -> None:

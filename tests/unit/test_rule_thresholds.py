@@ -6,11 +6,11 @@ import pytest
 
 from tests.support.watch_room import START, WatchRoom, rule
 
-SPO2_LOW = rule(use="spo2-low")
+SPO2_LOW = rule(use="spo2-limit")
 JAM = rule(use="traffic-congestion")
 GLUCOSE = rule(use="glucose-low")
-PRESSURE = rule(use="bp-crisis")
-WANG = "spo2-low resident:wang"
+PRESSURE = rule(use="pressure-limit")
+WANG = "spo2-limit resident:wang"
 
 
 def read(room: WatchRoom, *values: float, every_s: float = 5) -> list[str]:
@@ -52,12 +52,12 @@ def test_while_it_is_raised_it_is_not_raised_again() -> None:
 
 
 def test_a_probe_that_is_off_says_nothing() -> None:
-    room = WatchRoom(SPO2_LOW, rule(use="spo2-critical"), rule(use="pulse-critical-low"))
+    room = WatchRoom(SPO2_LOW)
     for _ in range(20):
         assert room.says("monitor", spo2=0, pulse=72) == []
         assert room.says("monitor", spo2=0, pulse=0) == []
         assert room.says("monitor", spo2=84, pulse=70, probe_off=1) == []
-    assert room.engine.skipped["spo2-low", "ignored"] == 60
+    assert room.engine.skipped["spo2-limit", "ignored"] == 60
 
 
 def test_but_nobody_being_watched_for_half_an_hour_is_told() -> None:
@@ -67,14 +67,14 @@ def test_but_nobody_being_watched_for_half_an_hour_is_told() -> None:
         told += room.says("monitor", spo2=0, pulse=72)
         room.forward(60)
     assert told == ["raised probe-off device:monitor"]
-    assert room.last.explanation == "spo2 0 == 0 for 1800 s in 31 readings"
+    assert room.last.explanation == "spo2 is there and spo2 0 == 0 for 1800 s in 31 readings"
     assert room.says("monitor", spo2=96, pulse=72, probe_off=0) == ["cleared probe-off device:monitor"]
 
 
 def test_a_spot_measurement_does_not_wait_for_another() -> None:
     room = WatchRoom(GLUCOSE)
     assert room.says("monitor", "measurement", glucose=2.9) == ["raised glucose-low resident:wang"]
-    assert room.last.explanation == "glucose 2.9 < 3"
+    assert room.last.explanation == "glucose 2.9 < limit(glucose_critical, 3) 3"
     room.forward(900)
     assert room.says("monitor", "measurement", glucose=3.5) == []
     assert room.says("monitor", "measurement", glucose=4.1) == ["cleared glucose-low resident:wang"]
@@ -86,7 +86,7 @@ def test_yesterdays_blood_pressure_does_not_confirm_todays() -> None:
     room.forward(30 * 3600)
     assert room.says("monitor", systolic=185, diastolic=90) == []
     room.forward(300)
-    assert room.says("monitor", systolic=150, diastolic=125) == ["raised bp-crisis resident:wang"]
+    assert room.says("monitor", systolic=150, diastolic=125) == ["raised pressure-limit resident:wang"]
     assert room.last.explanation == (
         "diastolic 125 > 120 in 2 of 2 readings (systolic 185 diastolic 90, systolic 150 diastolic 125)"
     )
@@ -126,7 +126,7 @@ def test_a_late_reading_that_newer_ones_outweigh_is_not_considered() -> None:
         room.says("monitor", spo2=value, seq=seq)
         room.forward(5)
     assert room.says("monitor", spo2=80, seq=3, ago_s=300) == []
-    assert room.engine.skipped["spo2-low", "overtaken"] == 1
+    assert room.engine.skipped["spo2-limit", "overtaken"] == 1
 
 
 def test_a_backlog_after_an_outage_raises_and_says_when_it_happened() -> None:
@@ -169,7 +169,8 @@ def test_congestion_must_last_in_every_reading() -> None:
     assert drive(room, 15, 12, 18, 10, 19) == []
     assert drive(room, 14) == ["raised traffic-congestion device:road"]
     assert room.last.explanation == (
-        "speed 14 <= 20 and flow 900 >= 300 and occupancy 40 >= 25 for 300 s in 6 readings"
+        "speed 14 <= 20 and flow 900 >= 300 and occupancy 40 >= 25 and not (workday and (7 <= hour < 9 or 17 <= hour < 19) "
+        "and flow >= 600) (workday true, hour 22, flow 900) for 300 s in 6 readings"
     )
     assert [evidence.metrics["speed"] for evidence in room.last.evidence] == [15, 12, 18, 10, 19, 14]
     assert drive(room, 40, 40, 40, 40, 40) == []
