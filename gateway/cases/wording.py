@@ -111,8 +111,7 @@ def one_of_storm(change: AlarmChange, directory: Directory) -> tuple[str, str]:
         or directory.device_name(change.device, language)
         for language in ("zh", "en")
     ]
-    zh, en = change.zh or f"{kind.zh}：{where[0]}", change.en or f"{kind.en}: {where[1]}"
-    return f"其中：{zh}", f"One of them: {en}"
+    return f"其中：{kind.zh}：{where[0]}", f"One of them: {kind.en}: {where[1]}"
 
 
 def done_by_itself(case: Case, directory: Directory) -> Iterator[Words]:

@@ -49,7 +49,7 @@ def document(room: DecidingRoom) -> dict[str, Any]:
             {"use": "gas-alarm", "do": [{"command": "close", "kinds": ["valve"]}]},
             {"use": "power-lost"},
             {"use": "tamper", "inhibited_by": {"types": ["power_lost"], "at": "place"}},
-            {"use": "water-leak", "storm": {"count": 2, "within_s": 600}},
+            {"use": "water-leak", "do": [], "storm": {"count": 2, "within_s": 600}},
             {"use": "smoke-alarm", "shadow": True},
         ],
         "devices": [
