@@ -74,7 +74,7 @@ def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], li
         What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),
         What.RULES: lambda say: short.rule_figures(0.3 if quick else 2.0, say),
-        What.BACKTEST: lambda say: backtest.figures(1_000 if quick else 10_000, 20_000 if quick else 300_000, say),
+        What.BACKTEST: lambda say: backtest.figures(1_000 if quick else 10_000, 20_000 if quick else 100_000, say),
         What.DECODE: lambda say: decode.figures(0.05 if quick else 0.5, say),
         What.STORE: lambda say: short.store_figures(20_000 if quick else 100_000, say),
     }
