@@ -12,11 +12,12 @@ import typer
 from rich.logging import RichHandler
 
 from gateway import gear_try
-from gateway.api import battery_cli, device_cli
+from gateway.api import battery_cli, device_cli, rules_cli, rules_edit_cli
 from gateway.api.cli import cases_app, token_app
 from gateway.backtest.cli import backtest
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
+from gateway.explain.cli import explain
 from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
 from gateway.registry.cli import apply, config_app
@@ -41,6 +42,18 @@ app = typer.Typer(
 devices_app = typer.Typer(
     no_args_is_help=True,
     help="设备 · Devices: list, adopt, change, replace, test, retire; batteries and firmware; tables of them.",
+)
+
+rules_app = typer.Typer(
+    no_args_is_help=True,
+    help="""规则 · Rules: look at them, try them, change them without a restart.
+
+    [bold]To change one[/]: [cyan]show ID > FILE[/], change FILE, [cyan]test FILE[/], [cyan]edit FILE[/].
+
+    [bold]A new one[/]: [cyan]add FILE --shadow[/] tries it out and tells nobody; [cyan]live ID[/] some days later.
+
+    [bold]Back[/]: [cyan]history ID[/] and [cyan]restore ID VERSION[/]; [cyan]disable ID[/] switches it off at once.
+    """,
 )
 
 
@@ -99,15 +112,19 @@ app.command()(demo)
 app.command()(apply)
 app.command()(send)
 app.command()(backtest)
+app.command()(explain)
 app.command()(doctor)
 for _room in (devices_list_cli, devices_edit_cli, devices_care_cli, devices_bulk_cli, battery_cli):
     _room.add_to(devices_app)
+for _room in (rules_cli, rules_edit_cli):
+    _room.add_to(rules_app)
 devices_app.command("command")(device_cli.command)
 devices_app.command("key")(device_cli.key)
 app.add_typer(config_app, name="config")
 devices_app.command("try")(gear_try.try_profile)
 devices_app.command("profiles")(gear_try.list_profiles)
 app.add_typer(devices_app, name="devices")
+app.add_typer(rules_app, name="rules")
 app.add_typer(cases_app, name="cases")
 app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")
 app.add_typer(token_app, name="token")

@@ -12,11 +12,13 @@ from gateway.api import (
     commands,
     describing,
     devices,
+    explaining,
     health,
     outlooks,
     push,
     records,
     registering,
+    rules,
     stream,
 )
 from gateway.api.auth import cookie_scheme
@@ -42,7 +44,7 @@ def create_api(context: Context) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=described(401, 403, 422, 503))
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
-    for room in (cases, *about_devices, records, backtests, stream, health):
+    for room in (cases, *about_devices, rules, records, explaining, backtests, stream, health):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)

@@ -51,14 +51,18 @@ _DOCUMENT = {
     "description": "A rule, or `use: …` of the library with what is different. Schema: `GET /api/v1/rules/schema`.",
     "example": {"use": "glucose-low", "id": "glucose-low-ward", "when": "glucose < 3.3", "clear": "glucose >= 4.2"},
 }
-_TEXT = {"type": "string", "description": "The same as YAML."}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": _DOCUMENT}, "text/yaml": {"schema": _TEXT}},
+        "content": {"application/json": {"schema": _DOCUMENT}, "text/yaml": {"schema": _DOCUMENT}},
     }
 }
-_YAML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/yaml": {"schema": {"type": "string"}}}}}
+_SECTION = {
+    "type": "object",
+    "required": ["rules"],
+    "properties": {"rules": {"type": "array", "items": {"type": "object"}}},
+}
+_YAML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/yaml": {"schema": _SECTION}}}}
 
 
 async def _given(request: Request) -> Given:

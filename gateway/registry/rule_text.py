@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from gateway.registry.sources import Entry
 from gateway.registry.yamlfile import Map, Seq, read_yaml
 from gateway.rules.document import RuleDocument
 
+LINE = 96
+"""What is longer stands on several lines."""
 TEXT_BYTES = 256 * 1024
 """The longest text of a rule: with fifty examples it has some 20 kB."""
 _adapter: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
@@ -145,12 +148,37 @@ def written(rule: RuleDocument, *, switches: bool = True) -> str:
 
 def written_all(rules: Sequence[RuleDocument]) -> str:
     """The YAML of a section ``rules:``, for a community's files."""
-    return _yaml({"rules": [plain(rule) for rule in rules]})
+    return _yaml({"rules": [plain(rule) for rule in rules]}, rules=True)
 
 
-def _yaml(document: object) -> str:
-    # None: what holds nothing further stands on one line, as people write it
-    return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, default_flow_style=None, width=110)
+class _Writer(yaml.SafeDumper):
+    """Short things stand on one line, as people write them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """What is read in has no aliases either."""
+        return True
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        short = _depth(mapping) <= 2 and len(json.dumps(mapping, ensure_ascii=False)) <= LINE
+        return super().represent_mapping(tag, mapping, flow_style=short)
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        return super().represent_sequence(tag, sequence, flow_style=_depth(sequence) == 1)
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return 1 + max((_depth(one) for one in inner), default=0)
+    return 0
+
+
+def _yaml(document: dict[str, Any], *, rules: bool = False) -> str:
+    node = _Writer(io.StringIO(), sort_keys=False).represent_data(document)
+    for block in (node, *(node.value[0][1].value if rules else ())):
+        block.flow_style = False  # a rule, however short, is not one line
+    text: str = yaml.serialize(node, Dumper=yaml.SafeDumper, allow_unicode=True, width=LINE + 20)
+    return text
 
 
 def _whole(value: Any) -> Any:

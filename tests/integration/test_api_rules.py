@@ -165,7 +165,12 @@ async def test_an_edit_leaves_the_switches_alone_unless_it_names_them(house: Hou
         (("temperature < -20", "temprature < -20"), 6, "when", "did you mean temperature"),
         (("[kiosk]", "[kiosks]"), 5, "kinds", "did you mean kiosk?"),
         (("maintenance", "maintainance"), 8, "raises.ladder", "did you mean maintenance?"),
-        (('{move: raise, at: "08:00"}', '{move: raise, at: "08:05"}'), 10, "examples[0]", "the rule gives raise at 08:00"),
+        (
+            ('{move: raise, at: "08:00"}', '{move: raise, at: "08:05"}'),
+            10,
+            "examples[0]",
+            "the rule gives raise at 08:00",
+        ),
         (("form: threshold", "from: threshold"), 1, "form", "missing"),
         (("-15\n", "-15\n- x\n"), 8, "", "not valid YAML"),
         (("temperature > -15", "temperature > -25"), 7, "clear", "would raise the alarm and clear it"),

@@ -127,7 +127,10 @@ def test_export_is_what_files_want_and_apply_keeps_what_was_done_here(data_dir: 
     apply = ["apply", str(files(data_dir)), "--data-dir", str(data_dir), "--yes"]
     kept = CliRunner(env={"COLUMNS": "200"}).invoke(app, apply)
     assert kept.exit_code == 0, kept.output
-    assert "= rules bin-full: 在网关上修改过，保留" in kept.output and "shadow: 文件 file false, 保留 kept true" in kept.output
+    assert (
+        "= rules bin-full: 在网关上修改过，保留" in kept.output
+        and "shadow: 文件 file false, 保留 kept true" in kept.output
+    )
     assert "= rules cold-kiosk: " in kept.output and "不在文件中 in no file" in kept.output
     assert "= rules smoke-alarm: 在网关上删除过，不恢复" in kept.output
     assert "anju rules export --made-here" in kept.output
