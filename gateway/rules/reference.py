@@ -16,7 +16,7 @@ def table() -> str:
     """The library as a Markdown table."""
     lines = ["| rule | 名称 | watches | raises when | ends when | alarm | ladder |", "|---|---|---|---|---|---|---|"]
     for rule in library_rules().values():
-        raises, ends = _condition(rule)
+        raises, ends = in_short(rule)
         cells = (
             f"`{rule.id}`",
             f"{rule.zh}<br>{rule.en}",
@@ -37,7 +37,8 @@ def page() -> str:
     return before + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1]
 
 
-def _condition(rule: RuleDocument) -> tuple[str, str]:
+def in_short(rule: RuleDocument) -> tuple[str, str]:
+    """When a rule raises, and when what it raised ends, in a few words with the conditions as they are written."""
     if isinstance(rule, EventRule):
         ends = [f"{event} (cancelled)" for event in rule.cancel_events] + list(rule.clear_events)
         return ", ".join(rule.events), ", ".join([*ends, *(["its case is over"] if rule.momentary else [])])

@@ -23,6 +23,8 @@ from gateway.web import (
     device_pages,
     fleet_pages,
     ordering,
+    rule_backtest,
+    rule_pages,
     session,
     why_page,
 )
@@ -118,7 +120,7 @@ def add_console(app: FastAPI) -> None:
     app.state.login_failures = session.Failures()
     # What stands under /devices by a name of its own comes before the devices, which stand there by their ids.
     about_devices = (adopting, fleet_pages, device_life, ordering, device_pages)
-    for room in (session, board, acting, why_page, case_page, *about_devices):
+    for room in (session, board, acting, why_page, case_page, *about_devices, rule_backtest, rule_pages):
         app.include_router(room.router)
     app.mount("/static", Files(directory=STATIC), name="static")
     _explain_pages(app)

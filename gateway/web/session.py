@@ -80,6 +80,20 @@ def may_act(caller: Caller) -> bool:
     return caller.role in ("operator", "admin")
 
 
+def ruling(caller: Seen) -> Caller:
+    """A caller who may change rules; 403 for one who may not."""
+    if not may_rule(caller):
+        raise HTTPException(403, f"修改规则需要 admin 令牌 · the token {caller.name!r} may not change rules")
+    return caller
+
+
+Ruling = Annotated[Caller, Depends(ruling)]
+
+
+def may_rule(caller: Caller) -> bool:
+    return caller.role == "admin"
+
+
 def ask_to_log_in(request: Request, _: Exception) -> Response:
     """The answer to `LoginNeeded`: the login page in the place of the page, or htmx is told to go there."""
     if request.headers.get("HX-Request"):
