@@ -14,15 +14,17 @@ from gateway.registry import care, history
 from gateway.state import tables as t
 from tests.support.deciding import DecidingRoom, deciding
 
-SILENCE = ("device-silent", "street-device-silent")
+RULES = (
+    *("sos-pressed", "smoke-alarm", "spo2-critical", "pulse-critical-high"),
+    *("tamper", "device-fault", "low-battery", "low-battery-reported"),
+)
 
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[DecidingRoom]:
-    """Without the rules of silence: time passes here, and most devices of the room say nothing."""
+    """Without rules of silence: time passes here, and most devices of the room say nothing."""
     with deciding(tmp_path) as made:
-        rules = made.document["rules"]
-        made.document["rules"] = [rule for rule in rules if rule["use"] not in SILENCE]
+        made.document["rules"] = [{"use": rule} for rule in RULES]
         made.apply(made.document)
         made.run(1)
         yield made
