@@ -170,6 +170,13 @@ class Engine:
         found = [at for at in (self._supervision.next_ms(), self._situations.next_ms()) if at is not None]
         return min(found, default=None)
 
+    def is_idle_until(self, now_ms: int) -> bool:
+        """Whether `tick` has certainly nothing to do up to ``now_ms``. Much cheaper than `next_deadline_ms`."""
+        if self._ended:
+            return False
+        silent, waking = self._supervision.soonest_ms(), self._situations.soonest_ms()
+        return (silent is None or silent > now_ms) and (waking is None or waking > now_ms)
+
     def dirty(self) -> dict[Key, str]:
         """States changed since the last call, as bodies to save. ``{}`` is a state with nothing to remember."""
         return self._ledger.dirty()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -27,9 +28,9 @@ def _read() -> dict[str, dict[str, Any]]:
     return documents
 
 
-def library() -> dict[str, dict[str, Any]]:
-    """The raw documents by id, in the order of their ids. A copy: change it as you like."""
-    return copy.deepcopy(_read())
+def library() -> Mapping[str, Mapping[str, Any]]:
+    """The raw documents by id, in the order of their ids. To be read: they are the same ones every time."""
+    return MappingProxyType({name: MappingProxyType(document) for name, document in _read().items()})
 
 
 def library_rules() -> dict[str, RuleDocument]:

@@ -76,6 +76,8 @@ class Replay:
 
     def _pass_time(self, until_ms: int) -> list[AlarmChange]:
         changes: list[AlarmChange] = []
+        if self.engine.is_idle_until(until_ms) and (not self._case_ends or self._case_ends[0][0] > until_ms):
+            return changes
         next_deadline_ms, ticks = self.engine.next_deadline_ms, 0
         while True:
             due_ms = next_deadline_ms()

@@ -252,6 +252,10 @@ class Situations:
         self._ledger.put(key, state)
         self.saved(key, state)
 
+    def soonest_ms(self) -> int | None:
+        """Nothing has to be looked at before this. Costs nothing."""
+        return self._wakes[0][0] if self._wakes else None
+
     def next_ms(self) -> int | None:
         """When something has to be looked at."""
         while self._wakes:

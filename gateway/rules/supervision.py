@@ -70,6 +70,10 @@ class Supervision:
         """The device must be heard by then."""
         heapq.heappush(self._deadlines, (due_ms, device_id, rule))
 
+    def soonest_ms(self) -> int | None:
+        """Nobody is silent before this; nobody may be silent then either. Costs nothing."""
+        return self._deadlines[0][0] if self._deadlines else None
+
     def next_ms(self) -> int | None:
         """When somebody may be silent."""
         while self._deadlines:

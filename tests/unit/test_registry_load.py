@@ -59,7 +59,7 @@ ONE_FAULT = [
     ),
     (
         ("lat: 39.9", "lat: .nan"),
-        "more.yaml:2: places[0].position.lat: expected at most 90.0, found nan",
+        "more.yaml:2: places[0].position.lat: expected a finite number, found nan",
     ),
     (
         ("conditions: [冠心病]", "conditions: 冠心病"),

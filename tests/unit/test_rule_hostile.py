@@ -46,7 +46,7 @@ def said(document: Any) -> list[str]:
 @given(st.sampled_from(sorted(LIBRARY)), st.data())
 @settings(max_examples=300, deadline=None)
 def test_any_key_may_hold_anything(name: str, data: st.DataObject) -> None:
-    document = copy.deepcopy(LIBRARY[name])
+    document = copy.deepcopy(dict(LIBRARY[name]))
     document.pop("examples", None)
     for _ in range(data.draw(st.integers(1, 3))):
         document[data.draw(st.sampled_from((*document, "where", "hours", "days", "inputs", "when", "score", "do")))] = (
@@ -127,7 +127,7 @@ def test_a_bad_set_of_rules_changes_nothing() -> None:
 
 def test_documents_survive_a_round_through_json() -> None:
     for name, document in LIBRARY.items():
-        rule = _adapter.validate_python(document)
+        rule = _adapter.validate_python(dict(document))
         assert _adapter.validate_json(json.dumps(rule.model_dump(mode="json"))) == rule, name
 
 
