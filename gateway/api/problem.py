@@ -113,6 +113,7 @@ def add_explanations(app: FastAPI) -> None:
 def described(*statuses: int, of_stream: bool = False) -> dict[int | str, dict[str, Any]]:
     """The errors of an endpoint, for its OpenAPI description. Those of a stream are no events: that is said in full."""
     words = {
+        400: "The request cannot be read: its body is no UTF-8, or no JSON",
         401: "No valid token",
         403: "The token's role does not suffice, or the request comes from another site's page",
         404: "Not there",
