@@ -39,6 +39,7 @@ docs: setup ## generate what the documents take from the code
 	@$(PY) -m devices.document
 	@$(PY) -m gateway.rules.reference
 	@$(PY) -m gateway.registry.reference
+	@$(PY) -m gateway.registry.rule_schema
 	@$(PY) -m docs.devices.make
 
 screens: ## screenshots of the console for docs/screens

@@ -64,9 +64,9 @@ rule_history = sa.Table(
     sa.Column("summary", _text, nullable=False),
     sa.Index("rule_history_of_rule", "rule", "id"),
 )
-"""Every text a rule ever had, append only: what an alarm's ``rule_version`` said can always be found. ``what``: applied,
-created, edited, enabled, disabled, shadowed, live, restored, deleted, removed; ``document``: the rule as it was from then on, of
-a deleted one as it was last; ``summary``: what differs from the line before."""
+"""Every text a rule ever had, append only: what an alarm's ``rule_version`` said can always be found. ``what``:
+applied, created, edited, enabled, disabled, shadowed, live, restored, deleted, removed; ``document``: the rule as it
+was from then on, of a deleted one as it was last; ``summary``: what differs from the line before."""
 
 rule_states = sa.Table(
     "rule_states",

@@ -113,7 +113,6 @@ def test_a_rule_is_edited_on_a_phone_and_a_faulty_text_is_not_taken(
         assert rule(gateway)["history"][0]["actor"] == "operator:chief"
 
 
-
 def test_who_edits_a_text_that_somebody_else_changed_is_told(
     gateway: RunningGateway, admin: str, browser: Browser
 ) -> None:
