@@ -189,7 +189,7 @@ def test_one_voice_for_each_set() -> None:
     for _ in range(300):
         entered = {key: draw.choice(EDGES[key]) for key in WELL if draw.random() < 0.97}
         room = WatchRoom(*NEWS2)
-        told = room.says("monitor", "measurement", **entered) + room.forward(900)
+        told = room.says("monitor", "measurement", **entered) + room.forward(1500)
         oxygen = entered.get("oxygen", 0.0)
         single = [points(key, value, 1, oxygen) for key, value in entered.items()]
         if len(entered) < len(WELL):
