@@ -8,6 +8,7 @@ from devices.kinds import KINDS
 from gateway.alarms import AlarmChange
 from gateway.cases.commands import Order
 from gateway.registry.directory import CommunityDirectory
+from gateway.rules.actions import means
 from gateway.rules.document import Action, RuleDocument
 
 
@@ -31,7 +32,10 @@ def _order(directory: CommunityDirectory, action: Action, change: AlarmChange) -
 
 def _meant(directory: CommunityDirectory, action: Action, change: AlarmChange) -> Sequence[str]:
     device = directory.devices.get(change.device or "")
+    near: Sequence[str]
     if action.at == "device":
-        return (device.id,) if device is not None and device.kind in action.kinds else ()
-    place = change.place or (device.place if device is not None else None)
-    return () if place is None else directory.near(place, action.kinds)
+        near = () if device is None else (device.id,)
+    else:
+        place = change.place or (device.place if device is not None else None)
+        near = () if place is None else directory.near(place, action.kinds)
+    return [one for one in near if (known := directory.ruled(one)) is not None and means(action, known)]

@@ -74,6 +74,32 @@ def confirm(room: DecidingRoom, send: Send, ok: bool = True) -> None:
     room.cycle()
 
 
+@pytest.mark.parametrize(
+    ("rule", "kind", "event", "shut"),
+    [
+        ("gas-alarm", "gas", "gas", {"valve-1", "gas-valve"}),
+        ("co-alarm", "co", "co", {"valve-1", "gas-valve"}),
+        ("water-leak", "leak", "leak", {"water-valve"}),
+    ],
+)
+def test_the_library_shuts_what_runs_through_the_pipe_and_nothing_else(
+    database: sa.Engine, tmp_path: Path, rule: str, kind: str, event: str, shut: set[str]
+) -> None:
+    with deciding(tmp_path, database) as room:
+        begin(room)
+        valves = [
+            {"id": f"{medium}-valve", "kind": "valve", "place": "door-1", "attributes": {"medium": medium}}
+            for medium in ("gas", "water")
+        ]
+        detector = {"id": "detector", "kind": kind, "place": "door-1"}
+        devices = [*room.document["devices"], *valves, detector]
+        room.apply(room.document | {"rules": [{"use": rule}], "devices": devices})
+        room.run(1)
+        room.say("detector", kind, event)
+        room.cycle()
+        assert {send.to for send in given(room)} == shut
+
+
 def test_gas_shuts_the_valve_of_the_home_and_no_other(room: DecidingRoom) -> None:
     gas(room)
     (send,) = given(room)
