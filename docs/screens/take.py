@@ -56,6 +56,7 @@ def take_all(browser: Browser, data_dir: Path) -> None:
         page.goto(f"{url}/vitals")
         take(page, "vitals")
         batteries(page, url, data_dir)
+        rules(browser, page, url, link)
         adoption(browser, url, link, data_dir)
     with (
         demo(data_dir, "--scenario", "heart-attack") as (url, link),
@@ -111,6 +112,24 @@ async def months(data_dir: Path, shown: Sequence[tuple[str, str, float, float]])
         ]
         await store.write(said)
     await store.close()
+
+
+def rules(browser: Browser, page: Page, url: str, link: str) -> None:
+    """The list with a rule that is tried out, and a rule whose text has a fault: as on a phone."""
+    page.request.post(f"{url}/api/v1/rules/bin-full/shadow", headers={"Origin": url})
+    page.goto(f"{url}/rules")
+    take(page, "rules")
+    page.goto(f"{url}/rules/bin-full")
+    take(page, "rule")
+    with console(browser, link, PHONE) as phone:
+        phone.goto(f"{url}/rules/bin-full")
+        text = phone.locator("#text")
+        text.fill(text.input_value().replace("fill >= 85", "fil >= 70"))
+        phone.get_by_role("button", name="检查").click()
+        expect(phone.locator("#checked .fault")).to_be_visible()
+        phone.locator("#checked").scroll_into_view_if_needed()
+        take(phone, "phone-rule")
+    page.request.post(f"{url}/api/v1/rules/bin-full/live", headers={"Origin": url})
 
 
 def adoption(browser: Browser, url: str, link: str, data_dir: Path) -> None:

@@ -16,7 +16,7 @@ from devices.kinds import KINDS
 from gateway.api.auth import Caller
 from gateway.api.context import Context, Gateway
 from gateway.api.registering import as_problem, follow
-from gateway.api.rule_models import RuleFault, RuleState
+from gateway.api.rule_models import RuleFault, RuleState, RuleSummary
 from gateway.api.rules import HISTORY_SHOWN, RuleId
 from gateway.api.ruling import (
     WHAT,
@@ -40,6 +40,7 @@ from gateway.rules.document import EventRule, RuleDocument
 from gateway.rules.library import library_rules
 from gateway.rules.reference import in_short
 from gateway.state.db import reading
+from gateway.web import words
 from gateway.web.render import both, page
 from gateway.web.session import Acting, Ruling, Seen, may_act, may_rule
 
@@ -94,7 +95,7 @@ examples:
 @router.get("")
 def rules(request: Request, context: Gateway, caller: Seen, state: str = "", gone: str = "") -> HTMLResponse:
     """All rules; ``state``: only those that are on, tried out, or off. ``gone``: one that was just deleted."""
-    every = summaries(context, registered(context))
+    every = sorted(summaries(context, registered(context)), key=_order)
     return page(
         request,
         "rules.html",
@@ -107,6 +108,12 @@ def rules(request: Request, context: Gateway, caller: Seen, state: str = "", gon
         may=may_rule(caller),
         gone=gone,
     )
+
+
+def _order(one: RuleSummary) -> tuple[int, int, int, str]:
+    """What is tried out or off first, which somebody has to decide about; then the gravest, and the busiest."""
+    urgency = list(words.SEVERITIES).index(one.severity) if one.severity in words.SEVERITIES else len(words.SEVERITIES)
+    return ("trying", "off", "on").index(one.state), urgency, -one.raised_week, one.id
 
 
 @router.get("/new")
@@ -269,7 +276,7 @@ def _history(lines: list[RuleLine]) -> list[tuple[Any, bool]]:
 
 
 def _rows(text: str) -> int:
-    return min(40, max(10, text.count("\n") + 2))
+    return min(24, max(10, text.count("\n") + 2))
 
 
 def _lines(text: str) -> str:
