@@ -70,16 +70,21 @@ class Views:
     def revision(self) -> int:
         return registry_store.revision(self._engine)
 
-    def load(self) -> View | None:
-        """The view by the registry and the rules' states as they are committed; None before a community was applied."""
+    def load(self, before: View | None = None) -> View | None:
+        """The view by the registry and the rules' states as they are committed; None before a community was applied.
+
+        ``before``: the view of this process until now; without it, the gateway only begins to listen.
+        """
         states = self._states()
-        return self._build(None, states)
+        return self._build(None, states, None if before is None else before.rules)
 
     def follow(self, view: View) -> View | None:
         """The newest revision, with the memory of ``view``'s rules."""
         return self._build(view.rules, {})
 
-    def _build(self, rules: Engine | None, states: dict[tuple[str, str], str]) -> View | None:
+    def _build(
+        self, rules: Engine | None, states: dict[tuple[str, str], str], before: Engine | None = None
+    ) -> View | None:
         revision = self.revision()
         community = registry_store.load(self._engine)
         if community is None:
@@ -94,11 +99,13 @@ class Views:
                 log.error("a rule cannot be used, and is left out: %s", error)
             rules = Engine(good, self.device, states, zone)
             rules.watch(self._directory.devices, now_ms)
-            rules.started(now_ms)
+            if before is None:
+                rules.started(now_ms)
+            else:
+                rules.goes_on(before, now_ms)
         else:
-            rules.replace(community.rules, now_ms)
+            rules.replace(community.rules, now_ms, self._directory.devices)
             self.refused = []
-            rules.watch(self._directory.devices, now_ms)
         ladders = {ladder.id: ladder for ladder in community.ladders}
         return View(revision, self._directory, ladders, rules)
 

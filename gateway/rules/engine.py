@@ -87,6 +87,8 @@ class Engine:
         """What ended outside of an observation, and why; told by the next tick."""
         self.skipped: Counter[tuple[str, str]] = Counter()
         """What was not considered, by rule and reason (``duplicate``, ``overtaken``, ``ignored``, ``failed`` …)."""
+        self.failed: list[str] = []
+        """The rules whose code failed on the newest observation or tick: what they would have told is not told."""
         self._index = RuleIndex(rules)
         self._work()
         self._adopt()
@@ -96,6 +98,7 @@ class Engine:
     def observe(self, observation: Observation, now_ms: int) -> list[AlarmChange]:
         """What one observation changes. Touches only the rules that its event or its metrics can concern."""
         self._clock(now_ms)
+        self.failed = []
         device: DeviceInfo = self._devices(observation.device) or KnownDevice(observation.device, observation.kind)
         before = self._ledger.tracks.get(device.id)
         straggler = is_straggler(before, observation)
@@ -148,6 +151,7 @@ class Engine:
         silent must not keep a press waiting.
         """
         self._clock(now_ms)
+        self.failed = []
         ended, self._ended = self._ended[:limit], self._ended[len(self._ended[:limit]) :]
         changes = [self._told_ended(*each, now_ms) for each in ended]
         horizon_ms = now_ms if read_until_ms is None else min(now_ms, read_until_ms)
@@ -179,10 +183,28 @@ class Engine:
 
     def dirty(self) -> dict[Key, str]:
         """States changed since the last call, as bodies to save. ``{}`` is a state with nothing to remember."""
-        return self._ledger.dirty()
+        untold = {key for key, _, _ in self._ended if key not in self._ledger.states}
+        return self._ledger.dirty(untold)  # what ended and was not told yet ends again after a crash
+
+    def goes_on(self, before: Engine, now_ms: int) -> None:
+        """Made anew from what was saved, while the gateway listens: no start, and no grace of one."""
+        newest_ms = max((track.counted_from_ms for track in self._ledger.tracks.values()), default=now_ms)
+        self._shift(min(0, now_ms - newest_ms), now_ms)
+        self._now_ms = now_ms
+        self._supervision.grace_from_ms = self._situations.grace_from_ms = before._supervision.grace_from_ms
+        self._supervision.schedule()
+
+    def set_forward(self, by_ms: int, now_ms: int) -> None:
+        """The wall clock was set forward by so much: nobody was silent for that. The grace of a start is not begun anew,
+        or a clock that is set again and again would keep silences from being told."""
+        self._shift(by_ms, now_ms)
+        self._now_ms = now_ms
+        if self._supervision.grace_from_ms is not None:
+            self._supervision.grace_from_ms = self._situations.grace_from_ms = self._supervision.grace_from_ms + by_ms
+        self._supervision.schedule()
 
     def started(self, now_ms: int) -> None:
-        """The gateway begins to listen: once per start, and again after the wall clock was set forward.
+        """The gateway begins to listen: once per start.
 
         The time since anybody was last heard does not count as a device's silence, and for ``startup_grace_s``
         nobody is silent.
@@ -271,13 +293,16 @@ class Engine:
         state = self._ledger.states.get((rule, subject))
         if state is None or state.raised is None or not state.raised.momentary:
             return
+        document = self._index.rules.get(rule)
+        ended_ms = self._now_ms if document is not None and document.rest_s else 0
         if isinstance(state, EventState):
-            self._ledger.put((rule, subject), EventState(recent=state.recent))
+            self._ledger.put((rule, subject), EventState(recent=state.recent, ended_ms=ended_ms))
         elif isinstance(state, ConditionState):
-            self._ledger.put((rule, subject), msgspec.structs.replace(state, raised=None, holders=()))
+            self._ledger.put((rule, subject), msgspec.structs.replace(state, raised=None, holders=(), ended_ms=ended_ms))
 
-    def replace(self, rules: Sequence[RuleDocument], now_ms: int) -> None:
-        """Work by other rules from now on. Raises RuleError, and then nothing has changed.
+    def replace(self, rules: Sequence[RuleDocument], now_ms: int, device_ids: Iterable[str] | None = None) -> None:
+        """Work by other rules from now on; with ``device_ids`` over these devices, as `watch` has it. Raises RuleError,
+        and then nothing has changed.
 
         A rule whose condition is the same goes on counting; where the condition changed, counting starts anew and a
         raised alarm stays raised until the new condition clears it. The alarms of a rule that is gone end.
@@ -286,9 +311,11 @@ class Engine:
         self._now_ms = max(self._now_ms, now_ms)
         self._work()
         self._adopt()
-        self._supervision.schedule()
-        if self._watched is not None:
-            self._situations.settle(self._watched, self._now_ms)
+        watched = self._watched if device_ids is None else device_ids
+        if watched is None:
+            self._supervision.schedule()
+        else:
+            self.watch(watched, now_ms)
 
     def _work(self) -> None:
         index = self._index
@@ -307,6 +334,10 @@ class Engine:
             if state.raised is not None and state.raised.shadow != rule.shadow:
                 # What was tried out is raised anew, and told; what is only tried out from now on is over.
                 self._end(key, f"rule {key[0]} is {'only tried out' if rule.shadow else 'in force'} from now on")
+                if isinstance(state, ConditionState) and not rule.shadow:
+                    wake_ms = max(state.at_ms, self._now_ms) + 1
+                    again = {"raised": None, "holders": (), "held": False, "wake_ms": wake_ms}
+                    self._ledger.put(key, msgspec.structs.replace(state, **again))
                 continue
             self._release_strangers(key, None)
 
@@ -322,11 +353,24 @@ class Engine:
         if rule is None or state.raised is None or state.raised.momentary:
             return
         holders = tuple(holder for holder in state.holders if self._still_holds(rule, key[1], holder, known))
+        if not holders and isinstance(rule, ConditionRule):
+            # Of a home's or a person's alarm any of their devices can be the one that holds it.
+            others = sorted(self._watched or () if known is None else known)
+            fit = (one for one in others if (device := self._devices(one)) is not None and device.kind in rule.kinds)
+            holders = tuple(one for one in fit if self._still_holds(rule, key[1], one, known))[:1]
         if not holders:
-            gone = "was replaced" if replaced & frozenset(state.holders) else "is no longer registered here"
-            self._end(key, f"the device {gone}")
+            self._end(key, self._why_gone(key[0], state.holders, known, replaced))
         elif holders != state.holders:
             self._ledger.put(key, msgspec.structs.replace(state, holders=holders))
+
+    def _why_gone(
+        self, rule: str, holders: Sequence[str], known: frozenset[str] | None, replaced: frozenset[str]
+    ) -> str:
+        if replaced & frozenset(holders):
+            return "the device was replaced"
+        if any(self._devices(one) is not None and (known is None or one in known) for one in holders):
+            return f"rule {rule} is no longer for the device, or the device serves somebody else"
+        return "the device is no longer registered here"
 
     def _still_holds(self, rule: RuleDocument, subject: str, holder: str, known: frozenset[str] | None) -> bool:
         device = self._devices(holder)
@@ -357,6 +401,7 @@ class Engine:
         except Exception:  # the other rules' alarms must not be lost with this one's
             log.exception("rule %s failed on %s", *key)
             self.skipped[key[0], "failed"] += 1
+            self.failed.append(key[0])
             return ()
         for note in notes:
             self.skipped[key[0], note] += 1
@@ -413,6 +458,9 @@ class Engine:
         if by_ms:
             self._supervision.shift(by_ms, now_ms)
             self._situations.shift(by_ms, now_ms)
+            for key, state in list(self._ledger.states.items()):
+                if state.ended_ms > now_ms:  # a rest counts from now at the latest
+                    self._ledger.put(key, msgspec.structs.replace(state, ended_ms=now_ms))
 
 
 _STATE_OF: Mapping[type[RuleDocument], type[State]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,7 +15,7 @@ from gateway.rules.env import Env
 from gateway.rules.forms import DeviceInfo, Step, subject_of, supervision_s
 from gateway.rules.ledger import Key, Ledger
 from gateway.rules.look import Look
-from gateway.rules.memory import InputState, PairState
+from gateway.rules.memory import InputState, PairState, not_after
 from gateway.rules.states import ConditionState
 from gateway.rules.takers import Takers
 
@@ -60,6 +60,8 @@ class Situations:
         self._takers = Takers(())
         self._wakes: list[tuple[int, str, str]] = []
         """Heap of (when, rule, subject). Lazy: the state says when it really is."""
+        self._wakes_most = 1000
+        """Beyond so many, those that are superseded are thrown out."""
         self._homes: dict[str, list[str]] = {}
         """Devices by subject: ``place:…``, ``resident:…``, ``device:…``."""
         self._linked: dict[tuple[str, str], list[str]] = {}
@@ -88,38 +90,56 @@ class Situations:
         """The registry or the rules changed: who is where now. A rule that waits begins to wait for everybody."""
         self._homes, self._linked = {}, {}
         self._members.clear()
-        for device_id in sorted(watched) if self._conditions else ():
-            device = self._devices(device_id)
-            if device is None:
-                continue
-            subjects = [f"device:{device_id}"]
+        known = [device for each in sorted(watched) if (device := self._devices(each)) is not None]
+        for device in known if self._conditions else ():
+            subjects = [f"device:{device.id}"]
             if device.place is not None:
                 subjects.append(f"place:{device.place}")
             if device.resident is not None:
                 subjects.append(f"resident:{device.resident}")
             for subject in subjects:
-                self._homes.setdefault(subject, []).append(device_id)
+                self._homes.setdefault(subject, []).append(device.id)
             for fact, value in device.facts.items():
                 if fact.startswith("device.") and isinstance(value, str):
-                    self._linked.setdefault((fact.removeprefix("device."), value), []).append(device_id)
-        for condition in self._conditions.values():
-            if condition.waits:
-                self._begin_to_wait(condition, now_ms)
-        self._wakes = [
-            (_ready_ms(state), *key)
-            for key, state in self._ledger.states.items()
-            if isinstance(state, ConditionState) and state.wake_ms
-        ]
-        heapq.heapify(self._wakes)
+                    self._linked.setdefault((fact.removeprefix("device."), value), []).append(device.id)
+        self._forget_strangers(now_ms)
+        waiting = [condition for condition in self._conditions.values() if condition.waits]
+        by_subject = {condition.rule.subject: condition for condition in waiting}
+        owners = {subject: _owners(condition, known) for subject, condition in by_subject.items()}
+        for condition in waiting:
+            self._begin_to_wait(condition, owners[condition.rule.subject], now_ms)
+        self._wake_afresh()
 
-    def _begin_to_wait(self, condition: Condition, now_ms: int) -> None:
-        """What never happens cannot begin its own waiting."""
-        for subject, ids in self._homes.items():
-            if condition.rule.subject == "device" and not subject.startswith("device:"):
+    def _forget_strangers(self, now_ms: int) -> None:
+        """What a device said of its state goes with it: a window that is no longer there is not open."""
+        for key, state in list(self._ledger.states.items()):
+            condition = self._conditions.get(key[0])
+            if condition is None or not isinstance(state, ConditionState):
                 continue
-            found = [device for device in (self._devices(each) for each in ids) if device is not None]
-            owner = next((each for each in found if subject_of(condition.rule, each) == subject), None)
-            if owner is None or not self._applies(condition, owner):
+            here = self._homes.get(key[1], [])
+            inputs = dict(state.inputs)
+            for name, one in state.inputs.items():
+                known = condition.inputs.get(name)
+                if known is None or known.spec.link is not None or all(device in here for device in one.by_device):
+                    continue
+                staying = {device: kept for device, kept in one.by_device.items() if device in here}
+                inputs[name] = msgspec.structs.replace(one, by_device=staying)
+            if inputs != state.inputs:
+                wake_ms = max(state.at_ms, now_ms) + 1
+                self._ledger.put(key, msgspec.structs.replace(state, inputs=inputs, wake_ms=wake_ms))
+
+    def _begin_to_wait(
+        self, condition: Condition, owners: Mapping[str, tuple[DeviceInfo, set[str]]], now_ms: int
+    ) -> None:
+        """What never happens cannot begin its own waiting."""
+        wanted = {
+            kind
+            for one in condition.inputs.values()
+            if one.spec.occurrence and not one.spec.link
+            for kind in one.spec.kinds
+        }
+        for subject, (owner, kinds) in owners.items():
+            if kinds.isdisjoint(wanted) or not self._applies(condition, owner):
                 continue
             key = (condition.rule.id, subject)
             state = fresh(condition, self._ledger.condition(key, condition.condition))
@@ -131,11 +151,13 @@ class Situations:
                 and self.members(condition, name, subject, owner)
             ]
             if missing:
-                inputs = {**state.inputs, **{name: InputState(base_ms=now_ms) for name in missing}}
+                inputs = dict(state.inputs)
+                for name in missing:
+                    inputs[name] = msgspec.structs.replace(inputs.get(name, InputState()), base_ms=now_ms)
                 state = msgspec.structs.replace(state, inputs=inputs, device=owner.id)
                 if not 0 < state.wake_ms <= now_ms:
                     home = Surroundings(self, condition, subject, owner)
-                    looked = look(condition, state, max(state.at_ms, now_ms), owner, home, self._zone, now_ms)
+                    looked = look(condition, state, max(state.at_ms, now_ms), owner, home, self._zone, now_ms, alone=True)
                     # What it would tell is told by the next tick: nobody listens here.
                     state = msgspec.structs.replace(state, wake_ms=now_ms) if looked.changes else looked.state
                 self._ledger.put(key, state)
@@ -247,6 +269,18 @@ class Situations:
         """A state was put into the ledger: it is looked at again when it says."""
         if state.wake_ms:
             heapq.heappush(self._wakes, (_ready_ms(state), *key))
+            if len(self._wakes) > self._wakes_most:
+                self._wake_afresh()
+
+    def _wake_afresh(self) -> None:
+        """Without what is superseded: who speaks every second for a day must not be kept for every second of it."""
+        self._wakes = [
+            (_ready_ms(state), *key)
+            for key, state in self._ledger.states.items()
+            if isinstance(state, ConditionState) and state.wake_ms
+        ]
+        heapq.heapify(self._wakes)
+        self._wakes_most = 4 * len(self._wakes) + 1000
 
     def _put(self, key: Key, state: ConditionState) -> None:
         self._ledger.put(key, state)
@@ -278,11 +312,14 @@ class Situations:
         at_ms = state.wake_ms
         device = self._about(condition, subject, state)
         if device is None:
-            return key, state, lambda: Step(msgspec.structs.replace(state, wake_ms=0))
+            # The rule is for nobody there at present. When it is again, it begins to wait then.
+            inputs = {name: msgspec.structs.replace(one, base_ms=0) for name, one in state.inputs.items()}
+            return key, state, lambda: Step(msgspec.structs.replace(state, inputs=inputs, wake_ms=0))
         home = Surroundings(self, condition, subject, device)
 
         def step() -> Step:
-            looked: Looked = look(condition, state, at_ms, device, home, self._zone, now_ms)
+            known = fresh(condition, state)
+            looked: Looked = look(condition, known, at_ms, device, home, self._zone, now_ms, alone=True)
             return Step(*looked)
 
         return key, state, step
@@ -313,10 +350,7 @@ class Situations:
                 continue
             inputs = {
                 name: msgspec.structs.replace(
-                    one,
-                    base_ms=min(one.base_ms + by_ms, now_ms) if one.base_ms else 0,
-                    at_ms=min(one.at_ms, now_ms),
-                    received_ms=min(one.received_ms, now_ms),
+                    not_after(one, now_ms), base_ms=min(one.base_ms + by_ms, now_ms) if one.base_ms else 0
                 )
                 for name, one in state.inputs.items()
             }
@@ -348,3 +382,16 @@ def _ready_ms(state: ConditionState) -> int:
     if newest is None or newest.received_ms - newest.at_ms <= SETTLE_MS:
         return state.wake_ms
     return max(state.wake_ms, newest.received_ms + SETTLE_MS)
+
+
+def _owners(condition: Condition, devices: Iterable[DeviceInfo]) -> dict[str, tuple[DeviceInfo, set[str]]]:
+    """By subject of a rule: a device that stands for it, and the kinds of all that stand there."""
+    found: dict[str, tuple[DeviceInfo, set[str]]] = {}
+    at: dict[str, set[str]] = {}
+    for device in devices:
+        for subject in {subject_of(condition.rule, device), f"place:{device.place}", f"resident:{device.resident}"}:
+            at.setdefault(subject, set()).add(device.kind)
+    for device in devices:
+        subject = subject_of(condition.rule, device)
+        found.setdefault(subject, (device, at[subject]))
+    return found
