@@ -15,8 +15,8 @@ def circles(ids: Iterable[str], above: Mapping[str, str | None]) -> Iterator[tup
         while here is not None and here not in safe and here not in way:
             way[here] = None
             here = above.get(here)
-        if here is not None and here in way and not told & way.keys():
+        if here is not None and here in way and told.isdisjoint(way):
             steps = list(way)
             yield index, (*steps[steps.index(here) :], here)
-            told |= way.keys()
-        safe |= way.keys()
+            told.update(way)
+        safe.update(way)  # in place: with |= and a view of keys all of it would be copied every time
