@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from devices.observation import Observation
 from gateway.rules.forms import DeviceInfo, Fact
-from gateway.rules.schedule import is_workday, local
+from gateway.rules.schedule import local_calendar
 from gateway.rules.translate import MAX_NUMBER
 
 
@@ -50,19 +50,19 @@ class Env:
     # local time
 
     def hour(self) -> float:
-        return float(local(self.at_ms, self.zone).hour)
+        return local_calendar(self.at_ms, self.zone).hour
 
     def weekday(self) -> float:
-        return float(local(self.at_ms, self.zone).isoweekday())
+        return local_calendar(self.at_ms, self.zone).weekday
 
     def month(self) -> float:
-        return float(local(self.at_ms, self.zone).month)
+        return local_calendar(self.at_ms, self.zone).month
 
     def year(self) -> float:
-        return float(local(self.at_ms, self.zone).year)
+        return local_calendar(self.at_ms, self.zone).year
 
     def workday(self) -> bool:
-        return is_workday(local(self.at_ms, self.zone).date())
+        return local_calendar(self.at_ms, self.zone).workday
 
     # the message
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -83,6 +83,32 @@ def is_workday(day: date) -> bool:
     return bool(chinese_calendar.is_workday(day))
 
 
+class Calendar(NamedTuple):
+    """What rules may ask of a local instant."""
+
+    year: float
+    month: float
+    weekday: float
+    """Monday is 1."""
+    hour: float
+    workday: bool
+
+
+_QUARTER_MS = 900_000
+"""Zones change their offset at full quarters of an hour."""
+
+
+def local_calendar(at_ms: int, zone: ZoneInfo) -> Calendar:
+    """The local calendar at an instant."""
+    return _calendar(at_ms // _QUARTER_MS, zone)
+
+
+@lru_cache(maxsize=4096)
+def _calendar(quarter: int, zone: ZoneInfo) -> Calendar:
+    at = local(quarter * _QUARTER_MS, zone)
+    return Calendar(float(at.year), float(at.month), float(at.isoweekday()), float(at.hour), is_workday(at.date()))
+
+
 def _day_counts(day: date, days: str | tuple[Day, ...] | None) -> bool:
     if days is None:
         return True
@@ -95,6 +121,36 @@ def in_force(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, 
     """Whether an instant lies in the hours and on the days. A night belongs to the day on which it began."""
     if hours is None and days is None:
         return True
+    return _stretch(hours, days, at_ms, zone)[2]
+
+
+def next_boundary_ms(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> int | None:
+    """The next instant after ``at_ms`` at which `in_force` may change; None where it never does."""
+    if hours is None and days is None:
+        return None
+    return _stretch(hours, days, at_ms, zone)[1]
+
+
+_stretches: dict[tuple[str | None, str | tuple[Day, ...] | None, str], tuple[int, int, bool]] = {}
+"""By hours, days and zone: the stretch of time that was asked for last. Most questions are about now."""
+_STRETCHES_KEPT = 1000
+
+
+def _stretch(
+    hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo
+) -> tuple[int, int, bool]:
+    """A stretch of time around ``at_ms`` in which nothing changes: from, until, and whether it is in force."""
+    key = (hours, days, zone.key)
+    known = _stretches.get(key)
+    if known is None or not known[0] <= at_ms < known[1]:
+        if len(_stretches) >= _STRETCHES_KEPT:
+            _stretches.clear()
+        until_ms = _boundary_ms(hours, days, at_ms, zone)
+        known = _stretches[key] = (at_ms, until_ms, _is_in_force(hours, days, at_ms, zone))
+    return known
+
+
+def _is_in_force(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> bool:
     at = local(at_ms, zone)
     if hours is None:
         return _day_counts(at.date(), days)
@@ -107,18 +163,13 @@ def in_force(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, 
     return False
 
 
-def next_boundary_ms(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> int | None:
-    """The next instant after ``at_ms`` at which `in_force` may change; None where it never does."""
-    if hours is None and days is None:
-        return None
+def _boundary_ms(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> int:
     day = local(at_ms, zone).date()
-    minutes = (
-        {0}
-        if hours is None
-        else {m % _DAY_MIN for span in hours_of(hours) for m in span} | (set() if days is None else {0})
-    )
+    minutes = {0} if hours is None else {m % _DAY_MIN for span in hours_of(hours) for m in span}
+    if days is not None:
+        minutes.add(0)
     instants = (_instant_ms(day + timedelta(days=ahead), minute, zone) for ahead in (0, 1) for minute in minutes)
-    return min((instant for instant in instants if instant > at_ms), default=None)
+    return min((instant for instant in instants if instant > at_ms), default=at_ms + 86_400_000)
 
 
 def _instant_ms(day: date, minute: int, zone: ZoneInfo) -> int:
