@@ -22,7 +22,7 @@ CHECK_TOKEN_S = 5.0
 """A token that is revoked ends its streams within so long."""
 
 
-@router.get("/events", response_class=EventSourceResponse, responses=described(401, 403, 422, 503, of_stream=True))
+@router.get("/events", response_class=EventSourceResponse, responses=described(400, 401, 403, 422, 503, of_stream=True))
 async def events(context: Gateway, caller: Reader) -> AsyncIterator[ServerSentEvent]:
     """What changes, as it changes. Events:
 
