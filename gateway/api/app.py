@@ -41,7 +41,8 @@ def create_api(context: Context) -> FastAPI:
     # No /docs: FastAPI's page would run scripts from elsewhere beside the console and its cookie.
     app = FastAPI(title="Anju 安居", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.context = context
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=described(400, 401, 403, 422, 503))
+    errors = described(400, 401, 403, 422, 503)
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=errors)
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
     for room in (cases, *about_devices, rules, records, explaining, backtests, stream, health):
