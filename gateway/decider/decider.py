@@ -181,7 +181,7 @@ class Decider:
 
     def _reload(self) -> None:
         self._desk.find_position()
-        self._desk.view = self._views.load()
+        self._desk.view = self._views.load(self._desk.view)
         self.health.left_out = tuple(map(str, self._views.refused))
 
     def cycle(self) -> bool:

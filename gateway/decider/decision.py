@@ -114,9 +114,7 @@ class Decision:
         """
         device = self.view.directory.device(observation.device)
         subject = f"device:{observation.device}"
-        ladders = sorted(self.view.ladders.values(), key=lambda ladder: (not ladder.life_safety, ladder.id))
-        rungs = tuple(rung for rung in ladders[0].rungs if rung.call is None)
-        ladder = ladders[0].model_copy(update={"rungs": rungs or ladders[0].rungs[:1], "cancel_window_s": 0})
+        ladder = self._ladder_of_the_undecidable()
         change = AlarmChange(
             move=AlarmMove.RAISED,
             rule="undecidable",
@@ -144,7 +142,34 @@ class Decision:
                 ),
             ),
         )
-        case_id = case_rows.open_alarm_case(self.connection, change.rule, subject)
+        self._tell_undecidable(change, ladder)
+
+    def untold(self, change: AlarmChange, care: Care | None = None) -> None:
+        """The code fails on telling of an alarm that the rules remember as raised: as in `undecidable`."""
+        if change.shadow or change.move not in (AlarmMove.RAISED, AlarmMove.REPEATED):
+            return
+        if care is not None and hides(care.mode, change):
+            return
+        ladder = self._ladder_of_the_undecidable()
+        instead = {"rule": "undecidable", "rule_version": 1, "type": "undecidable", "severity": Severity.URGENT}
+        words = {"explanation": f"{change.rule}: {change.explanation}", "zh": "", "en": ""}
+        more = {"ladder": ladder.id, "momentary": True, "move": AlarmMove.RAISED}
+        self._tell_undecidable(change.model_copy(update=instead | words | more), ladder)
+
+    def concerns_life(self, rule: str) -> bool:
+        """Whether what a rule in force tells may concern a life."""
+        known = self.view.rules.rule(rule)
+        if known is None or known.shadow:
+            return False
+        return known.raises.severity is Severity.EMERGENCY or ALARM_TYPES[known.raises.type].life_safety
+
+    def _ladder_of_the_undecidable(self) -> Ladder:
+        ladders = sorted(self.view.ladders.values(), key=lambda ladder: (not ladder.life_safety, ladder.id))
+        rungs = tuple(rung for rung in ladders[0].rungs if rung.call is None)
+        return ladders[0].model_copy(update={"rungs": rungs or ladders[0].rungs[:1], "cancel_window_s": 0})
+
+    def _tell_undecidable(self, change: AlarmChange, ladder: Ladder) -> None:
+        case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
         case = None if case_id is None else case_rows.load(self.connection, case_id)
         if case is not None and case.open:
             self._apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))

@@ -27,6 +27,7 @@ from gateway.decider.withheld_rows import Withheld
 from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
 from gateway.registry import care as cares
+from gateway.registry.care import Care
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
 
@@ -131,7 +132,7 @@ class Desk:
                 self._apart(decision, f"clock step of {case_id}", partial(decision.clock_stepped, case_id, by_ms))
             care_rows.move(decision.connection, by_ms)
             if by_ms > 0:
-                decision.view.rules.started(decision.now_ms)  # back, the rules notice by themselves
+                decision.view.rules.set_forward(by_ms, decision.now_ms)  # back, the rules notice by themselves
             return set()
 
         self._transact(move)
@@ -236,6 +237,7 @@ class Desk:
                     care_rows.tried(decision.connection, care, observation, decision.now_ms)
                 for change in decision.view.rules.observe(observation, decision.now_ms):
                     decision.alarm(change, care)
+                self._failed(decision, observation, care)
             except Exception as error:
                 if case_rows.machines_trouble(error):
                     raise
@@ -250,6 +252,14 @@ class Desk:
             .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
         )
         return devices
+
+    def _failed(self, decision: Decision, observation: Observation, care: Care | None) -> None:
+        """A rule's code failed; the others have decided. Where a life may be concerned, people are told and judge."""
+        failed = decision.view.rules.failed
+        self._health.undecidable += len(failed)
+        urgent = observation.lane is Lane.URGENT and observation.event not in HOUSEKEEPING
+        if urgent and (care is None or care.mode != "test") and any(map(decision.concerns_life, failed)):
+            decision.undecidable(observation)
 
     def _command_result(self, decision: Decision, observation: Observation) -> None:
         outbox_rows.confirm_command(
@@ -341,7 +351,10 @@ class Desk:
             for change in view.rules.tick(decision.now_ms, read_until_ms=read_until_ms, limit=SILENCE_BATCH):
                 told += 1
                 care = worked_on.get(change.device or "")
-                self._apart(decision, f"{change.rule} about {change.subject}", partial(decision.alarm, change, care))
+                what = f"{change.rule} about {change.subject}"
+                if not self._apart(decision, what, partial(decision.alarm, change, care)):
+                    self._apart(decision, f"to tell of {what}", partial(decision.untold, change, care))
+            self._health.undecidable += len(view.rules.failed)
             return set()
 
         self.commit(tick)

@@ -73,7 +73,7 @@ def hear(
     for _ in range(CATCH_UP_MOST):
         if not state.wake_ms or state.wake_ms > at_ms:
             break
-        state, told, said_by = look(condition, state, state.wake_ms, subject_device, home, zone, now_ms)
+        state, told, said_by = look(condition, state, state.wake_ms, subject_device, home, zone, now_ms, alone=True)
         changes += told
         notes += said_by
     inputs, pairs = dict(state.inputs), dict(state.pairs) if condition.pairs else state.pairs
@@ -108,11 +108,13 @@ def _heard(
     at_ms: int,
     now_ms: int,
 ) -> InputState:
-    newest = at_ms >= before.at_ms
+    # Of two words of one millisecond the change counts: a routine word repeats what was before it, or what it led to.
+    repeats = observation.event is None and at_ms == before.at_ms and before.device == device.id and before.event != ""
+    newest = at_ms >= before.at_ms and not (one.spec.state is not None and repeats)
     by_device, combined = before.by_device, value
     if one.spec.state is not None:
         known = by_device.get(device.id)
-        if known is None or at_ms >= known.at_ms:
+        if known is None or (at_ms >= known.at_ms and not repeats):
             others = sorted((name for name in by_device if name != device.id), key=lambda name: -by_device[name].at_ms)
             by_device = {name: by_device[name] for name in others[: DEVICES_MOST - 1]} | {device.id: Kept(value, at_ms)}
         combined = max(kept.value for kept in by_device.values())
@@ -185,8 +187,13 @@ def look(
     home: Home,
     zone: ZoneInfo,
     now_ms: int,
+    *,
+    alone: bool = False,
 ) -> Looked:
-    """What the condition comes to at an instant, and what follows. Sets when to look again."""
+    """What the condition comes to at an instant, and what follows. Sets when to look again.
+
+    ``alone``: nothing was said then; by time alone nothing is raised soon after the gateway began to listen.
+    """
     rule, raised = condition.rule, state.raised
     notes: list[str] = []
     closely = raised is not None or bool(state.since_ms)
@@ -204,13 +211,15 @@ def look(
     due = since + int((rule.for_s or 0) * 1000) if since else 0
     if state.ended_ms and due:
         due = max(due, state.ended_ms + rule.rest_s * 1000)
+    if due and alone:
+        due = max(due, home.quiet_from_ms)
     rises = bool(due) and at_ms >= due and holds is True and watching
     if due and at_ms < due:
         eye.wake(due)
     changes: tuple[AlarmChange, ...] = ()
     ended_ms = state.ended_ms
     holders = state.holders
-    if rises and (raised is None or (rule.momentary and not state.held)):
+    if rises and (not state.held if rule.momentary else raised is None):
         move = AlarmMove.RAISED if raised is None else AlarmMove.REPEATED
         raised, holders = raised or raised_by(rule, device), (device.id,)
         changes = (_told(move, condition, condition.when, state, eye, device, raised, now_ms),)

@@ -195,8 +195,10 @@ class Engine:
         self._supervision.schedule()
 
     def set_forward(self, by_ms: int, now_ms: int) -> None:
-        """The wall clock was set forward by so much: nobody was silent for that. The grace of a start is not begun anew,
-        or a clock that is set again and again would keep silences from being told."""
+        """The wall clock was set forward by so much: nobody was silent for that.
+
+        The grace of a start is not begun anew, or a clock that is set again and again would keep silences from being told.
+        """
         self._shift(by_ms, now_ms)
         self._now_ms = now_ms
         if self._supervision.grace_from_ms is not None:
@@ -298,7 +300,9 @@ class Engine:
         if isinstance(state, EventState):
             self._ledger.put((rule, subject), EventState(recent=state.recent, ended_ms=ended_ms))
         elif isinstance(state, ConditionState):
-            self._ledger.put((rule, subject), msgspec.structs.replace(state, raised=None, holders=(), ended_ms=ended_ms))
+            self._ledger.put(
+                (rule, subject), msgspec.structs.replace(state, raised=None, holders=(), ended_ms=ended_ms)
+            )
 
     def replace(self, rules: Sequence[RuleDocument], now_ms: int, device_ids: Iterable[str] | None = None) -> None:
         """Work by other rules from now on; with ``device_ids`` over these devices, as `watch` has it. Raises RuleError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from gateway.rules.states import (
     EMPTY,
@@ -22,6 +22,7 @@ Key = tuple[str, str]
 """(rule, subject); a device's track stands under (``@device``, ``device:<id>``)."""
 
 _NOBODY: frozenset[str] = frozenset()
+_NOTHING: frozenset[Key] = frozenset()
 
 
 class Ledger:
@@ -50,10 +51,13 @@ class Ledger:
             self.states[key] = state
             self._engage(key, None, state)
 
-    def dirty(self) -> dict[Key, str]:
-        """What changed since the last call, as bodies to save. ``{}`` is a state with nothing to remember."""
-        changed = {key: self._body(key) for key in self._dirty}
-        self._dirty.clear()
+    def dirty(self, later: Set[Key] = _NOTHING) -> dict[Key, str]:
+        """What changed since the last call, as bodies to save. ``{}`` is a state with nothing to remember.
+
+        ``later``: these are left for a further call.
+        """
+        changed = {key: self._body(key) for key in self._dirty - later}
+        self._dirty &= later
         return changed
 
     def _body(self, key: Key) -> str:

@@ -120,3 +120,28 @@ def add_distinct(kept: tuple[Kept, ...], at_ms: int, value: float, floor_ms: int
     newest = Kept(value, max(at_ms, known.at_ms) if known is not None else at_ms)
     rest = [one for one in kept if one.value != value and one.at_ms > floor_ms]
     return tuple(sorted((*rest, newest), key=lambda one: one.at_ms))[-DISTINCT_MOST:]
+
+
+def not_after(one: InputState, now_ms: int) -> InputState:
+    """``one`` as it can have been: what seems to be from the future is from before the clock was set back."""
+
+    def cells(rows: dict[str, tuple[Cell, ...]]) -> dict[str, tuple[Cell, ...]]:
+        return {
+            name: tuple(
+                cell._replace(start_ms=min(cell.start_ms, now_ms), end_ms=min(cell.end_ms, now_ms)) for cell in row
+            )
+            for name, row in rows.items()
+        }
+
+    def kept(value: Kept) -> Kept:
+        return value._replace(at_ms=min(value.at_ms, now_ms))
+
+    return msgspec.structs.replace(
+        one,
+        at_ms=min(one.at_ms, now_ms),
+        received_ms=min(one.received_ms, now_ms),
+        by_device={device: kept(value) for device, value in one.by_device.items()},
+        windows=cells(one.windows),
+        gaps=cells(one.gaps),
+        distinct={name: tuple(map(kept, values)) for name, values in one.distinct.items()},
+    )

@@ -59,7 +59,7 @@ def step_heard(
         observed_at_ms=after.heard_observed_ms,
         evidence=_last_heard(after, device),
     )
-    return Step(SilenceState(), (told,))
+    return Step(SilenceState(ended_ms=after.heard_at_ms if rule.rest_s else 0), (told,))
 
 
 def _last_heard(track: Track, device: DeviceInfo) -> tuple[Evidence, ...]:

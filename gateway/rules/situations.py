@@ -157,7 +157,9 @@ class Situations:
                 state = msgspec.structs.replace(state, inputs=inputs, device=owner.id)
                 if not 0 < state.wake_ms <= now_ms:
                     home = Surroundings(self, condition, subject, owner)
-                    looked = look(condition, state, max(state.at_ms, now_ms), owner, home, self._zone, now_ms, alone=True)
+                    looked = look(
+                        condition, state, max(state.at_ms, now_ms), owner, home, self._zone, now_ms, alone=True
+                    )
                     # What it would tell is told by the next tick: nobody listens here.
                     state = msgspec.structs.replace(state, wake_ms=now_ms) if looked.changes else looked.state
                 self._ledger.put(key, state)

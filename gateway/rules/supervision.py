@@ -132,16 +132,22 @@ class Supervision:
         if self.watched is not None and device_id not in self.watched:
             return None
         due = self.due_ms(rule, device, track)
-        return self._behind(device, due) if device.via is not None else due
+        state = self._ledger.states.get((rule_id, subject_of(rule, device)))
+        if state is not None and state.ended_ms:
+            due = max(due, state.ended_ms + rule.rest_s * 1000)
+        return self._behind(rule, device, due) if device.via is not None else due
 
-    def _behind(self, device: DeviceInfo, due_ms: int) -> int | None:
-        """The deadline of a device behind a carrier: not before the carrier has had its own chance to be heard."""
+    def _behind(self, silence: SilenceRule, device: DeviceInfo, due_ms: int) -> int | None:
+        """The deadline of a device behind a carrier: not before the carrier has had its own chance to be heard.
+
+        A rule that is only tried out tells nobody of the carrier, and keeps no other rule from telling.
+        """
         carrier, seen = device.via, 0
         while carrier is not None and seen < _CARRIERS_DEEP:
             above, track = self._devices(carrier), self._ledger.tracks.get(carrier)
             if above is None or track is None:
                 break
-            rules = self.rules_of(above)
+            rules = [rule for rule in self.rules_of(above) if silence.shadow or not rule.shadow]
             if any(self.is_silent(rule, above) for rule in rules):
                 return None
             if rules and track.heard_at_ms < due_ms:
@@ -182,5 +188,6 @@ class Supervision:
                     track,
                     counted_from_ms=min(track.counted_from_ms + by_ms, now_ms),
                     heard_at_ms=min(track.heard_at_ms, now_ms),
+                    newest_ms=min(track.newest_ms, now_ms),
                 ),
             )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
 
+from gateway.cases import machine
 from gateway.cases.model import Purpose, Stage
+from gateway.cases.turn import Moved
 from gateway.checkup import STALLED_S, Checkup, Organs
 from gateway.decider import case_rows
 from gateway.decider.decider import Decider
 from gateway.health import Part
+from gateway.rules import engine
 from gateway.state import tables as t
 from tests.support.deciding import DecidingRoom, deciding
 from tests.support.eventually import eventually
@@ -320,3 +324,72 @@ def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -
     assert "lost timers" in decider_part().en
     room.decider.health.beat -= STALLED_S + 1
     assert decider_part().state == "failed"
+
+
+# --- the rules' code, and the telling ---------------------------------------------------------------------------------
+
+
+def failing(what: str) -> Callable[..., object]:
+    def fail(*_: object, **__: object) -> object:
+        raise KeyError(what)
+
+    return fail
+
+
+def test_a_press_on_which_its_own_rule_fails_is_told_to_people_all_the_same(
+    room: DecidingRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.run(1)
+    monkeypatch.setattr(engine, "step_event", failing("a defect"))
+    room.press()
+    room.run(1)
+    (case,) = room.cases()
+    assert (case.type, case.device, case.stage) == ("undecidable", "sos-1", Stage.OPENED)
+    assert room.decider.health.undecidable == 1 and room.quarantined == []
+
+
+def test_an_alarm_by_time_alone_whose_telling_fails_is_told_in_other_words(
+    room: DecidingRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = machine.open_case
+
+    def broken(**parts: Any) -> Moved:
+        if parts["change"].type == "device_silent":
+            raise KeyError("a defect")
+        return real(**parts)
+
+    monkeypatch.setattr(machine, "open_case", broken)
+    room.say("contact-1", "contact")
+    room.run(30 * 3600, step_s=3600)
+    told = [case for case in room.cases() if case.device == "contact-1"]
+    assert [case.type for case in told] == ["undecidable"]
+    assert "device-silent: not heard for" in told[0].explanation
+
+
+def test_trouble_again_and_again_keeps_no_silence_from_being_told(room: DecidingRoom) -> None:
+    room.apply({**room.document, "rules": [{"use": "device-silent"}]})
+    room.say("smoke-1", "smoke")
+    room.cycle()
+    for _ in range(30):
+        room.clocks.forward(3600)
+        room.decider._recover()
+        room.cycle()
+    assert silent(room)
+
+
+def test_a_rule_that_went_is_over_also_where_the_gateway_crashes_then(
+    room: DecidingRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.say("smoke-1", "smoke", "smoke")
+    room.run(1)
+    room.apply({**room.document, "rules": [{"use": "sos-pressed"}]})
+    room.press()
+    with monkeypatch.context() as crash:
+        crash.setattr(room.decider._desk, "silence", failing("the plug is pulled"))
+        with pytest.raises(KeyError):
+            room.decider.cycle()
+    room.restart()
+    room.run(1)
+    with room.engine.connect() as connection:
+        query = sa.select(t.alarms.c.rule).where(t.alarms.c.cleared_at_ms.is_(None))
+        assert list(connection.execute(query).scalars()) == ["sos-pressed"]
