@@ -130,7 +130,7 @@ class Run:
 
 
 @given(st.lists(st.tuples(steps(), st.booleans()), max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_engine_that_is_killed_anywhere_decides_as_one_that_never_was(
     history: list[tuple[Spoken | Passed | CaseOver, bool]],
 ) -> None:
