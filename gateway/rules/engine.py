@@ -197,7 +197,7 @@ class Engine:
     def set_forward(self, by_ms: int, now_ms: int) -> None:
         """The wall clock was set forward by so much: nobody was silent for that.
 
-        The grace of a start is not begun anew, or a clock that is set again and again would keep silences from being told.
+        The grace of a start is not begun anew: a clock set again and again would keep silences from being told.
         """
         self._shift(by_ms, now_ms)
         self._now_ms = now_ms
@@ -415,7 +415,13 @@ class Engine:
             self._ledger.put(key, state)
             if isinstance(state, ConditionState):
                 self._situations.saved(key, state)
-        return changes
+        return (*self._ended_before(key), *changes) if changes and self._ended else changes
+
+    def _ended_before(self, key: Key) -> list[AlarmChange]:
+        """What of this key ended and was not told yet: told late, it would end what is raised now."""
+        mine = [each for each in self._ended if each[0] == key]
+        self._ended = [each for each in self._ended if each[0] != key]
+        return [self._told_ended(*each, self._now_ms) for each in mine]
 
     # -- silence
 

@@ -221,6 +221,16 @@ def test_an_edited_rule_is_not_decided_by_what_was_remembered_for_the_old_one() 
     assert (told.move.value, told.evidence) == ("cleared", ())
 
 
+def test_what_ended_with_a_change_is_told_before_what_is_raised_anew() -> None:
+    device = KnownDevice("k", "leak", "home", supervision_s=86_400)
+    home = Home(made(**LEAK, shadow=False), devices=(device,))
+    home.says("k", "leak")
+    registered(home, k=KnownDevice("k", "leak", "home", supervision_s=86_400, hardware="a"))
+    registered(home, k=KnownDevice("k", "leak", "home", supervision_s=86_400, hardware="b"))
+    assert [change.move.value for change in home.says("k", "leak")] == ["cleared", "raised"]
+    assert home.engine.tick(home.now_ms) == []
+
+
 # -- once, not twice
 
 
