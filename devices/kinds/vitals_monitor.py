@@ -47,8 +47,8 @@ VITALS_MONITOR = make_kind(
         Metric(
             key="temperature", unit="Cel", low=25, high=45, resolution=0.1, zh="体温", en="temperature", loinc="8310-5"
         ),
-        # What a nurse or a kiosk enters beside the instruments, so that a NEWS2 set can be complete. No LOINC: its codes
-        # (67775-7 level of responsiveness, 3151-8 oxygen flow) mean lists and litres a minute, not yes and no.
+        # What a nurse or a kiosk enters beside the instruments, so that a NEWS2 set can be complete. No LOINC: its
+        # codes (67775-7 level of responsiveness, 3151-8 oxygen flow) mean lists and litres a minute, not yes and no.
         # 1: new confusion, answers to voice or to pain only, unresponsive (CVPU); 0: alert.
         Metric(key="consciousness", unit="1", low=0, high=1, zh="意识改变", en="consciousness changed"),
         Metric(key="oxygen", unit="1", low=0, high=1, zh="吸氧", en="supplemental oxygen"),
