@@ -56,6 +56,7 @@ def rule_problems(rule: RuleDocument) -> list[RuleError]:
     except RuleError as error:
         return [*problems, error]
     problems += _wording_problems(rule, words)
+    problems += _limit_problems(rule)
     return problems or _example_problems(rule)
 
 
@@ -80,12 +81,26 @@ def limit_problem(rule: RuleDocument, name: str, value: float) -> RuleError | No
     """What a personal limit does to a rule that asks for it: None where it still makes sense."""
     try:
         if isinstance(rule, ThresholdRule):
-            compile_threshold(rule, limits={name: value})
+            compile_threshold(rule, trying={name: value})
         elif isinstance(rule, ConditionRule):
-            compile_condition(rule, limits={name: value})
+            compile_condition(rule, trying={name: value})
     except RuleError as error:
         return error
     return None
+
+
+def _limit_problems(rule: RuleDocument) -> list[RuleError]:
+    known = names_in(rule)[1]
+    return [
+        RuleError(
+            f"no expression of the rule asks for limit {name}",
+            expected=f"one of {', '.join(sorted(known)) or 'no limits: it asks for none'}",
+            hint="correct the name",
+            rule=rule.id,
+            key=f"limits.{name}",
+        )
+        for name in sorted(rule.limits.keys() - known)
+    ]
 
 
 def _wording_problems(rule: RuleDocument, words: set[str]) -> list[RuleError]:

@@ -16,6 +16,7 @@ from gateway.rules.errors import RuleError
 from gateway.rules.expression import (
     Expression,
     InputExpression,
+    Limits,
     compile_expression,
     compile_inputs,
     ranges_of,
@@ -107,8 +108,9 @@ class Condition:
     """What it remembers at most of one subject."""
 
 
-def compile_condition(rule: ConditionRule, *, limits: Mapping[str, float] | None = None) -> Condition:
-    """Compile a rule's expressions. Raises RuleError, naming rule and key."""
+def compile_condition(rule: ConditionRule, *, trying: Mapping[str, float] | None = None) -> Condition:
+    """Compile a rule's expressions. ``trying``: check it with these limits. Raises RuleError, naming rule and key."""
+    limits = Limits(rule.limits, trying)
 
     def of(key: str, text: str | None, *, scored: bool = True) -> InputExpression | None:
         if text is None:
@@ -132,7 +134,7 @@ def compile_condition(rule: ConditionRule, *, limits: Mapping[str, float] | None
     rows = tuple(_row(row, of(f"score.{at}.when", row.when, scored=False)) for at, row in enumerate(rule.score))
     asked = [one for one in (when, clear, *(row.when for row in rows)) if one is not None]
     windows = frozenset().union(*(one.windows for one in asked))
-    inputs = {name: _input(rule, name, one, windows) for name, one in rule.inputs.items()}
+    inputs = {name: _input(rule, name, one, windows, limits) for name, one in rule.inputs.items()}
     cells = sum((2 if memory == "distinct" else STEPS) for _, memory, _ in windows)
     if cells > CELLS_MOST:
         raise RuleError(
@@ -145,7 +147,7 @@ def compile_condition(rule: ConditionRule, *, limits: Mapping[str, float] | None
     _check_used(rule, asked)
     parts = rule.model_dump(
         mode="json",
-        include={"inputs", "score", "when", "for_s", "clear", "momentary", "subject", "where"},
+        include={"inputs", "score", "when", "for_s", "clear", "momentary", "subject", "where", "limits"},
     )
     return Condition(
         rule=rule,
@@ -175,10 +177,12 @@ def _row(row: Parameter, when: InputExpression | None) -> Row:
     return Row(row.of, when, tuple((float("inf") if b.upto is None else b.upto, b.points) for b in row.bands))
 
 
-def _input(rule: ConditionRule, name: str, one: Input, windows: frozenset[tuple[str, str, int]]) -> CompiledInput:
+def _input(
+    rule: ConditionRule, name: str, one: Input, windows: frozenset[tuple[str, str, int]], limits: Limits
+) -> CompiledInput:
     def compiled(key: str, text: str | None) -> Expression | None:
         try:
-            return None if text is None else compile_expression(text, one.kinds)
+            return None if text is None else compile_expression(text, one.kinds, limits=limits)
         except RuleError as error:
             error.rule, error.key = rule.id, f"inputs.{name}.{key}"
             raise

@@ -118,6 +118,10 @@ class _Rule(Frozen):
     """Local time of day in which it watches: ``22:00-06:00``, several with commas. Without it: always."""
     days: Literal["workdays", "holidays"] | tuple[Day, ...] | None = None
     """On which days it watches; a night belongs to the day on which it began."""
+    limits: dict[Annotated[str, Field(pattern=NAME)], Annotated[float, Field(ge=-1e6, le=1e6)]] = Field(
+        default={}, max_length=32
+    )
+    """This site's defaults in place of those in ``limit(name, default)``; a resident's own go before them."""
     raises: Raise
     say: Say | None = None
     do: tuple[Action, ...] = Field(default=(), max_length=8)

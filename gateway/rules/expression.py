@@ -21,7 +21,7 @@ from devices.expression.reading import Source, read
 from devices.kinds import KINDS
 from gateway.alarms import ConditionValue
 from gateway.rules.errors import RuleError
-from gateway.rules.scopes import FactScope, InputScope, ReadingScope, Scope
+from gateway.rules.scopes import FactScope, InputScope, Limits, ReadingScope, Scope
 from gateway.rules.translate import (
     DIALECT,
     NAMES,
@@ -34,9 +34,9 @@ from gateway.rules.translate import (
     truth_of,
 )
 
-__all__ = ["Expression", "InputExpression", "Metrics", "RuleError", "compile_expression", "number"]
+__all__ = ["Expression", "InputExpression", "Limits", "Metrics", "RuleError", "compile_expression", "number"]
 
-_NO_METRICS: Metrics = {}
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +91,27 @@ class InputExpression(Expression):
 
 
 def compile_expression(
-    text: str, kinds: Sequence[str], *, limits: Mapping[str, float] | None = None, facts_only: bool = False
+    text: str, kinds: Sequence[str], *, limits: Limits = NO_LIMITS, facts_only: bool = False
 ) -> Expression:
-    """Compile ``text`` for readings of ``kinds``. Raises RuleError.
-
-    ``limits``: check it with these in place of its personal limits. ``facts_only``: for ``where``.
-    """
-    return _compile(text, tuple(kinds), None if limits is None else tuple(sorted(limits.items())), facts_only)
+    """Compile ``text`` for readings of ``kinds``. Raises RuleError. ``facts_only``: for ``where``."""
+    trying = None if limits.trying is None else tuple(sorted(limits.trying.items()))
+    return _compile(text, tuple(kinds), tuple(sorted(limits.site.items())), trying, facts_only)
 
 
 @lru_cache(maxsize=4096)  # an engine is made anew at every change of the registry
 def _compile(
-    text: str, kinds: tuple[str, ...], limits: tuple[tuple[str, float], ...] | None, facts_only: bool
+    text: str,
+    kinds: tuple[str, ...],
+    site: tuple[tuple[str, float], ...],
+    trying: tuple[tuple[str, float], ...] | None,
+    facts_only: bool,
 ) -> Expression:
-    given = None if limits is None else dict(limits)
-
-    def scope(source: Source, trying: Mapping[str, float] | None) -> Scope:
+    def scope(source: Source, limits: Limits) -> Scope:
         if facts_only:
-            return FactScope(source, limits=trying)
-        return ReadingScope(source, ranges_of(kinds), " and ".join(kinds), limits=trying)
+            return FactScope(source, limits)
+        return ReadingScope(source, limits, ranges_of(kinds), " and ".join(kinds))
 
-    made, condition = _walk(text, scope, given)
+    made, condition = _walk(text, scope, Limits(dict(site), None if trying is None else dict(trying)))
     metrics = frozenset(made.metrics) if isinstance(made, ReadingScope) else frozenset[str]()
     if not condition.atoms:
         raise RuleError(
@@ -127,12 +127,12 @@ def compile_inputs(
     *,
     scored: bool = False,
     device_facts: bool = False,
-    limits: Mapping[str, float] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> InputExpression:
     """Compile ``text`` over the inputs of a condition. Raises RuleError."""
 
-    def scope(source: Source, trying: Mapping[str, float] | None) -> Scope:
-        return InputScope(source, values, occurrences, scored=scored, device_facts=device_facts, limits=trying)
+    def scope(source: Source, limits: Limits) -> Scope:
+        return InputScope(source, limits, values, occurrences, scored=scored, device_facts=device_facts)
 
     made, condition = _walk(text, scope, limits)
     assert isinstance(made, InputScope)
@@ -151,17 +151,15 @@ def compile_inputs(
     )
 
 
-def _walk(
-    text: str, scope: Callable[[Source, Mapping[str, float] | None], Scope], limits: Mapping[str, float] | None
-) -> tuple[Scope, Condition]:
+def _walk(text: str, scope: Callable[[Source, Limits], Scope], limits: Limits) -> tuple[Scope, Condition]:
     """The scope and the condition. With personal limits, what can never hold is found by their defaults first."""
     try:
         source = read(text, DIALECT)
-        trial = scope(source, limits or {})
+        trial = scope(source, Limits(limits.site, limits.trying or {}))
         condition = trial.condition(source.tree, depth=1)
-        if limits is not None or not trial.limits:
+        if limits.trying is not None or not trial.limits:
             return trial, condition
-        made = scope(source, None)
+        made = scope(source, limits)
         return made, made.condition(source.tree, depth=1)
     except ExpressionError as error:
         raise RuleError(error.problem, expected=error.expected, hint=error.hint, position=error.position) from None

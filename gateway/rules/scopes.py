@@ -10,6 +10,7 @@ import ast
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from devices.expression.reading import Source
 from gateway.rules.translate import MAX_NUMBER, Condition, Number, Range, Translator, Values, number
@@ -31,20 +32,30 @@ MAX_LIMIT = 1e6
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What stands for personal limits while an expression is compiled."""
+
+    site: Mapping[str, float] = field(default_factory=dict)
+    """Defaults of this site, in place of the written ones."""
+    trying: Mapping[str, float] | None = None
+    """Take these for the limits, and the defaults for others: to check what they make of it. None: ask at run time."""
+
+
 class Scope(Translator):
     """Facts, limits and the calendar: what every scope knows."""
 
     time_words = True
 
-    def __init__(self, source: Source, *, limits: Mapping[str, float] | None = None) -> None:
-        """``limits``: take these for personal limits, and defaults for others: to check what they make of it."""
+    def __init__(self, source: Source, limits: Limits) -> None:
         super().__init__(source)
         self.facts: set[str] = set()
         self.limits: dict[str, float] = {}
         """The personal limits that are asked for, with their defaults."""
+        self._written: dict[str, float] = {}
         self.calendar = False
         """Whether the time of day or the day itself is asked for."""
-        self._trying = limits
+        self._given = limits
 
     def names(self) -> dict[str, Range]:
         """The numbers of this scope by name."""
@@ -113,12 +124,13 @@ class Scope(Translator):
             raise self.error(
                 node, "the default of limit() is not a plain number", f"at most {MAX_LIMIT:g}", "write it out"
             )
-        if self.limits.setdefault(name, default.low) != default.low:
+        value = self._given.site.get(name, default.low)
+        if self.limits.setdefault(name, value) != value or self._written.setdefault(name, default.low) != default.low:
             raise self.error(node, f"limit {name} has two defaults", "one default for each name", "use the same number")
-        if self._trying is not None:
-            return self.constant(self._trying.get(name, default.low), f"limit({name}, {number(default.low)})")
         text = f"limit({name}, {number(default.low)})"
-        return self.number_atom(f"env.limit({name!r}, {default.low!r})", text, -MAX_LIMIT, MAX_LIMIT)
+        if self._given.trying is not None:
+            return self.constant(self._given.trying.get(name, value), text)
+        return self.number_atom(f"env.limit({name!r}, {value!r})", text, -MAX_LIMIT, MAX_LIMIT)
 
     def functions(self) -> str:
         return "min, max, abs, has, limit"
@@ -154,10 +166,8 @@ class FactScope(Scope):
 class ReadingScope(Scope):
     """One reading of one device: its metrics by name."""
 
-    def __init__(
-        self, source: Source, ranges: Mapping[str, Range], kinds: str, *, limits: Mapping[str, float] | None = None
-    ) -> None:
-        super().__init__(source, limits=limits)
+    def __init__(self, source: Source, limits: Limits, ranges: Mapping[str, Range], kinds: str) -> None:
+        super().__init__(source, limits)
         self._ranges = dict(ranges)
         self._kinds = kinds
         self.metrics: set[str] = set()
@@ -194,15 +204,15 @@ class InputScope(Scope):
     def __init__(
         self,
         source: Source,
+        limits: Limits,
         values: Mapping[str, Range],
         occurrences: Sequence[str],
         *,
         scored: bool = False,
         device_facts: bool = False,
-        limits: Mapping[str, float] | None = None,
     ) -> None:
         """``values``: the inputs that are values, with their ranges; ``occurrences``: the others."""
-        super().__init__(source, limits=limits)
+        super().__init__(source, limits)
         self._values = {**values, **(SCORES if scored else {})}
         self._occurrences = tuple(occurrences)
         self._device_facts = device_facts

@@ -19,7 +19,7 @@ from gateway.alarms import AlarmMove
 from gateway.rules.document import Readings, ThresholdRule
 from gateway.rules.env import Env
 from gateway.rules.errors import RuleError
-from gateway.rules.expression import Expression, Metrics, compile_expression, number
+from gateway.rules.expression import Expression, Limits, Metrics, compile_expression, number
 from gateway.rules.forms import DeviceInfo, Step, change, raised_by, subject_of, supervision_s
 from gateway.rules.say import as_value, said
 from gateway.rules.schedule import in_force
@@ -55,8 +55,8 @@ class Threshold:
         return None if rule.for_s is not None else rule.readings or _ONE
 
 
-def compile_threshold(rule: ThresholdRule, *, limits: Mapping[str, float] | None = None) -> Threshold:
-    """Compile a rule's expressions. ``limits``: check it with these. Raises RuleError, naming rule and key."""
+def compile_threshold(rule: ThresholdRule, *, trying: Mapping[str, float] | None = None) -> Threshold:
+    """Compile a rule's expressions. ``trying``: check it with these limits. Raises RuleError, naming rule and key."""
     if rule.readings is not None and rule.for_s is not None:
         raise RuleError(
             "readings and for_s are both given",
@@ -68,7 +68,7 @@ def compile_threshold(rule: ThresholdRule, *, limits: Mapping[str, float] | None
 
     def compiled(key: str, text: str | None) -> Expression | None:
         try:
-            return None if text is None else compile_expression(text, rule.kinds, limits=limits)
+            return None if text is None else compile_expression(text, rule.kinds, limits=Limits(rule.limits, trying))
         except RuleError as error:
             error.rule, error.key = rule.id, key
             raise
@@ -79,7 +79,19 @@ def compile_threshold(rule: ThresholdRule, *, limits: Mapping[str, float] | None
     named = [expression.metrics for expression in (when, ignore, clear) if expression is not None]
     parts = rule.model_dump(
         mode="json",
-        include={"kinds", "where", "hours", "days", "when", "ignore", "readings", "for_s", "clear", "clear_readings"},
+        include={
+            "kinds",
+            "where",
+            "hours",
+            "days",
+            "limits",
+            "when",
+            "ignore",
+            "readings",
+            "for_s",
+            "clear",
+            "clear_readings",
+        },
     )
     return Threshold(
         rule=rule,

@@ -482,3 +482,27 @@ def test_examples_are_tried_when_a_rule_is_checked() -> None:
     assert "example “three times”: expected raise at 08:00; the rule gives nothing" in text
     (outcome,) = run_examples(rule("count(door, 10 * minutes) >= 1", {"door": DOOR}, examples=[example]))
     assert outcome.problem == "" and outcome.changes[0].conditions[0].holds is True
+
+
+# -- a site's own defaults
+
+
+def test_a_site_has_its_own_defaults_and_a_persons_limit_goes_before_them() -> None:
+    inputs = {"low": {"kinds": ["vitals_monitor"], "reading": "spo2 < limit(spo2_low, 90)"}}
+    own = rule("seen(low, 1 * hours)", inputs, limits={"spo2_low": 85}, subject="resident")
+    order = Limit("spo2_low", 80.0)
+    devices = (
+        KnownDevice("a", "vitals_monitor", "home", "li"),
+        KnownDevice("b", "vitals_monitor", "other", "wang", limits=(order,)),
+    )
+    home = Home(own, devices=devices)
+    assert home.says("a", spo2=87.0) == [] and home.says("b", spo2=83.0) == []
+    assert len(home.says("a", spo2=84.0)) == 1 and len(home.says("b", spo2=79.0)) == 1
+
+
+def test_a_sites_default_that_makes_no_sense_is_refused() -> None:
+    inputs = {"low": {"kinds": ["vitals_monitor"], "reading": "spo2 < limit(spo2_low, 90)"}}
+    assert "spo2 < limit(spo2_low, 90) always holds" in problem("seen(low, 60)", inputs, limits={"spo2_low": 101})
+    assert "no expression of the rule asks for limit sp02_low" in problem(
+        "seen(low, 60)", inputs, limits={"sp02_low": 85}
+    )
