@@ -56,6 +56,8 @@ __all__ = ["Devices", "Engine", "Key"]
 
 CLOCK_JITTER_MS = 1000
 """A clock that went back by more was set."""
+WAIT_MOST_MS = 30_000
+"""Conditions wait so long, and no longer, for observations that have been received and not yet read."""
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
 
@@ -113,8 +115,13 @@ class Engine:
         if observation.metrics or observation.kind in self._index.look_at_events:
             changes += self._thresholds(observation, device, now_ms, straggler)
         if self._situations.concerns(observation.kind):
-            for condition_key, condition_state, take in self._situations.heard(observation, device, now_ms):
-                changes += self._take(condition_key, condition_state, take, observation)
+            # Several devices speak there: a slow clock must not put one's word before what the others said.
+            slow_ms = 0 if before is None else before.slow_ms
+            placed = observation
+            if slow_ms:
+                placed = msgspec.structs.replace(observation, observed_at_ms=observation.observed_at_ms + slow_ms)
+            for condition_key, condition_state, take in self._situations.heard(placed, device, now_ms):
+                changes += self._take(condition_key, condition_state, take, placed)
         if observation.event != "offline":  # a last will is the broker's word, not the device's
             changes += self._heard(observation, device, before, now_ms, straggler)
         return changes
@@ -162,6 +169,8 @@ class Engine:
             state = self._ledger.silence(key)
             changes += self._take(key, state, partial(step_silent, rule, state, track, device, now_ms))
         looked = 0
+        # A flood of telemetry must not keep a valve that did not shut from being told.
+        horizon_ms = max(horizon_ms, now_ms - WAIT_MOST_MS)
         while (limit is None or looked < limit) and (due := self._situations.due(horizon_ms, now_ms)) is not None:
             changes += self._take(*due)
             looked += 1

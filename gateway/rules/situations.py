@@ -377,13 +377,18 @@ class Situations:
 
 
 def _ready_ms(state: ConditionState) -> int:
-    """When time alone may decide: at the instant itself, or, while a backlog is coming in, when no more of it comes."""
+    """When time alone may decide: at the instant itself, or, while a backlog is coming in, when no more of it comes.
+
+    A device whose clock is slow is late with every word, for ever: whoever speaks all the time puts the decision off by
+    its own lateness, and not beyond.
+    """
     if not state.wake_ms:
         return 0
     newest = max(state.inputs.values(), key=lambda one: one.received_ms, default=None)
-    if newest is None or newest.received_ms - newest.at_ms <= SETTLE_MS:
+    late_ms = 0 if newest is None else newest.received_ms - newest.at_ms
+    if newest is None or late_ms <= SETTLE_MS:
         return state.wake_ms
-    return max(state.wake_ms, newest.received_ms + SETTLE_MS)
+    return max(state.wake_ms, min(newest.received_ms, state.wake_ms + late_ms) + SETTLE_MS)
 
 
 def _owners(condition: Condition, devices: Iterable[DeviceInfo]) -> dict[str, tuple[DeviceInfo, set[str]]]:

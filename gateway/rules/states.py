@@ -109,6 +109,11 @@ class ConditionState(State, frozen=True, omit_defaults=True, tag="condition"):
     """The device that spoke last."""
 
 
+SLOW_STRETCH_MS = 600_000
+SLOW_LEAST_MS = 60_000
+"""Less may be the way: a radio that says everything once a minute."""
+
+
 class Track(msgspec.Struct, frozen=True, omit_defaults=True, tag="track"):
     """When one device was heard."""
 
@@ -125,6 +130,19 @@ class Track(msgspec.Struct, frozen=True, omit_defaults=True, tag="track"):
     """The device's last starts, newest last: tells a restart from a straggler of an earlier one."""
     hardware: str = ""
     """Who was heard: see `forms.DeviceInfo.hardware`. Empty where it was not kept yet."""
+    late_from_ms: int = 0
+    late_low_ms: int = 0
+    late_before_ms: int = -1
+    """How late its words came at least since ``late_from_ms``, and in the stretch before; -1 where there was none."""
+
+    @property
+    def slow_ms(self) -> int:
+        """How far its clock is behind, for certain: so late was every word of two stretches of `SLOW_STRETCH_MS`.
+
+        A backlog comes in within moments, and its last words are not late; a slow clock is late with every word.
+        """
+        least = min(self.late_low_ms, self.late_before_ms)
+        return least if least >= SLOW_LEAST_MS else 0
 
 
 AnyState = EventState | ThresholdState | SilenceState | ConditionState | Track
@@ -202,6 +220,7 @@ def is_straggler(track: Track | None, observation: Observation) -> bool:
 def heard(track: Track | None, observation: Observation, now_ms: int, straggler: bool) -> Track:
     """The track after ``observation``. A message from the future of a stepped clock counts as heard now."""
     at_ms = min(observation.received_at_ms, now_ms)
+    late_from_ms, low_ms, before_ms = _lateness(track, at_ms, observation.late_by_ms)
     newest_id, newest_ms = ("", 0) if track is None else (track.newest_id, track.newest_ms)
     boots: tuple[str, ...] = () if track is None else track.boots
     if observation.metrics and not straggler:
@@ -213,7 +232,15 @@ def heard(track: Track | None, observation: Observation, now_ms: int, straggler:
                 boots = (*boots, boot)[-3:]
     if track is not None and at_ms < track.heard_at_ms:
         # A straggler of the other lane: somebody has spoken since.
-        return msgspec.structs.replace(track, newest_id=newest_id, newest_ms=newest_ms, boots=boots)
+        return msgspec.structs.replace(
+            track,
+            newest_id=newest_id,
+            newest_ms=newest_ms,
+            boots=boots,
+            late_from_ms=late_from_ms,
+            late_low_ms=low_ms,
+            late_before_ms=before_ms,
+        )
     return Track(
         counted_from_ms=at_ms if track is None else max(at_ms, track.counted_from_ms),
         heard_at_ms=at_ms,
@@ -223,4 +250,15 @@ def heard(track: Track | None, observation: Observation, now_ms: int, straggler:
         newest_ms=newest_ms,
         boots=boots,
         hardware="" if track is None else track.hardware,
+        late_from_ms=late_from_ms,
+        late_low_ms=low_ms,
+        late_before_ms=before_ms,
     )
+
+
+def _lateness(track: Track | None, at_ms: int, late_ms: int) -> tuple[int, int, int]:
+    if track is None or not track.late_from_ms:
+        return at_ms, late_ms, -1
+    if abs(at_ms - track.late_from_ms) >= SLOW_STRETCH_MS:
+        return at_ms, late_ms, track.late_low_ms
+    return track.late_from_ms, min(track.late_low_ms, late_ms), track.late_before_ms

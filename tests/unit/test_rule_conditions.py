@@ -506,3 +506,38 @@ def test_a_sites_default_that_makes_no_sense_is_refused() -> None:
     assert "no expression of the rule asks for limit sp02_low" in problem(
         "seen(low, 60)", inputs, limits={"sp02_low": 85}
     )
+
+
+# -- clocks of several devices
+
+
+def two_monitors(behind_ms: int, minutes: int = 40) -> list[tuple[str, int]]:
+    """One monitor lies in a drawer and said 97 once; the other streams, by a clock that is behind, and then says 75."""
+    inputs = {
+        "low": {"kinds": ["vitals_monitor"], "reading": "spo2 < 85"},
+        "fine": {"kinds": ["vitals_monitor"], "reading": "spo2 >= 85"},
+    }
+    devices = tuple(KnownDevice(name, "vitals_monitor", "home", "li", supervision_s=86_400) for name in ("a", "b"))
+    home = Home(rule("after(low, fine) and count(low, 5 * minutes) >= 3", inputs, subject="resident"), devices=devices)
+    for _ in range(minutes):
+        home.says("a", spo2=97.0, ago_ms=behind_ms)
+        home.after(MINUTE)
+    home.says("b", spo2=97.0)
+    for _ in range(5):
+        home.after(10_000)
+        home.says("a", spo2=75.0, ago_ms=behind_ms)
+    return [(change.move.value, (change.at_ms - START) // 1000 - minutes * 60) for change in home.changes]
+
+
+@pytest.mark.parametrize("behind_ms", [0, 30_000, 30 * MINUTE, 20 * 24 * HOUR])
+def test_a_clock_that_is_behind_does_not_put_a_word_before_what_others_said(behind_ms: int) -> None:
+    assert two_monitors(behind_ms) == [("raised", 30 if behind_ms != 30_000 else 40)]
+
+
+def test_a_backlog_is_not_taken_for_a_slow_clock() -> None:
+    home = Home(rule("any == 1", {"any": OPEN}, for_s=300))
+    home.says("d", "closed")
+    home.after(2 * HOUR)
+    for minutes, event in ((110, "opened"), (100, "closed"), (90, "opened")):
+        home.says("d", event, ago_ms=minutes * MINUTE)
+    assert moves(home.changes) == [("raised", 15), ("cleared", 20)]
