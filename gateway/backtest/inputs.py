@@ -56,7 +56,7 @@ class Inputs:
                     yield None, engine
                     return
                 found = found_there
-            yield CommunityDirectory(found), engine
+            yield CommunityDirectory(found, self._settings.gateway_device), engine
         finally:
             if engine is not None:
                 engine.dispose()

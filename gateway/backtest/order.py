@@ -101,7 +101,7 @@ def plan_of(order: Order, engine: sa.Engine) -> Plan:
     rules, problems = read_rules("rules", order.rules.encode())
     if problems:
         raise ValueError("; ".join(str(problem) for problem in problems))
-    directory = CommunityDirectory(community)
+    directory = CommunityDirectory(community, order.settings.gateway_device)
     rules = tuple(tried(rules))
     within = Within(order.from_ms, order.until_ms, order.warm_up_s * 1000)
     return Plan(
