@@ -170,7 +170,8 @@ def test_congestion_must_last_in_every_reading() -> None:
     assert drive(room, 14) == ["raised traffic-congestion device:road"]
     assert room.last.explanation == (
         "speed 14 <= 20 and flow 900 >= 300 and occupancy 40 >= 25 "
-        "and not (workday and (7 <= hour < 9 or 17 <= hour < 19) and flow >= 600) (workday true, hour 22, flow 900) for 300 s in 6 readings"
+        "and not (workday and (7 <= hour < 9 or 17 <= hour < 19) and flow >= 600) "
+        "(workday true, hour 22, flow 900) for 300 s in 6 readings"
     )
     assert [evidence.metrics["speed"] for evidence in room.last.evidence] == [15, 12, 18, 10, 19, 14]
     assert drive(room, 40, 40, 40, 40, 40) == []
