@@ -23,7 +23,7 @@ from gateway.rules.expression import (
 )
 from gateway.rules.memory import STEPS
 from gateway.rules.scopes import SCORES
-from gateway.rules.translate import Range
+from gateway.rules.terms import Range
 
 CELLS_MOST = 10 * STEPS
 """What one rule may remember of one subject in its windows: about 100 bytes a cell."""

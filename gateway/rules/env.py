@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from devices.observation import Observation
 from gateway.rules.forms import DeviceInfo, Fact
 from gateway.rules.schedule import local_calendar
-from gateway.rules.translate import MAX_NUMBER
+from gateway.rules.terms import MAX_NUMBER
 
 
 class Env:

@@ -22,17 +22,8 @@ from devices.kinds import KINDS
 from gateway.alarms import ConditionValue
 from gateway.rules.errors import RuleError
 from gateway.rules.scopes import FactScope, InputScope, Limits, ReadingScope, Scope
-from gateway.rules.translate import (
-    DIALECT,
-    NAMES,
-    Atom,
-    Condition,
-    Metrics,
-    Range,
-    Values,
-    number,
-    truth_of,
-)
+from gateway.rules.terms import Atom, Condition, Metrics, Range, Values, number
+from gateway.rules.translate import DIALECT, NAMES, truth_of
 
 __all__ = ["Expression", "InputExpression", "Limits", "Metrics", "RuleError", "compile_expression", "number"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from gateway.rules.document import RuleDocument
-from gateway.rules.translate import number
+from gateway.rules.terms import number
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from devices.expression.reading import Source
-from gateway.rules.translate import MAX_NUMBER, Condition, Number, Range, Translator, Values, number
+from gateway.rules.terms import MAX_NUMBER, Condition, Number, Range, Values, number
+from gateway.rules.translate import Translator
 
 ROOTS = ("device", "place", "resident")
 UNITS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}

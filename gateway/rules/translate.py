@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from devices.expression.core import ARITHMETIC, COMPARE, Walk, function
 from devices.expression.reading import Dialect, Source
+from gateway.rules.intervals import divide, interval, unit_of, verdict
+from gateway.rules.terms import (
+    LARGEST,
+    MAX_NUMBER,
+    SMALLEST_DIVISOR,
+    Atom,
+    Condition,
+    Leaf,
+    Number,
+    Values,
+    number,
+)
 
-MAX_NUMBER = 1e12
-"""Larger literals are typing errors, and keep arithmetic far from the end of floating point."""
-LARGEST = 1e100
-"""No sub-expression may grow beyond this."""
-SMALLEST_DIVISOR = 1e-9
-"""Closer to zero than any resolution of a metric: dividing by less says nothing."""
 DIALECT = Dialect(
     language="numbers, names, < <= > >= == !=, and, or, not, + - * /, min(), max(), abs(), has()",
     characters=re.compile(r"[A-Za-z0-9_ .,()<>=!+\-*/\"']*"),
@@ -29,70 +34,6 @@ DIALECT = Dialect(
     shorten="split it into several rules",
     quotes='write "',
 )
-
-Metrics = Mapping[str, float]
-Values = Mapping[str, "float | bool | str | None"]
-"""What the atoms of an expression were, by their variables."""
-
-
-def number(value: float) -> str:
-    """A value as people write it: ``88``, ``36.6``."""
-    return str(int(value)) if value == int(value) else f"{value:.4g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    low: float
-    high: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """Something fetched once before the condition is worked out: a metric, a fact, a question to the past."""
-
-    variable: str
-    fetch: str
-    """Code that yields its value, None where it is not known."""
-    text: str
-    """As it is written in the expression."""
-    needs: frozenset[str] = frozenset()
-    """Variables of other atoms that its code uses."""
-    detail: str = ""
-    """Code that yields what to add in an explanation, as text; empty where the value says all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A numeric sub-expression: its code, and the interval its value cannot leave."""
-
-    code: str
-    low: float
-    high: float
-    atoms: frozenset[str]
-    render: Callable[[Values], str]
-    text: str
-    unit: str | None = None
-    """None: no unit of its own (a literal, a ratio); it goes with any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """The smallest part of a condition that is true or false by itself."""
-
-    text: str
-    code: str
-    render: Callable[[Values], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A true-or-false sub-expression. Its code yields True, False or None (unknown)."""
-
-    code: str
-    atoms: frozenset[str]
-    explain: Callable[[Values], str]
-    leaves: tuple[Leaf, ...] = field(default=())
 
 
 class Translator(Walk):
@@ -265,7 +206,7 @@ class Translator(Walk):
             )
 
     def _check_possible(self, node: ast.Compare, symbol: str, left: Number, right: Number) -> None:
-        never, always = _verdict(symbol, left, right)
+        never, always = verdict(symbol, left, right)
         if not never and not always:
             return
         raise self.error(
@@ -382,7 +323,7 @@ class Translator(Walk):
             self._same_unit(node, symbol, left, right)
         if symbol == "/" and -SMALLEST_DIVISOR < right.low <= right.high < SMALLEST_DIVISOR:
             raise self.error(node, "it divides by zero", "a divisor other than 0", "correct the divisor")
-        low, high = _interval(symbol, left, right)
+        low, high = interval(symbol, left, right)
         if max(abs(low), abs(high)) > LARGEST:
             raise self.error(node, "the result may grow too large", "ordinary numbers", "simplify the arithmetic")
         code = f"divide({left.code}, {right.code})" if symbol == "/" else f"({left.code} {symbol} {right.code})"
@@ -393,7 +334,7 @@ class Translator(Walk):
             left.atoms | right.atoms,
             lambda v: f"({left.render(v)} {symbol} {right.render(v)})",
             f"({left.text} {symbol} {right.text})",
-            _unit(symbol, left, right),
+            unit_of(symbol, left, right),
         )
 
     def _call(self, node: ast.Call, depth: int) -> Number:
@@ -461,53 +402,7 @@ def _known(atoms: frozenset[str], code: str) -> str:
     return f"None if {' or '.join(f'{one} is None' for one in sorted(atoms))} else {code}"
 
 
-def _unit(symbol: str, left: Number, right: Number) -> str | None:
-    if symbol in "+-":
-        return left.unit or right.unit
-    if symbol == "*":
-        return None if left.unit and right.unit else left.unit or right.unit
-    return None if right.unit else left.unit
-
-
-def _verdict(symbol: str, left: Number, right: Number) -> tuple[bool, bool]:
-    """Whether a comparison can never hold, and whether it always does, by the intervals of its sides."""
-    match symbol:
-        case "<":
-            return left.low >= right.high, left.high < right.low
-        case "<=":
-            return left.low > right.high, left.high <= right.low
-        case ">":
-            return left.high <= right.low, left.low > right.high
-        case ">=":
-            return left.high < right.low, left.low >= right.high
-    apart = left.high < right.low or right.high < left.low
-    same = left.low == left.high == right.low == right.high
-    return (apart, same) if symbol == "==" else (same, apart)
-
-
-def _interval(symbol: str, left: Number, right: Number) -> tuple[float, float]:
-    match symbol:
-        case "+":
-            return left.low + right.low, left.high + right.high
-        case "-":
-            return left.low - right.high, left.high - right.low
-        case "*":
-            corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
-            return min(corners), max(corners)
-    if right.low <= 0 <= right.high:
-        largest = max(abs(left.low), abs(left.high)) / SMALLEST_DIVISOR
-        return -largest, largest
-    corners = [a / b for a in (left.low, left.high) for b in (right.low, right.high)]
-    return min(corners), max(corners)
-
-
-def _divide(left: float, right: float) -> float:
-    if -SMALLEST_DIVISOR < right < SMALLEST_DIVISOR:
-        raise ZeroDivisionError
-    return left / right
-
-
-NAMES = {"min": min, "max": max, "abs": abs, "divide": _divide}
+NAMES = {"min": min, "max": max, "abs": abs, "divide": divide}
 """All that compiled code can see. It was written by `Translator`: nothing of the rule's own text is ever run."""
 
 
