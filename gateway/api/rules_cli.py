@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
+from rich.table import Table
 
 from gateway.api.ruling import DAY_MS, WEEK_MS, WHAT, raised, state_of
 from gateway.decider import shadow_rows
@@ -67,26 +69,29 @@ def list_rules(
             ids = [rule.id for rule in rules]
             day, week = (raised(connection, ids, registry.now_ms - span) for span in (DAY_MS, WEEK_MS))
         would = {one.rule: one for one in shadow_rows.counts(registry.engine, since_ms)}
-    table = listing(
-        "规则 id", "状态 state", "名称 name", "版本 v", "24h", "7d", "试运行 would have", "报警 alarm", "来自 from"
-    )
+    # Without lines between, so that it can be read on a terminal of 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, name in enumerate(("规则 id", "状态 state", "v", "24h", "7d", "名称 name")):
+        table.add_column(name, no_wrap=number < 5, overflow="fold", justify="right" if number in (2, 3, 4) else "left")
     for rule in rules:
+        more = [f"{rule.raises.type}, {rule.raises.severity}"]
+        if rule.id in would:
+            more.append(f"试运行 would have: {_would(would[rule.id])}")
+        if rule.id in made_here:
+            more.append("在网关上修改 made here")
         table.add_row(
             rule.id,
             STATES[state_of(rule)],
-            escape(f"{rule.zh} {rule.en}"),
             str(rule.version),
             str(day.get(rule.id, 0)),
             str(week.get(rule.id, 0)),
-            _would(would.get(rule.id)),
-            f"{rule.raises.type}, {rule.raises.severity}",
-            "网关 desk" if rule.id in made_here else "文件 file",
+            escape(f"{rule.zh} {rule.en}\n") + f"[dim]{'; '.join(more)}[/]",
         )
     out.print(table if rules else "没有规则 no rules")
 
 
-def _would(count: ShadowCount | None) -> str:
-    return "" if count is None else f"{count.raised} × ({count.subjects} 处 subjects)"
+def _would(count: ShadowCount) -> str:
+    return f"{count.raised} × ({count.subjects} 处 subjects)"
 
 
 def show(rule: RuleArgument, settings: SettingsOption = None, data_dir: DataDirOption = None) -> None:
@@ -122,14 +127,19 @@ def show_history(
             lines = rule_history.read(connection, rule, 1000)
         if not lines:
             find(registry, rule)
-        table = listing("时间 at", "版本 v", "何事 what", "何人 who", "变化 what differs", whole=4)
         for line in lines:
             words = WHAT[line.what]
-            what = f"{words.zh} {words.en}"
-            table.add_row(
-                registry.instant(line.at_ms), str(line.version), what, escape(line.actor), escape(line.summary)
-            )
-    out.print(table)
+            by = escape(line.actor)
+            out.print(f"[bold]{registry.instant(line.at_ms)}  v{line.version}  {words.zh} {words.en}[/]  {by}")
+            for change in _changes(line.summary):
+                out.print(f"    {escape(change)}", soft_wrap=True)
+
+
+def _changes(summary: str) -> list[str]:
+    """What differed, one a line; of examples only that they did."""
+    changes = re.split(r"; (?=[a-z_]+[\[. ])", summary) if summary else []
+    others = [one for one in changes if not one.startswith("examples")]
+    return others if len(others) == len(changes) else [*others, "examples 示例有改动 changed"]
 
 
 def _print_version(connection: sa.Connection, rule: str, version: int) -> None:

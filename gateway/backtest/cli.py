@@ -123,6 +123,7 @@ def backtest(
             devices=devices,
             cases_last_ms=case_lasts * 1000,
             outage_ms=usual_outage_ms(directory, devices) if gateway_off is None else gateway_off * 1000 or None,
+            outage_by_heard=from_file and gateway_off is None,
             fail_on=fail_on or (),
             alarms_shown=max(shown_alarms, 1000),
             notes=first_notes(directory, compared=not compare or bool(current)),

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from gateway.backtest.alarms import KEPT, Book, Episode, compare
 from gateway.backtest.expectations import judge
 from gateway.backtest.model import Comparison, Count, DayCount, Note, Progress, Result, Span, Summary
-from gateway.backtest.plan import Plan, rule_ref
+from gateway.backtest.plan import OUTAGE_LEAST_S, Plan, rule_ref, usual_outage_ms
 from gateway.backtest.span import day_of
 from gateway.registry.directory import CommunityDirectory
-from gateway.rules.document import RuleDocument
+from gateway.rules.document import ConditionRule, RuleDocument, ThresholdRule
 from gateway.rules.engine import Engine
-from gateway.rules.forms import DeviceInfo, KnownDevice
+from gateway.rules.forms import DeviceInfo, KnownDevice, subject_of
 from gateway.rules.replay import Replay
 
 OUTAGES_SHOWN = 100
@@ -72,7 +72,8 @@ class Backtest:
 
     def _decide(self, sides: Sequence[Side]) -> None:
         plan = self._plan
-        outage_ms, devices, kinds = plan.outage_ms, plan.devices, plan.kinds
+        devices, kinds = plan.devices, plan.kinds
+        least_ms = min(OUTAGE_LEAST_S * 1000, plan.outage_ms or OUTAGE_LEAST_S * 1000)
         heard = self._heard
         last_ms = 0
         for observation in plan.history.observations():
@@ -81,8 +82,10 @@ class Backtest:
                 self._first_ms = at_ms
                 for side in sides:
                     side.begin(at_ms)
-            elif outage_ms is not None and at_ms - last_ms > outage_ms:
-                self._was_off(sides, last_ms, at_ms)
+            elif at_ms - last_ms > least_ms:
+                outage_ms = self._outage_ms()
+                if outage_ms is not None and at_ms - last_ms > outage_ms:
+                    self._was_off(sides, last_ms, at_ms)
             last_ms = at_ms
             self._observations += 1
             if not self._observations % LOOK_EVERY:
@@ -99,6 +102,10 @@ class Backtest:
                     side.book.take(changes)
         self._now_ms = last_ms or None
 
+    def _outage_ms(self) -> int | None:
+        plan = self._plan
+        return usual_outage_ms(plan.directory, frozenset(self._heard)) if plan.outage_by_heard else plan.outage_ms
+
     def _was_off(self, sides: Sequence[Side], from_ms: int, until_ms: int) -> None:
         if len(self._outages) < OUTAGES_SHOWN:
             self._outages.append(Span(from_ms=from_ms, until_ms=until_ms))
@@ -112,7 +119,8 @@ class Backtest:
         if last_ms is None:
             return asked_ms or 0
         until_ms = last_ms if asked_ms is None else max(asked_ms, last_ms)
-        if plan.outage_ms is not None and until_ms - last_ms > plan.outage_ms:
+        outage_ms = self._outage_ms()
+        if outage_ms is not None and until_ms - last_ms > outage_ms:
             self._outages.append(Span(from_ms=last_ms, until_ms=until_ms))
             until_ms = last_ms
         for side in sides:
@@ -229,6 +237,16 @@ class Backtest:
                     en=f"a rule's code failed {failed} times: report this as a defect",
                 )
             )
+        for rule in self._plan.rules if self._observations else ():
+            if not new.considered(rule):
+                notes.append(
+                    Note(
+                        code="rule_saw_nothing",
+                        zh=f"规则 {rule.id} 没有用到其中任何数据：请核对 kinds、where、设备属性",
+                        en=f"rule {rule.id} took nothing of what was said: no device and no reading is what its kinds, "
+                        "its where (with the devices' attributes in the registry) and its inputs ask for",
+                    )
+                )
         if new.book.raised > KEPT:
             notes.append(
                 Note(
@@ -265,6 +283,18 @@ class Side:
             watched = self._directory.devices
             self.replay.engine.watch((d for d in watched if self._devices is None or d in self._devices), at_ms)
         self.replay.engine.started(at_ms)
+
+    def considered(self, rule: RuleDocument) -> bool:
+        """Whether ``rule`` took anything of the history; also for forms of which nobody could tell."""
+        if self.book.by_rule[rule.id] or any(one.change.rule == rule.id for one in self.book.earlier):
+            return True
+        engine = self.replay.engine
+        heard = [info for device in self._heard if (info := self._device(device)) is not None]
+        if isinstance(rule, ConditionRule):
+            return any(engine.state((rule.id, subject_of(rule, info))) is not None for info in heard)
+        if isinstance(rule, ThresholdRule):
+            return any(info.kind in rule.kinds and engine.applies(rule, info) for info in heard)
+        return True
 
     def _device(self, device: str) -> DeviceInfo | None:
         return self._heard.get(device) if self._directory is None else self._directory.ruled(device)

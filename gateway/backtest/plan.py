@@ -39,6 +39,8 @@ class Plan:
     """Only these; None for all."""
     cases_last_ms: int = CASE_LASTS_S * 1000
     outage_ms: int | None = None
+    outage_by_heard: bool = False
+    """``outage_ms`` goes by those who are heard: a table holds a few devices, not all that the registry knows."""
     fail_on: Sequence[str] = ()
     alarms_shown: int = 1000
     notes: list[Note] = field(default_factory=list)

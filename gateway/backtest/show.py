@@ -138,6 +138,12 @@ def _remarks(out: Console, result: Result, zone: ZoneInfo) -> None:
             f"{shown(outage.until_ms, zone)} (无任何设备有消息 nobody was heard)",
             soft_wrap=True,
         )
+    if result.outages:
+        out.print(
+            "  网关未运行期间不作判断；若其实在运行 nothing is decided over these times; "
+            "if the gateway did run: --gateway-off 0",
+            soft_wrap=True,
+        )
     for rule, reasons in result.skipped.items():
         said = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
         out.print(f"未计入 not considered by {escape(rule)}: {said}", soft_wrap=True)

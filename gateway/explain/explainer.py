@@ -208,8 +208,27 @@ def _subject(rule: RuleDocument, subject: str, devices: dict[str, DeviceInfo]) -
     """Whom an alarm would be about, where a device is named instead."""
     kind, _, name = subject.partition(":")
     if kind in ("resident", "place"):
-        return subject
+        return _asked_about(rule, subject, devices)
     device = devices.get(name if kind == "device" else subject)
     if device is None:
         return subject
     return subject_of(rule, device)
+
+
+def _asked_about(rule: RuleDocument, subject: str, devices: dict[str, DeviceInfo]) -> str:
+    """The same home, by whom the rule's alarms are about: a rule over places knows nothing of residents.
+
+    Raises NothingToExplain where the rule would tell of several there.
+    """
+    kind, _, name = subject.partition(":")
+    there = [one for one in devices.values() if (one.resident if kind == "resident" else one.place) == name]
+    about = {subject_of(rule, one) for one in there if one.kind in rule.kinds}
+    if subject in about or not about:
+        return subject
+    if len(about) == 1:
+        return about.pop()
+    several = ", ".join(sorted(about)[:20])
+    raise NothingToExplain(
+        f"规则 {rule.id} 的报警不针对 {subject}，请改问其中之一：{several}",
+        f"alarms of rule {rule.id} are not about {subject}: ask about one of {several}",
+    )

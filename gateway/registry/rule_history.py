@@ -122,8 +122,9 @@ def differences(before: str | None, after: str) -> tuple[FieldChange, ...]:
 
 
 def summary(before: str | None, after: str) -> str:
-    """What differs, as one line for people."""
-    said = "; ".join(_said(field) for field in differences(before, after))
+    """What differs, as one line for people: the rule before its examples, which are many words and decide nothing."""
+    changes = sorted(differences(before, after), key=lambda field: field.field.startswith("examples"))
+    said = "; ".join(_said(field) for field in changes)
     return said if len(said) <= SUMMARY_LONGEST else said[: SUMMARY_LONGEST - 1] + "…"
 
 

@@ -30,9 +30,10 @@ _READS_AS = {
 }
 _QUOTED_OR_COMMENT = re.compile(r"""(?<![^\s:,\[{])(?:"[^"]*"|'[^']*')|(?:^|\s)#.*""")
 _TAB = re.compile(r"[ -]*\t")
+_NO_SPACE = re.compile(r"[ -]*([a-z][a-z0-9_]*:)(?![\s/:])")
 _FULL_WIDTH = (
     (re.compile(r"(?:^[ -]*|[{,，]\s*)[^\s\[{,，:：]+(：)"), "冒号", "“: ”", "colon"),
-    (re.compile(r"[\[{][^\]}]*(，)"), "逗号", "“, ”", "comma"),
+    (re.compile(r"[\[{][^\]}]*(，)|[\]}]\s*(，)"), "逗号", "“, ”", "comma"),
     (re.compile(r"(?:[:\[{,-]\s*)([“”‘’])"), "引号", '"', "quotation mark"),
     (re.compile(r"[\"'].*([“”‘’])"), "引号", '"', "quotation mark"),
 )
@@ -104,6 +105,10 @@ def _syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str, st
         mark = _full_width(lines[index])
         if mark:
             return index + 1, "", f"第 {index + 1} 行的{mark}"
+        key = _NO_SPACE.match(lines[index])
+        if key:
+            said = f"第 {index + 1} 行的“{key[1]}”后面缺空格 line {index + 1}: put a space after “{key[1]}”"
+            return index + 1, "", said
     said = ", ".join(part for part in (error.context, error.problem) if part)
     line = marks[0] + 1 if marks else 1
     if "nesting depth" in said:  # newer scanners have a limit of their own, and reach it first
@@ -129,7 +134,7 @@ def _full_width(line: str) -> str:
     for pattern, zh, instead, en in _FULL_WIDTH:
         found = pattern.search(bare)
         if found:
-            mark = found.group(1)
+            mark = found.group(found.lastindex or 1)
             shown = f"「{mark}」" if mark in "“”‘’" else f"“{mark}”"
             return f"{shown}是全角{zh}，请改为半角 {instead} full-width {en}; use the half-width one"
     return ""

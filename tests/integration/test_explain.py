@@ -71,6 +71,7 @@ def test_why_there_was_none(gateway: RunningGateway, radio: Radio) -> None:
             "nothing is registered for place:nowhere",
         ),
         ("/explanations", {"rule": "sos-pressed"}, 422, "subject"),
+        ("/explanations", {"rule": "device-silent", "subject": "resident:r-1"}, 404, "ask about one of device:"),
         ("/alarms/999999/explanation", {}, 404, "there is no alarm 999999"),
         ("/cases/none/explanation", {}, 404, "there is no case none"),
     ],

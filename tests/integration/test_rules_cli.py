@@ -145,3 +145,19 @@ def test_the_library_and_the_schema_are_printed(data_dir: Path) -> None:
     assert "spo2-critical" in rules(data_dir, "library").stdout
     assert yaml.safe_load(rules(data_dir, "library", "bin-full").stdout)["id"] == "bin-full"
     assert json.loads(rules(data_dir, "schema").stdout)["title"] == "Anju rules"
+
+
+def test_history_and_list_can_be_read_on_a_narrow_terminal(data_dir: Path) -> None:
+    rules(data_dir, "add", written(data_dir, COLD))
+    text = yaml.safe_load(rules(data_dir, "show", "cold-kiosk").stdout)
+    many = {**text, "examples": [{**text["examples"][0], "name": f"cold {number}"} for number in range(40)]}
+    rules(data_dir, "edit", written(data_dir, json.dumps(many)))
+    rules(data_dir, "edit", written(data_dir, json.dumps({**text, "version": 2, "clear": "temperature > -14"})))
+    lines = rules(data_dir, "history", "cold-kiosk").stdout.splitlines()
+    changed = next(number for number, line in enumerate(lines) if "  v3  " in line)
+    assert lines[changed + 1].strip() == 'clear "temperature > -15" → "temperature > -14"'
+    assert lines[changed + 2].strip() == "examples 示例有改动 changed"
+    command = ["rules", "list", "--data-dir", str(data_dir)]
+    narrow = CliRunner(env={"COLUMNS": "80"}).invoke(app, command).stdout.splitlines()
+    assert all(len(line) <= 80 for line in narrow)
+    assert any(line.startswith("cold-kiosk  ") and "启用 on" in line and "信息机低温" in line for line in narrow)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +160,42 @@ def test_how_long_nobody_is_heard_before_the_gateway_counts_as_off(tmp_path: Pat
     assert usual_outage_ms(directory, frozenset({"smoke-1", "smoke-2", "sos-1"})) == 7_200_000
     assert usual_outage_ms(directory, frozenset({"sos-1"})) is None
     assert usual_outage_ms(None, None) is None
+
+
+WINDOW: dict[str, Any] = {
+    "id": "window",
+    "version": 1,
+    "zh": "窗户久开",
+    "en": "Window open too long",
+    "form": "condition",
+    "subject": "place",
+    "inputs": {"open": {"kinds": ["contact"], "state": "open"}},
+    "when": "open == 1",
+    "for_s": 1200,
+    "raises": {"type": "window_open", "severity": "service", "ladder": "service"},
+}
+
+
+def test_a_table_of_few_devices_is_no_gateway_that_did_not_run(tmp_path: Path) -> None:
+    directory = CommunityDirectory(load_community(write_community(tmp_path / "community.yaml", community(2))))
+    history = [said("10-01 08:00", "contact-1", "opened"), said("10-01 09:00", "contact-1", "closed")]
+    usual = usual_outage_ms(directory, None)
+    by_all = backtested(history, WINDOW, directory=directory, outage_ms=usual)
+    assert (by_all.summary.alarms, len(by_all.outages)) == (0, 1)
+    by_heard = backtested(history, WINDOW, directory=directory, outage_ms=usual, outage_by_heard=True)
+    assert (by_heard.summary.alarms, by_heard.outages) == (1, [])
+    assert by_heard.alarms[0].raised_at_ms == at("10-01 08:20")
+
+
+def test_a_rule_that_took_nothing_of_the_history_says_so(tmp_path: Path) -> None:
+    directory = CommunityDirectory(load_community(write_community(tmp_path / "community.yaml", community(2))))
+    history = [said("10-01 08:00", "contact-1", "opened"), said("10-01 08:10", "contact-1", "closed")]
+    assert backtested(history, WINDOW, directory=directory).notes == []
+    kitchen = WINDOW | {"inputs": {"open": {**WINDOW["inputs"]["open"], "where": 'device.room == "kitchen"'}}}
+    (note,) = backtested(history, kitchen, directory=directory).notes
+    assert note.code == "rule_saw_nothing" and "window" in note.en
+    assert [note.code for note in backtested(history, LOW).notes] == ["rule_saw_nothing"]
+    assert backtested(spo2(("10-01 20:00", 97)), LOW).notes == []
 
 
 def test_lists_are_bounded_and_counts_are_not() -> None:

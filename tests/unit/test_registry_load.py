@@ -265,7 +265,9 @@ KEYBOARD = [
     ("places:\n  - id：a\n    name: b", "3: 第 3 行的“：”是全角冒号"),
     ("places:\n  - {id：a, name: b}", "3: places[0].id：a: 第 3 行的“：”是全角冒号"),
     ("places:\n  - {id: a， name: b}", "3: 第 3 行的“，”是全角逗号"),
+    ("places:\n  - {id: [a]， name: b}", "3: 第 3 行的“，”是全角逗号"),
     ('places:\n  - {id: "a”, name: b}', "3: 第 3 行的「”」是全角引号"),
+    ("places:\n  - id: a\n    level:door\n    name: b", "4: 第 4 行的“level:”后面缺空格 line 4: put a space after"),
 ]
 
 

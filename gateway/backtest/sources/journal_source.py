@@ -71,8 +71,9 @@ class JournalHistory:
             return [
                 Note(
                     code="journal_begins_later",
-                    zh="日志的起点晚于所问时段：更早的已清理（journal.keep_hours）",
-                    en="the journal begins later than was asked for: older entries were trimmed (journal.keep_hours)",
+                    zh="日志的起点晚于所问时段：更早的没有，或已清理（journal.keep_hours）",
+                    en="the journal begins later than was asked for: what was older is trimmed (journal.keep_hours), "
+                    "or there was nothing",
                 )
             ]
         return []
