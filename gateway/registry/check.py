@@ -92,6 +92,7 @@ class _Checker:
         yield self.channels()
         if "rules" not in self.incomplete:
             yield check_facts.limits_for_rules(self.c.residents, self.c.rules)
+            yield check_facts.facts_for_rules(self.c.places, self.c.residents, self.c.devices, self.c.rules)
         if "places" not in self.broken and not self.incomplete & {"rosters", "ladders", "rules", "devices"}:
             yield self.holes()
             yield self.unwatched()

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from gateway.registry.circles import circles
 from gateway.registry.facts import PersonalLimit
 from gateway.registry.finding import Finding
-from gateway.registry.model import Device, Resident
+from gateway.registry.model import Device, Place, Resident
 from gateway.registry.problem import Path, did_you_mean
 from gateway.rules.check import limit_problem, names_in
 from gateway.rules.document import RuleDocument
@@ -78,6 +78,39 @@ def limits_for_rules(residents: Sequence[Resident], rules: Sequence[RuleDocument
                     message += f"; expected {found.expected}; correct the value, or the unit it is given in"
                     path = ("limits", position, "value")
                     yield Finding(level="error", section="residents", index=index, path=path, message=message)
+
+
+def facts_for_rules(
+    places: Sequence[Place], residents: Sequence[Resident], devices: Sequence[Device], rules: Sequence[RuleDocument]
+) -> Iterator[Finding]:
+    """Attributes that look as if rules went by them, and that none can read: ``armd``, or ``armed: "yes"``."""
+    asked: set[str] = set()
+    for rule in rules:
+        try:
+            asked |= names_in(rule)[0]
+        except RuleError:
+            return  # nobody knows what it reads; what is wrong with it is said elsewhere
+    described: tuple[tuple[str, Sequence[Place | Resident | Device]], ...] = (
+        ("places", places),
+        ("residents", residents),
+        ("devices", devices),
+    )
+    for section, entries in described:
+        prefix = f"{section.removesuffix('s')}."
+        known = sorted(name.removeprefix(prefix) for name in asked if name.startswith(prefix))
+        for index, entry in enumerate(entries):
+            for name, value in entry.attributes.items():
+                path: Path = ("attributes", name)
+                if name in known and isinstance(value, str) and value.lower() in _TRUTHS:
+                    message = f'attribute {name} is the text "{value}"; expected true or false without quotes'
+                    yield Finding(level="warning", section=section, index=index, path=path, message=message)
+                elif name not in known and (near := did_you_mean(name, known, cutoff=0.8)):
+                    message = f"no rule reads attribute {name}{near}"
+                    yield Finding(level="warning", section=section, index=index, path=path, message=message)
+
+
+_TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "是", "否"})
+"""Texts that somebody meant to be true or false: no comparison with true or false ever holds for them."""
 
 
 def _overlap(one: Limit, other: Limit) -> bool:

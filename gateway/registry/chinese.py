@@ -24,6 +24,8 @@ _KINDS = tuple(
         (r"attribute '.*' is called like|expressions keep the word", "名称已被占用"),
         (r"limit \S+ ends before", "有效期不对"),
         (r"no rule reads limit", "没有规则使用此限值"),
+        (r"no rule reads attribute", "没有规则使用此属性"),
+        (r"attribute \S+ is the text", "属性应为 true 或 false"),
         (r"limit \S+ of \S+ makes no sense", "限值不合理"),
         (r"\S+ is retired and carries", "上级设备已停用"),
         (r"profile \S+ (needs|knows)|bridge \S+ speaks", "协议不相配"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from gateway.registry.load import read_community
+from tests.support import homes
 from tests.support.registry import read, said
 
 LIMIT = "{{name: spo2_low, value: {}, from: {}, until: {}, set_by: {}}}"
@@ -244,3 +247,20 @@ def test_a_webhook_names_its_secret(tmp_path: Path) -> None:
     assert len(texts) == 1
     assert "channels[1].secret: expected the NAME of a secret in capitals" in texts[0]
     assert "s3cr3t" not in texts[0]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ("{armed: true, mobility: chair}", None),
+        ('{armed: "yes"}', 'armed: attribute armed is the text "yes"; expected true or false without quotes'),
+        ("{armd: true}", "armd: no rule reads attribute armd; did you mean armed?"),
+    ],
+)
+def test_attributes_that_rules_would_miss_are_warned_of(tmp_path: Path, attributes: str, expected: str | None) -> None:
+    document = homes.community(1) | {"rules": [{"use": "sos-pressed"}, {"use": "intrusion-armed"}]}
+    document["places"][-1]["attributes"] = yaml.safe_load(attributes)
+    found = read_community(homes.write_community(tmp_path / "community.yaml", document)).problems
+    warned = [f"{one.key}: {one.message}" for one in found if ".attributes." in one.key]
+    assert [one.partition(".attributes.")[2] for one in warned] == ([expected] if expected else [])
+    assert all(one.level == "warning" for one in found)
