@@ -287,6 +287,19 @@ class Engine:
         shown = (threshold.when, *((threshold.clear,) if state.raised is not None and threshold.clear else ()))
         return tuple(part for one in shown for part in one.parts(observation.metrics, env))
 
+    def denied(
+        self, key: Key, state: State, at_ms: int, observation: Observation | None = None
+    ) -> tuple[str, ...] | None:
+        """What keeps a rule's condition from being true; empty where it is, None where nothing was asked."""
+        if isinstance(state, ConditionState):
+            eye, condition = self._situations.eye(key, state, at_ms), self._situations.condition(key[0])
+            return None if eye is None or condition is None else condition.when.denied(condition.when.values({}, eye))
+        threshold = self._index.by_id.get(key[0])
+        if threshold is None or observation is None:
+            return None
+        env = Env(self._devices(observation.device), observation.observed_at_ms, self._zone, observation)
+        return threshold.when.denied(threshold.when.values(observation.metrics, env))
+
     def state(self, key: Key) -> State | None:
         """What a rule remembers of a subject; None for nothing."""
         return self._ledger.states.get(key)

@@ -62,6 +62,11 @@ class Expression:
         """What its atoms are: for `explain_values` and `parts_of`."""
         return self._values(metrics, env)
 
+    def denied(self, values: Values) -> tuple[str, ...]:
+        """What keeps it from being true; empty where it is."""
+        holds = truth_of(self._condition.code, values)
+        return () if holds is True else tuple(dict.fromkeys(self._condition.denied(values)))
+
     def explain_values(self, values: Values) -> str:
         return self._condition.explain(values)
 

@@ -17,6 +17,7 @@ from gateway.rules.engine import Engine, Key
 from gateway.rules.forms import DeviceInfo, subject_of
 from gateway.rules.schedule import in_force
 from gateway.rules.states import ConditionState, SilenceState, State, ThresholdState
+from gateway.rules.translate import UNKNOWN
 
 STEPS_KEPT = 200
 
@@ -64,6 +65,8 @@ class StoryStep(Frozen):
     notes: tuple[str, ...]
     """Why it did not count: ``ignored``, ``outside_hours``, ``duplicate``, ``overtaken``, ``resting`` …"""
     moves: tuple[AlarmChange, ...]
+    denied: tuple[str, ...] | None = None
+    """What kept the whole condition from being true, with values; empty where it was true."""
 
 
 class Story(Frozen):
@@ -137,6 +140,7 @@ class _Scribe:
                 after=_view(after),
                 notes=notes,
                 moves=changes,
+                denied=self.engine.denied(key, after, max(observed_ms, at_ms), observation),
             )
         )
         quiet = [at for at, step in enumerate(self.steps) if not step.moves]
@@ -307,18 +311,29 @@ def _what_it_waits_for(rule: RuleDocument) -> str:
 
 
 def _nearest(rule: RuleDocument, steps: Sequence[StoryStep]) -> list[Words]:
-    """What was missing at the step that came nearest: the newest with the most parts that hold."""
-    nearest = max(steps, key=lambda step: (sum(part.holds is True for part in step.conditions), step.observed_at_ms))
+    """What was missing at the step that came nearest: the newest of those that lacked least."""
+    asked = [step for step in steps if step.denied is not None]
+    if not asked:
+        return [Words("没有触发的事件", "no event that raises it happened")]
+    nearest = min(asked, key=lambda step: (len(step.denied or ()), len(step.notes), -step.observed_at_ms))
     why = [NOTE_WORDS.get(note, Words(note, note)) for note in nearest.notes]
-    for part in nearest.conditions:
-        if part.holds is False:
-            why.append(Words(f"不成立：{part.values}", f"does not hold: {part.values}"))
-        elif part.holds is None:
-            why.append(Words(f"未知：{part.values}", f"not known: {part.values}"))
-    if nearest.conditions and all(part.holds for part in nearest.conditions):
-        for one in nearest.after.known:
-            if one.note and isinstance(rule, ThresholdRule):
-                why.append(Words(f"尚不够持续：{one.note}", f"not yet persistent: {one.note}"))
-        if nearest.after.looks_again_ms is not None:
-            why.append(Words("成立的时间尚不够长", "it has not held for long enough yet"))
+    for said in nearest.denied or ():
+        unknown = said.removeprefix(UNKNOWN)
+        zh, en = ("未知", "not known") if unknown != said else ("不成立", "does not hold")
+        why.append(Words(f"{zh}：{unknown}", f"{en}: {unknown}"))
+    if not nearest.denied:
+        why += _persistence(rule, nearest)
     return why or [Words("没有触发的事件", "no event that raises it happened")]
+
+
+def _persistence(rule: RuleDocument, step: StoryStep) -> list[Words]:
+    """It held, and not for long enough."""
+    since_ms, for_s = step.after.holding_since_ms, getattr(rule, "for_s", None)
+    if since_ms is not None and for_s:
+        held_s = max(0, step.observed_at_ms - since_ms) // 1000
+        return [Words(f"只成立了 {held_s} 秒，需 {for_s:g} 秒", f"it held for {held_s} s of the {for_s:g} s it must")]
+    return [
+        Words(f"尚不够持续：{one.note}", f"not yet persistent: {one.note}")
+        for one in step.after.known
+        if one.note and isinstance(rule, ThresholdRule)
+    ]

@@ -73,4 +73,6 @@ class Condition:
     code: str
     atoms: frozenset[str]
     explain: Callable[[Values], str]
+    denied: Callable[[Values], list[str]]
+    """What keeps it from being true, with values. For values for which it is false or unknown."""
     leaves: tuple[Leaf, ...] = field(default=())

@@ -88,7 +88,11 @@ class Translator(Walk):
                 part = self.condition(operand, depth + 1)
                 text = self.source.said(node)
                 return Condition(
-                    self.negation(part.code), part.atoms, lambda v: self._with_values(text, part.atoms, v), part.leaves
+                    self.negation(part.code),
+                    part.atoms,
+                    lambda v: self._with_values(text, part.atoms, v),
+                    lambda v: [f"it must not be that {part.explain(v)}"] if truth_of(part.code, v) else part.denied(v),
+                    part.leaves,
                 )
             case ast.Call(func=ast.Name(id="has")):
                 return self._has(node)
@@ -117,13 +121,15 @@ class Translator(Walk):
 
     def leaf(self, node: ast.expr, code: str, atoms: frozenset[str], render: Callable[[Values], str]) -> Condition:
         """A condition that has no parts."""
-        return Condition(f"({code})", atoms, render, (Leaf(self.source.said(node), f"({code})", render),))
+        leaf = Leaf(self.source.said(node), f"({code})", render)
+        return Condition(f"({code})", atoms, render, lambda v: [_denied(leaf, v)], (leaf,))
 
     def _all(self, parts: list[Condition]) -> Condition:
         return Condition(
             self.conjunction([part.code for part in parts]),
             frozenset().union(*(part.atoms for part in parts)),
             lambda v: " and ".join(part.explain(v) for part in parts),
+            lambda v: [one for part in parts if truth_of(part.code, v) is not True for one in part.denied(v)],
             tuple(leaf for part in parts for leaf in part.leaves),
         )
 
@@ -136,6 +142,7 @@ class Translator(Walk):
             self.disjunction([part.code for part in parts]),
             frozenset().union(*(part.atoms for part in parts)),
             explain,
+            lambda v: [one for part in parts for one in part.denied(v)],
             tuple(leaf for part in parts for leaf in part.leaves),
         )
 
@@ -379,6 +386,13 @@ class Translator(Walk):
     def _with_values(self, text: str, atoms: frozenset[str], values: Values) -> str:
         known = [f"{self.atoms[one].text} {_word(values[one])}" for one in sorted(atoms) if values.get(one) is not None]
         return f"{text} ({', '.join(known)})" if known else text
+
+
+UNKNOWN = "not known: "
+
+
+def _denied(leaf: Leaf, values: Values) -> str:
+    return leaf.render(values) if truth_of(leaf.code, values) is False else f"{UNKNOWN}{leaf.render(values)}"
 
 
 def _is_word(node: ast.expr) -> bool:

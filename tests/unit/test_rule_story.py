@@ -109,6 +109,21 @@ def test_what_is_not_known_is_said_to_be_unknown() -> None:
     assert "not known: diastolic > 120" in english(story(rule(**both), said((0, "v", None, {"systolic": 190.0}))))
 
 
+def test_only_what_decided_is_told_of_an_or_and_a_not() -> None:
+    winter = {
+        "form": "condition",
+        "inputs": {"open": {"kinds": ["motion"], "state": "occupied"}},
+        "when": "open == 1 and (month >= 11 or month <= 3) and not has(resident.away)",
+        "for_s": 1200,
+    }
+    found = story(rule(**winter), said((0, "m", "motion", {}), (36, "m", "motion", {})), minutes=1)
+    assert english(found) == "it held for 36 s of the 1200 s it must"
+    away = {**winter, "when": "open == 1 and not (month <= 3)"}
+    assert (
+        english(story(rule(**away), said((0, "m", "motion", {})))) == "does not hold: it must not be that month 1 <= 3"
+    )
+
+
 def test_waiting_is_told_with_what_it_waits_for() -> None:
     quiet = {
         "form": "condition",
