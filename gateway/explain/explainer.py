@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -137,7 +138,7 @@ class Explainer:
             story=story,
             decided=decided,
             case_id=case_id,
-            around=tuple(self._around(rule_id, subject, list(near), from_ms, at_ms)),
+            around=tuple(self._around(rule_id, subject, list(near), from_ms, at_ms, zone)),
             journal_begins_ms=min(begins, default=None),
         )
 
@@ -154,7 +155,9 @@ class Explainer:
         except ValidationError:
             return rule  # written by a version that knew other keys
 
-    def _around(self, rule: str, subject: str, devices: list[str], from_ms: int, until_ms: int) -> list[Words]:
+    def _around(
+        self, rule: str, subject: str, devices: list[str], from_ms: int, until_ms: int, zone: ZoneInfo
+    ) -> list[Words]:
         """What the desk knows of it: alarms of that time, and work on the devices."""
         found: list[Words] = []
         h, a, w = t.device_history.c, t.alarms.c, t.withheld.c
@@ -174,6 +177,21 @@ class Explainer:
                 .limit(5)
             ).all()
             held = connection.execute(sa.select(w.by_case).where(w.rule == rule, w.subject == subject)).scalars().all()
+            v = t.registry_revisions.c
+            changed = connection.execute(
+                sa.select(sa.func.count(), sa.func.max(v.applied_at_ms)).where(
+                    v.applied_at_ms.between(from_ms, until_ms), v.revision > 1
+                )
+            ).one()
+        if changed[0]:
+            at = datetime.fromtimestamp(changed[1] / 1000, UTC).astimezone(zone).isoformat(sep=" ", timespec="seconds")
+            found.append(
+                Words(
+                    f"其间规则或名册改过 {changed[0]} 次（最后一次 {at[:19]}）；以下按现在的规则和名册推演",
+                    f"rules or registry were changed {changed[0]} times meanwhile, last at {at[:19]}: "
+                    "the steps are those of today's",
+                )
+            )
         for case in held:
             found.append(Words(f"因案卷 {case} 的报警而暂不通知", f"held back while an alarm of case {case} stands"))
         for line in lines:
