@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
+from pydantic import TypeAdapter
+
 from devices.observation import Observation
+from gateway.rules.document import RuleDocument
 from gateway.rules.engine import Engine
 from gateway.rules.forms import KnownDevice
-from gateway.rules.library import library_rules
 
 LIMITS = ("spo2 < 90", "pulse >= 131", "pulse <= 40")
 
@@ -39,13 +41,27 @@ def _timed(take: Callable[[Observation], object], readings: Sequence[Observation
 
 
 def _anju(readings: Sequence[Observation]) -> Callable[[Observation], object]:
-    rules = [
-        one for one in library_rules().values() if one.id in ("spo2-low", "pulse-critical-high", "pulse-critical-low")
-    ]
+    rules = [_rule(f"limit-{number}", text) for number, text in enumerate(LIMITS)]
     devices = {one.device: KnownDevice(one.device, one.kind) for one in readings}
     engine = Engine(rules, devices.get, {})
     now_ms = readings[-1].received_at_ms
     return lambda one: engine.observe(one, now_ms)
+
+
+def _rule(id_: str, when: str) -> RuleDocument:
+    return TypeAdapter[RuleDocument](RuleDocument).validate_python(
+        {
+            "id": id_,
+            "version": 1,
+            "zh": "限值",
+            "en": "limit",
+            "form": "threshold",
+            "kinds": ["vitals_monitor"],
+            "when": when,
+            "readings": {"count": 2, "of": 3},
+            "raises": {"type": "vitals_abnormal", "severity": "urgent", "ladder": "urgent"},
+        }
+    )
 
 
 def _rule_engine() -> Callable[[Observation], object]:
