@@ -381,7 +381,7 @@ def care_rows_due(room: DecidingRoom, read_until_ms: int) -> list[str]:
 
 def test_urgent_and_routine_of_one_device_belong_to_one_care(room: DecidingRoom) -> None:
     begin(room, "vitals-1", minutes=10)
-    for _ in range(3):
+    for _ in range(6):  # it must last for 15 s
         room.say("vitals-1", "vitals_monitor", None, lane=Lane.ROUTINE, metrics={"spo2": 80.0, "pulse": 180.0})
         room.run(5)
     assert room.cases() == []
