@@ -29,6 +29,7 @@ import msgspec
 from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove, ConditionValue
 from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule
+from gateway.rules.endings import Endings
 from gateway.rules.env import Env
 from gateway.rules.event import step_event
 from gateway.rules.forms import DeviceInfo, KnownDevice, Step, change, subject_of, supervision_s
@@ -85,8 +86,7 @@ class Engine:
         self._situations = Situations(self._ledger, devices, zone)
         self._watched: frozenset[str] | None = None
         self._now_ms = 0
-        self._ended: list[tuple[Key, State, str]] = []
-        """What ended outside of an observation, and why; told by the next tick."""
+        self._endings = Endings(self._ledger)
         self.skipped: Counter[tuple[str, str]] = Counter()
         """What was not considered, by rule and reason (``duplicate``, ``overtaken``, ``ignored``, ``failed`` …)."""
         self.failed: list[str] = []
@@ -159,8 +159,7 @@ class Engine:
         """
         self._clock(now_ms)
         self.failed = []
-        ended, self._ended = self._ended[:limit], self._ended[len(self._ended[:limit]) :]
-        changes = [self._told_ended(*each, now_ms) for each in ended]
+        changes = self._endings.tell(now_ms, limit)
         horizon_ms = now_ms if read_until_ms is None else min(now_ms, read_until_ms)
         for device_id, rule in self._supervision.overdue(horizon_ms, limit):
             device, track = self._devices(device_id), self._ledger.tracks[device_id]
@@ -178,22 +177,21 @@ class Engine:
 
     def next_deadline_ms(self) -> int | None:
         """When `tick` has something to do; None when nothing is supervised."""
-        if self._ended:
+        if self._endings:
             return self._now_ms
         found = [at for at in (self._supervision.next_ms(), self._situations.next_ms()) if at is not None]
         return min(found, default=None)
 
     def is_idle_until(self, now_ms: int) -> bool:
         """Whether `tick` has certainly nothing to do up to ``now_ms``. Much cheaper than `next_deadline_ms`."""
-        if self._ended:
+        if self._endings:
             return False
         silent, waking = self._supervision.soonest_ms(), self._situations.soonest_ms()
         return (silent is None or silent > now_ms) and (waking is None or waking > now_ms)
 
     def dirty(self) -> dict[Key, str]:
         """States changed since the last call, as bodies to save. ``{}`` is a state with nothing to remember."""
-        untold = {key for key, _, _ in self._ended if key not in self._ledger.states}
-        return self._ledger.dirty(untold)  # what ended and was not told yet ends again after a crash
+        return self._ledger.dirty(self._endings.untold())
 
     def goes_on(self, before: Engine, now_ms: int) -> None:
         """Made anew from what was saved, while the gateway listens: no start, and no grace of one."""
@@ -355,11 +353,12 @@ class Engine:
         for key in list(self._ledger.states):
             state, rule = self._ledger.states[key], self._index.rules.get(key[0])
             if rule is None or not isinstance(state, _STATE_OF[type(rule)]):
-                self._end(key, f"rule {key[0]} is no longer in force")
+                self._endings.end(key, f"rule {key[0]} is no longer in force")
                 continue
             if state.raised is not None and state.raised.shadow != rule.shadow:
                 # What was tried out is raised anew, and told; what is only tried out from now on is over.
-                self._end(key, f"rule {key[0]} is {'only tried out' if rule.shadow else 'in force'} from now on")
+                why = f"rule {key[0]} is {'only tried out' if rule.shadow else 'in force'} from now on"
+                self._endings.end(key, why, None if rule.shadow else _in_force(state, rule))
                 if isinstance(state, ConditionState) and not rule.shadow:
                     wake_ms = max(state.at_ms, self._now_ms) + 1
                     again = {"raised": None, "holders": (), "held": False, "wake_ms": wake_ms}
@@ -385,7 +384,7 @@ class Engine:
             fit = (one for one in others if (device := self._devices(one)) is not None and device.kind in rule.kinds)
             holders = tuple(one for one in fit if self._still_holds(rule, key[1], one, known))[:1]
         if not holders:
-            self._end(key, self._why_gone(key[0], state.holders, known, replaced))
+            self._endings.end(key, self._why_gone(key[0], state.holders, known, replaced))
         elif holders != state.holders:
             self._ledger.put(key, msgspec.structs.replace(state, holders=holders))
 
@@ -407,17 +406,6 @@ class Engine:
         fits = isinstance(rule, ConditionRule) or device.kind in rule.kinds
         return fits and subject_of(rule, device) == subject and self._index.applies(rule, device)
 
-    def _end(self, key: Key, why: str) -> None:
-        state = self._ledger.pop(key)
-        if state.raised is not None:
-            self._ended.append((key, state, why))
-
-    @staticmethod
-    def _told_ended(key: Key, state: State, why: str, now_ms: int) -> AlarmChange:
-        assert state.raised is not None
-        holder = state.holders[0] if state.holders else None
-        return change(AlarmMove.CLEARED, *key, state.raised, why, device=holder, now_ms=now_ms, observed_at_ms=now_ms)
-
     def _take(
         self, key: Key, before: State, step: Callable[[], Step], observation: Observation | None = None
     ) -> tuple[AlarmChange, ...]:
@@ -437,13 +425,7 @@ class Engine:
             self._ledger.put(key, state)
             if isinstance(state, ConditionState):
                 self._situations.saved(key, state)
-        return (*self._ended_before(key), *changes) if changes and self._ended else changes
-
-    def _ended_before(self, key: Key) -> list[AlarmChange]:
-        """What of this key ended and was not told yet: told late, it would end what is raised now."""
-        mine = [each for each in self._ended if each[0] == key]
-        self._ended = [each for each in self._ended if each[0] != key]
-        return [self._told_ended(*each, self._now_ms) for each in mine]
+        return (*self._endings.tell_of(key, self._now_ms), *changes) if changes and self._endings else changes
 
     # -- silence
 
@@ -493,6 +475,17 @@ class Engine:
             for key, state in list(self._ledger.states.items()):
                 if state.ended_ms > now_ms:  # a rest counts from now at the latest
                     self._ledger.put(key, msgspec.structs.replace(state, ended_ms=now_ms))
+
+
+def _in_force(state: State, rule: RuleDocument) -> State | None:
+    """An alarm of a rule that was tried out, as it stands when the rule is put in force. A moment is over; a condition
+    is looked at anew."""
+    raised = state.raised
+    if raised is None or raised.momentary or isinstance(state, ConditionState):
+        return None
+    told = {"type": rule.raises.type, "severity": rule.raises.severity.value, "ladder": rule.raises.ladder}
+    anew = msgspec.structs.replace(raised, shadow=False, version=rule.version, **told)
+    return msgspec.structs.replace(state, raised=anew)
 
 
 _STATE_OF: Mapping[type[RuleDocument], type[State]] = {

@@ -541,3 +541,39 @@ def test_a_backlog_is_not_taken_for_a_slow_clock() -> None:
     for minutes, event in ((110, "opened"), (100, "closed"), (90, "opened")):
         home.says("d", event, ago_ms=minutes * MINUTE)
     assert moves(home.changes) == [("raised", 15), ("cleared", 20)]
+
+
+# -- from trying out into force
+
+
+def smoke(**more: object) -> RuleDocument:
+    raises = {"type": "smoke", "severity": "emergency", "ladder": "l"}
+    base = {"id": "r", "version": 1, "zh": "烟", "en": "smoke", "form": "event", "kinds": ["smoke"], "raises": raises}
+    return _adapter.validate_python({**base, "events": ["smoke"], "clear_events": ["smoke_cleared"], **more})
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_smoke_that_stands_is_told_when_its_rule_is_put_in_force_also_after_a_crash(crash: bool) -> None:
+    home = Home(smoke(shadow=True), devices=(KnownDevice("s", "smoke", "home", "li"),))
+    (tried,) = home.says("s", "smoke")
+    assert tried.shadow
+    saved = home.engine.dirty()
+    home.engine.replace([smoke(version=2)], home.now_ms)
+    if crash:
+        saved |= home.engine.dirty()  # committed with something else, before the next tick
+        home.engine = Engine([smoke(version=2)], home.devices.get, saved, ZONE)
+    told = home.engine.tick(home.now_ms)
+    assert [(one.move.value, one.shadow, one.rule_version) for one in told] == [
+        ("cleared", True, 1),
+        ("raised", False, 2),
+    ]
+    assert told[1].explanation == "still so when rule r is in force from now on" and told[1].device == "s"
+    assert home.engine.tick(home.now_ms) == []
+    assert [one.move.value for one in home.says("s", "smoke_cleared")] == ["cleared"]
+
+
+def test_a_press_of_a_try_out_is_over_when_its_rule_is_put_in_force() -> None:
+    home = Home(smoke(clear_events=[], shadow=True), devices=(KnownDevice("s", "smoke", "home", "li"),))
+    home.says("s", "smoke")
+    home.engine.replace([smoke(clear_events=[])], home.now_ms)
+    assert [one.move.value for one in home.engine.tick(home.now_ms)] == ["cleared"]
