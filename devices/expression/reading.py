@@ -23,6 +23,13 @@ _WORDS = ("and", "or", "not", "in")
 """Python's reserved words that this language knows, too."""
 
 
+_INSTEAD = {
+    **{"&": "write and", "且": "write and", "|": "write or", "或": "write or", "，": "write ,", "非": "write not"},
+    **dict.fromkeys("%℃°℉", "leave units out"),
+}
+"""What people type, and what is meant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One use of the language, and the words in which its authors are told about it."""
@@ -90,7 +97,7 @@ def _check_characters(bare: str, dialect: Dialect) -> None:
         end = next(at for at, (one, other) in enumerate(zip(bare, normal, strict=False)) if one != other)
     character = bare[end]
     plain = unicodedata.normalize("NFKC", character)
-    hint = {"&": "write and", "|": "write or", "%": "leave units out", "，": "write ,"}.get(character, "remove it")
+    hint = _INSTEAD.get(character, "remove it")
     if plain != character and dialect.characters.fullmatch(plain):
         hint = f"it is a full-width character; type {plain} in half width"
     elif character in "“”‘’「」『』«»" and dialect.quotes:
@@ -149,6 +156,8 @@ def _parse(source: str, bare: str, offset: int, dialect: Dialect) -> ast.expr:
             hint = "write and, or, not in small letters"
         elif re.search(r"(?<![<>=!])=(?!=)", bare):
             hint = "compare with =="
+        elif length := re.search(r"\b(\d+) *(seconds|minutes|hours|days)\b", bare):
+            hint = f"write {length[1]} * {length[2]}"
         elif kept and dialect.reserved:
             hint = dialect.reserved.format(kept[0])
         raise ExpressionError(

@@ -81,7 +81,8 @@ def limit_problem(rule: RuleDocument, name: str, value: float) -> RuleError | No
     """What a personal limit does to a rule that asks for it: None where it still makes sense."""
     try:
         if isinstance(rule, ThresholdRule):
-            compile_threshold(rule, trying={name: value})
+            tried = compile_threshold(rule, trying={name: value})
+            return _raises_and_clears(rule, tried.when, tried.clear, frozenset({value}))
         elif isinstance(rule, ConditionRule):
             compile_condition(rule, trying={name: value})
     except RuleError as error:
@@ -151,12 +152,15 @@ def _event_problems(rule: EventRule) -> list[RuleError]:
     return problems
 
 
-def _raises_and_clears(rule: ThresholdRule, when: Expression, clear: Expression | None) -> RuleError | None:
-    """A reading for which both ``when`` and ``clear`` hold is a mistake in one of the limits."""
+def _raises_and_clears(
+    rule: ThresholdRule, when: Expression, clear: Expression | None, also: frozenset[float] = frozenset()
+) -> RuleError | None:
+    """A reading for which both ``when`` and ``clear`` hold is a mistake in one of the limits. ``also``: limits that
+    stand in neither text."""
     if clear is None:
         return None
     names = sorted(when.metrics | clear.metrics)
-    limits = when.literals | clear.literals
+    limits = when.literals | clear.literals | also
     values = [_interesting(rule, name, limits) for name in names]
     for combination in itertools.islice(itertools.product(*values), _COMBINATIONS):
         metrics = dict(zip(names, combination, strict=True))

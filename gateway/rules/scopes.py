@@ -137,10 +137,12 @@ class Scope(Translator):
         return "min, max, abs, has, limit"
 
     def ranges_of(self, atoms: frozenset[str]) -> list[str]:
-        ranges = self.names()
+        calendar = {name: Range(*span, "") for name, span in CALENDAR.items()}
+        ranges = {**calendar, **self.names()}
         named = sorted(self.atoms[one].text for one in atoms if self.atoms[one].text in ranges)
         return [
-            f"{name} is {number(ranges[name].low)} to {number(ranges[name].high)} {ranges[name].unit}" for name in named
+            f"{name} is {number(of.low)} to {number(of.high)} {'' if of.unit == '1' else of.unit}".rstrip()
+            for name, of in ((name, ranges[name]) for name in named)
         ]
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from devices.expression.core import ARITHMETIC, COMPARE, Walk, function
+from devices.expression.errors import ExpressionError
 from devices.expression.reading import Dialect, Source
 from gateway.rules.intervals import divide, interval, unit_of, verdict
 from gateway.rules.terms import (
@@ -153,6 +154,8 @@ class Translator(Walk):
         if None in operators:
             raise self.error(node, "this comparison does not exist here", "< <= > >= == !=", "compare numbers")
         symbols = [symbol for symbol in operators if symbol is not None]
+        if any(isinstance(side, ast.Attribute) for side in (node.left, *node.comparators)):
+            self._check_quotes(node)
         operands = [self.number(value, depth + 1) for value in (node.left, *node.comparators)]
         for symbol, left, right in zip(symbols, operands, operands[1:], strict=False):
             self._same_unit(node, symbol, left, right)
@@ -166,6 +169,17 @@ class Translator(Walk):
             atoms,
             lambda v: operands[0].render(v) + "".join(f" {s} {operand.render(v)}" for s, operand in rest),
         )
+
+    def _check_quotes(self, node: ast.Compare) -> None:
+        """A word beside a fact that stands for nothing is a text without its quotes."""
+        for side in (node.left, *node.comparators):
+            if isinstance(side, ast.Name):
+                try:
+                    self.name(side)
+                except ExpressionError as error:
+                    raise self.error(
+                        side, error.problem, error.expected, f'put texts in quotes: "{side.id[:40]}"; else {error.hint}'
+                    ) from None
 
     def _compare_words(self, node: ast.Compare) -> Condition:
         """A fact beside a text, or beside true and false."""

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from devices.observation import Lane, Observation
 from gateway.alarms import AlarmChange
-from gateway.rules.check import rule_problems
+from gateway.rules.check import limit_problem, rule_problems
 from gateway.rules.document import RuleDocument
 from gateway.rules.engine import Engine
 from gateway.rules.forms import KnownDevice, Limit
+from gateway.rules.library import library_rules
 from gateway.rules.trial import ZONE, instant_ms, run_examples
 
 _adapter: TypeAdapter[RuleDocument] = TypeAdapter(RuleDocument)
@@ -577,3 +578,24 @@ def test_a_press_of_a_try_out_is_over_when_its_rule_is_put_in_force() -> None:
     home.says("s", "smoke")
     home.engine.replace([smoke(clear_events=[])], home.now_ms)
     assert [one.move.value for one in home.engine.tick(home.now_ms)] == ["cleared"]
+
+
+def test_a_doctors_order_by_which_a_reading_would_raise_and_clear_is_refused() -> None:
+    low = library_rules()["glucose-low"]
+    assert limit_problem(low, "glucose_critical", 3.6) is None
+    wrong = limit_problem(low, "glucose_critical", 36)
+    assert wrong is not None and "would raise the alarm and clear it" in wrong.problem
+
+
+@pytest.mark.parametrize(
+    ("when", "hint"),
+    [
+        ("seen(sign, 60) 且 pulse > 1", "write and"),
+        ("seen(sign, 60) and pulse > 20℃", "leave units out"),
+        ("seen(sign, 20 minutes) and pulse > 1", "write 20 * minutes"),
+        ("place.room == kitchen and pulse > 1 and seen(sign, 60)", 'put texts in quotes: "kitchen"'),
+        ("month >= 13 and pulse > 1 and seen(sign, 60)", "month is 1 to 12"),
+    ],
+)
+def test_what_people_type_is_answered_with_what_they_mean(when: str, hint: str) -> None:
+    assert hint in problem(when, {"sign": SIGN, "pulse": PULSE})
