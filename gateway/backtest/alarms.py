@@ -40,6 +40,7 @@ class Episode:
         return until_ms if self.ended_ms is None else self.ended_ms
 
     def alarm(self, names: Names, until_ms: int) -> Alarm:
+        """As it is shown: with the names of its subject, and where it stands at ``until_ms``."""
         change = self.change
         zh, en = names(change.subject)
         return Alarm(

@@ -256,6 +256,7 @@ def open_alarm_case(connection: sa.Connection, rule: str, subject: str) -> str |
 
 
 def insert_alarm(connection: sa.Connection, change: AlarmChange, case_id: str) -> None:
+    """An alarm is raised, and belongs to this case. Raises IntegrityError where it is open already."""
     connection.execute(
         sa.insert(t.alarms).values(
             rule=change.rule,

@@ -170,13 +170,22 @@ class Explainer:
                 .limit(20)
             ).all()
             raised = connection.execute(
-                sa.select(a.case_id, a.raised_at_ms, a.cleared_at_ms)
+                sa.select(t.cases.c.number, a.raised_at_ms, a.cleared_at_ms)
+                .join(t.cases, t.cases.c.id == a.case_id)
                 .where(a.rule == rule, a.subject == subject, a.raised_at_ms <= until_ms)
                 .where(sa.or_(a.cleared_at_ms.is_(None), a.cleared_at_ms >= from_ms))
                 .order_by(a.id.desc())
                 .limit(5)
             ).all()
-            held = connection.execute(sa.select(w.by_case).where(w.rule == rule, w.subject == subject)).scalars().all()
+            held = (
+                connection.execute(
+                    sa.select(t.cases.c.number)
+                    .join(t.withheld, w.by_case == t.cases.c.id)
+                    .where(w.rule == rule, w.subject == subject)
+                )
+                .scalars()
+                .all()
+            )
             v = t.registry_revisions.c
             changed = connection.execute(
                 sa.select(sa.func.count(), sa.func.max(v.applied_at_ms)).where(
@@ -200,7 +209,7 @@ class Explainer:
         for row in raised:
             stands = row.cleared_at_ms is None or row.cleared_at_ms > until_ms
             zh, en = ("当时有报警", "an alarm stood then") if stands else ("此前有报警", "an alarm stood before")
-            found.append(Words(f"{zh}：案卷 {row.case_id}", f"{en}: case {row.case_id}"))
+            found.append(Words(f"{zh}：案卷 {row.number}", f"{en}: case {row.number}"))
         return found
 
 

@@ -17,6 +17,8 @@ from gateway.alarms import ALARM_TYPES, Frozen, Severity
 from gateway.rules.examples import Example
 from gateway.rules.schedule import Day, Hours
 
+RESERVED = frozenset({"library", "export", "schema", "validate", "test", "new"})
+"""Stand where the API and the console have a rule's id."""
 NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -130,6 +132,13 @@ class _Rule(Frozen):
     """After it ended, it is not raised again for so long."""
     storm: Storm = Storm()
     examples: tuple[Example, ...] = Field(default=(), max_length=50)
+
+    @field_validator("id")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError(f"{value} is an address of the API or the console; take another id")
+        return value
 
     @model_validator(mode="after")
     def _life_safety(self) -> Self:

@@ -30,6 +30,7 @@ def verdict(symbol: str, left: Number, right: Number) -> tuple[bool, bool]:
 
 
 def interval(symbol: str, left: Number, right: Number) -> tuple[float, float]:
+    """The interval that the result of reckoning cannot leave."""
     match symbol:
         case "+":
             return left.low + right.low, left.high + right.high

@@ -328,7 +328,8 @@ def _nearest(rule: RuleDocument, steps: Sequence[StoryStep]) -> list[Words]:
 
 def _persistence(rule: RuleDocument, step: StoryStep) -> list[Words]:
     """It held, and not for long enough."""
-    since_ms, for_s = step.after.holding_since_ms, getattr(rule, "for_s", None)
+    since_ms = step.after.holding_since_ms
+    for_s = rule.for_s if isinstance(rule, ThresholdRule | ConditionRule) else None
     if since_ms is not None and for_s:
         held_s = max(0, step.observed_at_ms - since_ms) // 1000
         return [Words(f"只成立了 {held_s} 秒，需 {for_s:g} 秒", f"it held for {held_s} s of the {for_s:g} s it must")]

@@ -133,3 +133,8 @@ def test_documents_survive_a_round_through_json() -> None:
 
 def test_a_pattern_is_no_pattern_but_a_text() -> None:
     assert said(condition(when="place.x == '" + "(a+)+$" * 60 + "' and seen(a, 60)")) == []
+
+
+@pytest.mark.parametrize("id_", ["library", "export", "schema", "new"])
+def test_a_rule_does_not_take_the_address_of_something_else(id_: str) -> None:
+    assert any("take another id" in one for one in said(condition(id=id_)))
