@@ -104,6 +104,7 @@ class Window:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._since: dict[int, float] = {}
+        self._answered: set[int] = set()
         self._next = 0
         self._changed = threading.Condition()
 
@@ -118,12 +119,21 @@ class Window:
             self._since[self._next] = time.monotonic()
             return self._next
 
-    def leave(self, place: int) -> bool:
-        """Give the place back; False if it was given back before."""
+    def answer(self, place: int) -> bool:
+        """The journal has answered what has this place; False if it had before."""
         with self._changed:
-            known = self._since.pop(place, None) is not None
+            if place not in self._since or place in self._answered:
+                return False
+            self._answered.add(place)
+            return True
+
+    def leave(self, place: int) -> None:
+        """Give the place back. Not before the acknowledgement is sent: who waits for the window to be empty
+        then ends the connection."""
+        with self._changed:
+            self._answered.discard(place)
+            self._since.pop(place, None)
             self._changed.notify_all()
-            return known
 
     def wait_empty(self, within_s: float) -> bool:
         with self._changed:
@@ -405,8 +415,15 @@ class MqttLane:
 
     def _done(self, connection: Connection, mid: int | None, place: int, outcome: Outcome) -> None:
         """On the journal's writer thread (or any other). Quick; does not raise."""
-        if not self._window.leave(place):
+        if not self._window.answer(place):
             return
+        try:
+            self._tell(connection, mid, outcome)
+        finally:
+            self._window.leave(place)
+
+    def _tell(self, connection: Connection, mid: int | None, outcome: Outcome) -> None:
+        """Tell the broker what became of its message."""
         if outcome is Outcome.REFUSED:
             with self._counts:
                 self._refused += 1
