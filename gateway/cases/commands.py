@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.alarms import AlarmChange, Frozen
-from gateway.cases.model import Delivery, Purpose, TimerName
+from gateway.cases.effects import Delivery, Purpose, TimerName
 
 
 class Order(Frozen):

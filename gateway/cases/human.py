@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from gateway.cases import ladder as rungs
 from gateway.cases.commands import Action, HumanAction, Refused
-from gateway.cases.model import (
-    Case,
-    EndMomentaryAlarms,
-    LineState,
-    Purpose,
-    Stage,
-    WithdrawUnsent,
-)
+from gateway.cases.effects import EndMomentaryAlarms, Purpose, WithdrawUnsent
+from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.turn import Turn
 from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES
 

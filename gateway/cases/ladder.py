@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from gateway.alarms import AlarmChange
 from gateway.cases import wording
-from gateway.cases.model import Case, LineState, Purpose, Rung, Stage, Target, TimerName
+from gateway.cases.directory import Target
+from gateway.cases.effects import Purpose, TimerName
+from gateway.cases.model import Case, LineState, Stage
+from gateway.cases.policy import Rung
 from gateway.cases.turn import Turn
 
 MIN_RUNG_S = 20

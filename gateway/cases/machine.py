@@ -25,19 +25,11 @@ from gateway.cases.commands import (
     TimerDue,
     TimerLost,
 )
+from gateway.cases.directory import Directory
+from gateway.cases.effects import Delivery, Purpose, TimerName
 from gateway.cases.human import act, over
-from gateway.cases.model import (
-    Case,
-    Delivery,
-    Directory,
-    Emergency,
-    Ladder,
-    LineState,
-    Purpose,
-    Stage,
-    Storm,
-    TimerName,
-)
+from gateway.cases.model import Case, Emergency, LineState, Stage, Storm
+from gateway.cases.policy import Ladder
 from gateway.cases.turn import Moved, Turn, reference
 
 BOUNCE_MS = 3000

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.cases.commands import DeliveryHeard, Order
-from gateway.cases.model import DEVICE_CHANNEL, Delivery, Measure, MeasureState, Purpose, Send, WithdrawUnsent
+from gateway.cases.effects import DEVICE_CHANNEL, Delivery, Purpose, Send, WithdrawUnsent
+from gateway.cases.model import Measure, MeasureState
 from gateway.cases.turn import Turn
 
 GIVE_UP_S = 600

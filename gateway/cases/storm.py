@@ -6,7 +6,8 @@ from gateway.alarms import AlarmChange, AlarmMove
 from gateway.cases import ladder as rungs
 from gateway.cases import measures, wording
 from gateway.cases.commands import Order, StormJoined
-from gateway.cases.model import Purpose, Storm
+from gateway.cases.effects import Purpose
+from gateway.cases.model import Storm
 from gateway.cases.turn import Turn
 
 LINES_MOST = 100

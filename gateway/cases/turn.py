@@ -7,22 +7,20 @@ from typing import NamedTuple
 
 from gateway.alarms import AlarmChange
 from gateway.cases import wording
-from gateway.cases.model import (
+from gateway.cases.directory import Directory, Target
+from gateway.cases.effects import (
     DEVICE_CHANNEL,
     LINE_CHANNEL,
-    AlarmRef,
-    Case,
-    Directory,
     Effect,
     Purpose,
     Send,
     SetTimer,
     StopTimer,
-    Target,
     TimerName,
     WithdrawUnsent,
     Write,
 )
+from gateway.cases.model import AlarmRef, Case
 
 _CAN_WAIT = (
     Purpose.REMINDER,

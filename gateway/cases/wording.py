@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.alarms import ALARM_TYPES, AlarmChange
-from gateway.cases.model import Case, Directory, Measure, MeasureState, Purpose
+from gateway.cases.directory import Directory
+from gateway.cases.effects import Purpose
+from gateway.cases.model import Case, Measure, MeasureState
 
 
 class Words(NamedTuple):

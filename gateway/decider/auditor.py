@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from gateway.cases.effects import TimerName
 from gateway.cases.ladder import too_far
-from gateway.cases.model import Case, Stage, TimerName
+from gateway.cases.model import Case, Stage
 from gateway.state import tables as t
 
 _LONGEST_QUIET_MS = 60_000

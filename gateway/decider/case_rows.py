@@ -13,19 +13,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.alarms import AlarmChange, Severity
-from gateway.cases.model import (
-    Case,
+from gateway.cases.effects import (
     Effect,
     EndMomentaryAlarms,
     Purpose,
     Send,
     SetTimer,
-    Stage,
     StopTimer,
     TimerName,
     WithdrawUnsent,
     Write,
 )
+from gateway.cases.model import Case, Stage
 from gateway.outbox import rows as outbox_rows
 from gateway.state import tables as t
 from gateway.state.db import insert, insert_for

@@ -28,7 +28,9 @@ from gateway.cases.commands import (
     TimerDue,
     TimerLost,
 )
-from gateway.cases.model import Case, EndMomentaryAlarms, Ladder, Stage, Storm, TimerName
+from gateway.cases.effects import EndMomentaryAlarms, TimerName
+from gateway.cases.model import Case, Stage, Storm
+from gateway.cases.policy import Ladder
 from gateway.cases.turn import Moved
 from gateway.decider import care_rows, case_rows, shadow_rows, storm, withheld_rows
 from gateway.decider.care import TECHNICAL, hides

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from gateway.alarms import AlarmChange, AlarmMove
-from gateway.cases.model import Ladder, Storm
+from gateway.cases.model import Storm
+from gateway.cases.policy import Ladder
 from gateway.decider.withheld_rows import may_be_held_back
 from gateway.registry.directory import CommunityDirectory
 from gateway.rules import document

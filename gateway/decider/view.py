@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from devices.native import DeviceRef
-from gateway.cases.model import Ladder
+from gateway.cases.policy import Ladder
 from gateway.clock import Clock
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory

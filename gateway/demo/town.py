@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from devices.kinds import KINDS
-from gateway.registry.model import Community, Device, Roster
+from gateway.registry.model import Community, Device
+from gateway.registry.roster import Roster
 
 
 def cut_out(community: Community, devices: int) -> Community:

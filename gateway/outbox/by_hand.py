@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from devices.kinds import KINDS
-from gateway.cases.model import DEVICE_CHANNEL, Purpose, Send
+from gateway.cases.effects import DEVICE_CHANNEL, Purpose, Send
 from gateway.outbox.rows import enqueue
 from gateway.state import tables as t
 

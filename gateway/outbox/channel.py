@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.alarms import Frozen
-from gateway.cases.model import Send
+from gateway.cases.effects import Send
 
 
 class Result(StrEnum):
@@ -32,6 +32,37 @@ class Report(Frozen):
     """The other side's own reference, where it gives one."""
 
 
+class Invitation(Frozen):
+    """How a person can answer a message by whatever is at hand. Made when the message goes out, never before."""
+
+    link: str = ""
+    """A page of their own, one tap, signed; empty where the gateway has no address that a telephone reaches."""
+    code: str = ""
+    """Digits that a reply by SMS begins or ends with; not given out again for seven days."""
+
+
+class Heard(Frozen):
+    """What somebody answered over a channel: a reply by SMS, a key pressed in a call. Not yet understood."""
+
+    id: str
+    """The channel's own id of it: heard again under the same id, it is the same answer."""
+    channel: str
+    sender: str
+    """The number or address it came from."""
+    text: str
+    """The reply; of a call the keys pressed."""
+    key: str | None = None
+    """The message of the outbox it answers, where the channel knows that (a key pressed in a call)."""
+    at_ms: int
+
+
+class Listener(Protocol):
+    """Takes answers in. Returns when the answer is durable and decided, with the words to say back (empty for none);
+    only then may the channel forget it (delete it from the SIM)."""
+
+    async def __call__(self, heard: Heard) -> str: ...
+
+
 class Attempt(Frozen):
     """One try at a message, as the channel needs to know it."""
 
@@ -43,6 +74,8 @@ class Attempt(Frozen):
     at_ms: int
     deadline_ms: int
     """After this the message is given up; a command to a device expires then."""
+    invitation: Invitation | None = None
+    """Set where the message asks for an answer."""
 
 
 class Limits(Frozen):

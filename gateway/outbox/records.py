@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.alarms import Frozen
 from gateway.cases.commands import DeliveryHeard
-from gateway.cases.model import Delivery, Send
+from gateway.cases.effects import Delivery, Send
 
 
 class Outcome(Frozen):

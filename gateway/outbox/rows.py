@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Delivery, Purpose, Send
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Delivery, Purpose, Send
 from gateway.outbox.channel import Report, Result
 from gateway.outbox.records import Claim, Depth, Fate, Outcome, Told, Withdrawal
 from gateway.state.tables import outbox, outbox_attempts

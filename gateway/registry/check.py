@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
-from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Ladder
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
+from gateway.cases.policy import Ladder
 from gateway.registry import check_facts, secrets
+from gateway.registry.channels import AppriseChannel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
-from gateway.registry.model import NATIVE, AppriseChannel, Community, Device, way_in
+from gateway.registry.model import NATIVE, Community, Device, way_in
 from gateway.registry.problem import Level, Path, did_you_mean
 from gateway.registry.sections import SECTIONS
 from gateway.rules.document import EventRule

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
-from gateway.cases.model import Recipient, Target
-from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, Text, way_in
+from gateway.cases.directory import Target
+from gateway.cases.policy import Recipient
+from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
 from gateway.registry.ruled import ruled_devices
+from gateway.registry.values import Text
 from gateway.rules.forms import KnownDevice
 
 
@@ -42,7 +44,7 @@ _NOBODY = BridgeBook()
 
 
 class CommunityDirectory:
-    """Implements `gateway.cases.model.Directory` over a checked community."""
+    """Implements `gateway.cases.directory.Directory` over a checked community."""
 
     def __init__(self, community: Community, itself: str | None = None) -> None:
         """``itself``: the device that is this gateway. One that the community does not have is built in, so that a

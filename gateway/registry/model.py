@@ -7,52 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import Frozen
-from gateway.cases.model import Address, Ladder
+from gateway.cases.directory import Address
+from gateway.cases.policy import Ladder
+from gateway.registry.channels import Channel, EmergencyLine
 from gateway.registry.facts import Attributes, PersonalLimit, other_than
+from gateway.registry.roster import Roster
+from gateway.registry.values import TOPIC_LEVEL, Id, Position, Wording
 from gateway.rules.document import RuleDocument
-
-_TOPIC_LEVEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-Id = Annotated[str, StringConstraints(pattern=_TOPIC_LEVEL)]
-"""Ids travel in MQTT topics, so no ``/ + # $`` and no white space."""
-
-
-class Text(Frozen):
-    """Wording in the community's languages, Chinese first."""
-
-    zh: str
-    en: str
-
-    def in_language(self, language: str) -> str:
-        return self.en if language == "en" else self.zh
-
-
-def _text(value: object) -> object:
-    if isinstance(value, str):
-        return {"zh": value, "en": value}
-    if not isinstance(value, Mapping | Text):
-        raise PydanticCustomError("wording", "expected text, or a mapping with zh and en")
-    return value
-
-
-Wording = Annotated[Text, BeforeValidator(_text, json_schema_input_type=str | Text)]
-"""``{zh: …, en: …}``, or one string that serves for both."""
-
-
-class Position(Frozen):
-    """Coordinates with their datum, which is never guessed."""
-
-    lat: float = Field(ge=-90, le=90)
-    lon: float = Field(ge=-180, le=180)
-    datum: Literal["WGS-84", "GCJ-02"]
 
 
 class Place(Frozen):
@@ -127,6 +96,8 @@ class Resident(Frozen):
 
 
 NATIVE = "native"
+
+
 _ADDRESS = r"^[^\x00-\x1f\x7f]{1,200}$"
 
 
@@ -227,7 +198,7 @@ class Device(Frozen):
         if self.profile == NATIVE:
             if self.bridge is not None:
                 raise ValueError("bridge: a native device comes in by no bridge; leave it out")
-            if self.address is not None and re.fullmatch(_TOPIC_LEVEL, self.address) is None:
+            if self.address is not None and re.fullmatch(TOPIC_LEVEL, self.address) is None:
                 raise ValueError("address: of a native device 1 to 64 of A-Z a-z 0-9 _ . -, as in its topics")
             _known_options("options", self.options, {})
             return self
@@ -247,53 +218,6 @@ def way_in(device: Device, bridges: Iterable[Bridge]) -> tuple[str, str]:
         return device.bridge, address
     fitting = (bridge.id for bridge in bridges if bridge.profile == device.profile)
     return next(fitting, device.id), address
-
-
-class Duty(Frozen):
-    """Who holds a role for a place and everything below it. The nearest duty up the tree wins."""
-
-    role: str
-    place: Id
-    people: tuple[Id, ...] = Field(min_length=1)
-
-
-class Roster(Frozen):
-    """A list of duties under one name."""
-
-    id: Id
-    duties: tuple[Duty, ...] = Field(min_length=1)
-
-
-class AppriseChannel(Frozen):
-    """Any of Apprise's messengers. ``url`` is a template: ``{to}`` is the address, ``${NAME}`` a secret; both are
-    percent-encoded, so host and port are two names."""
-
-    id: Id
-    type: Literal["apprise"]
-    url: str
-
-
-class WebhookChannel(Frozen):
-    """A signed HTTP POST (HMAC-SHA256 over timestamp and body)."""
-
-    id: Id
-    type: Literal["webhook"]
-    url: str
-    secret: str
-    """Name of the secret in the environment or the secrets directory, never the secret itself."""
-
-
-Channel = Annotated[AppriseChannel | WebhookChannel, Field(discriminator="type")]
-
-
-class EmergencyLine(Frozen):
-    """The 120 line. Only ``drill`` exists in this version: nothing here can reach the public network."""
-
-    mode: Literal["drill"] = "drill"
-    url: str
-    """Base of the simulated 120 centre: ``http://${CENTRE_HOST}:${CENTRE_PORT}``; the driver adds ``/calls``."""
-    secret: str | None = None
-    """Name of the secret that holds the centre's token, where it wants one."""
 
 
 class CommunityInfo(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.cases.model import Ladder, Rung
+from gateway.cases.policy import Ladder, Rung
 from gateway.registry.model import Community
 
 _LEAST_S = 10

@@ -12,23 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gateway.cases.model import Address, Ladder, Recipient, Rung
+from gateway.cases.directory import Address
+from gateway.cases.policy import Ladder, Recipient, Rung
+from gateway.registry.channels import AppriseChannel, EmergencyLine, WebhookChannel
 from gateway.registry.facts import PersonalLimit
-from gateway.registry.model import (
-    AppriseChannel,
-    Bridge,
-    CommunityInfo,
-    Device,
-    Duty,
-    EmergencyLine,
-    Person,
-    Place,
-    Position,
-    Relative,
-    Resident,
-    Roster,
-    WebhookChannel,
-)
+from gateway.registry.model import Bridge, CommunityInfo, Device, Person, Place, Relative, Resident
+from gateway.registry.roster import Duty, Roster
+from gateway.registry.values import Position
 from gateway.rules.document import EventRule, Raise, Readings, SilenceRule, ThresholdRule
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"

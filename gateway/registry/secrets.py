@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gateway.registry.model import AppriseChannel, Community
+from gateway.registry.channels import AppriseChannel
+from gateway.registry.model import Community
 from gateway.registry.problem import Path
 from gateway.settings import Secrets
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.cases.model import Ladder
-from gateway.registry.model import Bridge, Channel, Device, Person, Place, Resident, Roster
+from gateway.cases.policy import Ladder
+from gateway.registry.channels import Channel
+from gateway.registry.model import Bridge, Device, Person, Place, Resident
+from gateway.registry.roster import Roster
 from gateway.rules.document import RuleDocument
 
 MODELS: Mapping[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from devices.kinds import KINDS
 from gateway.api.reads import OutboxRow
-from gateway.cases.model import Send
+from gateway.cases.effects import Send
 from gateway.outbox.card import FIELDS, card_for_line
 from gateway.web.vitals import MONITOR
 from gateway.web.words import unit

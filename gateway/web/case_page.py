@@ -15,7 +15,8 @@ from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
-from gateway.cases.model import LINE_CHANNEL, Case, Purpose, Send
+from gateway.cases.effects import LINE_CHANNEL, Purpose, Send
+from gateway.cases.model import Case
 from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
 from gateway.state.db import reading

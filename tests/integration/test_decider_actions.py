@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gateway.cases.effects import Purpose, Send
 from gateway.cases.measures import GIVE_UP_S
-from gateway.cases.model import Case, MeasureState, Purpose, Send
+from gateway.cases.model import Case, MeasureState
 from gateway.outbox.channel import Report, Result
 from gateway.outbox.rows import command_id
 from gateway.registry import care

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateway.cases.model import Case, Purpose, Send
+from gateway.cases.effects import Purpose, Send
+from gateway.cases.model import Case
 from gateway.state import tables as t
 from tests.support.deciding import DecidingRoom, deciding
 

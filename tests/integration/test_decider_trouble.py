@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.cases import machine
-from gateway.cases.model import Purpose, Stage
+from gateway.cases.effects import Purpose
+from gateway.cases.model import Stage
 from gateway.cases.turn import Moved
 from gateway.checkup import STALLED_S, Checkup, Organs
 from gateway.decider import case_rows

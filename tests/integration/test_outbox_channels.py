@@ -19,7 +19,7 @@ from devices.native import Command
 from firmware_sim.world.app import World
 from firmware_sim.world.behaviour import CentreBehaviour, InboxBehaviour
 from firmware_sim.world.server import serving
-from gateway.cases.model import LINE_CHANNEL, Purpose, Send
+from gateway.cases.effects import LINE_CHANNEL, Purpose, Send
 from gateway.clock import SystemClock
 from gateway.outbox.channel import Attempt, Limits, Result
 from gateway.outbox.channels.apprise_messenger import AppriseMessenger

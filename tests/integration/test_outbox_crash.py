@@ -21,7 +21,7 @@ import pytest
 
 from firmware_sim.world.app import World
 from firmware_sim.world.server import serving
-from gateway.cases.model import LINE_CHANNEL, Purpose
+from gateway.cases.effects import LINE_CHANNEL, Purpose
 from gateway.clock import SystemClock
 from gateway.outbox.channels.apprise_messenger import REPEAT
 from gateway.state.db import open_database

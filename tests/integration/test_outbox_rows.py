@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Delivery, Purpose
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Delivery, Purpose
 from gateway.outbox import rows
 from gateway.outbox.channel import Report, Result
 from gateway.outbox.records import Claim, Withdrawal

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Action, HumanAction
-from gateway.cases.model import DEVICE_CHANNEL, Case, Send
+from gateway.cases.effects import DEVICE_CHANNEL, Send
+from gateway.cases.model import Case
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
 from gateway.decider.view import Views

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gateway.cases.model import Purpose, Send
+from gateway.cases.effects import Purpose, Send
 from gateway.outbox import rows
 from gateway.outbox.channel import Attempt, Limits, OutboxChannel, Report, Result
 from gateway.outbox.records import Outcome

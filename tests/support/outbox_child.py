@@ -24,7 +24,7 @@ from typing import Any
 import apprise
 import sqlalchemy as sa
 
-from gateway.cases.model import LINE_CHANNEL, Send
+from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import SystemClock
 from gateway.outbox import rows
 from gateway.outbox.channel import Attempt, OutboxChannel, Report

@@ -9,21 +9,10 @@ from typing import Literal
 from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
 from gateway.cases import machine
 from gateway.cases.commands import Action, AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
-from gateway.cases.model import (
-    Address,
-    Case,
-    Delivery,
-    Effect,
-    Ladder,
-    Recipient,
-    Rung,
-    Send,
-    SetTimer,
-    StopTimer,
-    Target,
-    TimerName,
-    Write,
-)
+from gateway.cases.directory import Address, Target
+from gateway.cases.effects import Delivery, Effect, Send, SetTimer, StopTimer, TimerName, Write
+from gateway.cases.model import Case
+from gateway.cases.policy import Ladder, Recipient, Rung
 
 START = 1_790_000_000_000
 

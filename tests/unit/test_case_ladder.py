@@ -6,8 +6,9 @@ import pytest
 
 from gateway.alarms import AlarmMove
 from gateway.cases.commands import AlarmHeard, ClockStepped, Refused, TimerDue
+from gateway.cases.effects import Delivery, Purpose, TimerName, WithdrawUnsent
 from gateway.cases.ladder import withheld
-from gateway.cases.model import Delivery, LineState, Purpose, Stage, TimerName, WithdrawUnsent
+from gateway.cases.model import LineState, Stage
 from tests.support.town import LIFE, SERVICE, START, Story, Town, change, person
 
 

@@ -8,7 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.alarms import AlarmMove
 from gateway.cases.commands import Action, Refused, TimerDue
-from gateway.cases.model import Case, Delivery, LineState, Stage, TimerName
+from gateway.cases.effects import Delivery, TimerName
+from gateway.cases.model import Case, LineState, Stage
 from tests.support.town import LIFE, SERVICE, Story, Town, change
 
 ACTIONS: list[Action] = [

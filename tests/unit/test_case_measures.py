@@ -7,7 +7,8 @@ from typing import Any
 from gateway.alarms import AlarmChange, AlarmMove, Severity
 from gateway.cases import machine, wording
 from gateway.cases.commands import AlarmHeard, AlarmWithheld, Order, StormJoined
-from gateway.cases.model import Case, Delivery, Purpose, Send, Storm, WithdrawUnsent
+from gateway.cases.effects import Delivery, Purpose, Send, WithdrawUnsent
+from gateway.cases.model import Case, Storm
 from tests.support.town import LIFE, SERVICE, START, Story, Town, change
 
 SHUT = Order(command="close", zh="关阀", en="shut the valve", devices=("valve-1",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.api.reads import AttemptRow, OutboxRow
-from gateway.cases.model import LINE_CHANNEL, Purpose, Send
+from gateway.cases.effects import LINE_CHANNEL, Purpose, Send
 from gateway.web.calls import call_of, said_of
 
 SEND = Send(key="k", channel=LINE_CHANNEL, to="120", purpose=Purpose.EMERGENCY_CALL, data={"complaint": "胸痛"})

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.registry.csvfile import COLUMNS, Row, TableRefused, device_of, read_table, write_table
 from gateway.registry.facts import same_attributes
-from gateway.registry.model import Device, Text
+from gateway.registry.model import Device
+from gateway.registry.values import Text
 
 HEADER = "id,kind,place\n"
 SMOKE = Device(

@@ -19,7 +19,8 @@ from devices.kinds import KINDS
 from gateway import checkup, metrics
 from gateway.cases import wording
 from gateway.cases.commands import Action
-from gateway.cases.model import LineState, Purpose, Stage
+from gateway.cases.effects import Purpose
+from gateway.cases.model import LineState, Stage
 from gateway.cli import app
 from gateway.health import DEAD_MAN
 from gateway.settings import Settings

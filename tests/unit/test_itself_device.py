@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import doctor
-from gateway.cases.model import Recipient
+from gateway.cases.policy import Recipient
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.load import load_community

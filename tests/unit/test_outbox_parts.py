@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.native import Command
-from gateway.cases.model import LINE_CHANNEL
+from gateway.cases.effects import LINE_CHANNEL
 from gateway.outbox.card import FIELDS, card_for_line
 from gateway.outbox.channels.build import build_channels
 from gateway.outbox.channels.device_command import OUTCOMES

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL, Purpose
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Purpose
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Limits, Report, Result
 from gateway.outbox.worker import ChannelHealth, OutboxWorker

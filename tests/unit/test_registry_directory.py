@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cases.model import Directory, Ladder, Recipient
+from gateway.cases.directory import Directory
+from gateway.cases.policy import Ladder, Recipient
 from gateway.registry.directory import CommunityDirectory
-from gateway.registry.model import Community, CommunityInfo, Duty, Person, Place, Roster
+from gateway.registry.model import Community, CommunityInfo, Person, Place
 from gateway.registry.pace import faster
+from gateway.registry.roster import Duty, Roster
 from gateway.rules.forms import DeviceInfo
 from tests.support.registry import loaded, without
 

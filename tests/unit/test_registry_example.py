@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devices.kinds import KINDS
-from gateway.cases.model import Recipient
+from gateway.cases.policy import Recipient
 from gateway.registry import store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.load import read_community

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gateway.cases.model import Case, Ladder, Recipient, Rung, Target
+from gateway.cases.directory import Target
+from gateway.cases.model import Case
+from gateway.cases.policy import Ladder, Recipient, Rung
 from gateway.registry import store
 from gateway.registry.fields import FieldChange
 from gateway.registry.model import Community

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import apprise
 from apprise.manager_plugins import NotificationManager
 
-from gateway.cases.model import Purpose, Send
+from gateway.cases.effects import Purpose, Send
 from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.channels.template import Template
 from gateway.settings import Secrets

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.cases.model import DEVICE_CHANNEL, LINE_CHANNEL
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.outbox.channel import OutboxChannel
 from gateway.outbox.channels.apprise_messenger import AppriseMessenger
 from gateway.outbox.channels.device_command import DeviceCommandChannel, Publish
 from gateway.outbox.channels.emergency_line import DrillLine, Vitals
 from gateway.outbox.channels.webhook import Webhook
-from gateway.registry.model import AppriseChannel, Community, WebhookChannel
+from gateway.registry.channels import AppriseChannel, WebhookChannel
+from gateway.registry.model import Community
 from gateway.settings import Secrets
 
 

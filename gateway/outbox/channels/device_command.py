@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from devices.native import PROTOCOL_VERSION, Command
-from gateway.cases.model import Send
+from gateway.cases.effects import Send
 from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.rows import command_id
 

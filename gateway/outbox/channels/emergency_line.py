@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from gateway.cases.model import Purpose, Send
+from gateway.cases.effects import Purpose, Send
 from gateway.outbox.card import MARK, card_for_line, marked, unmarked
 from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.channels.exchange import Answer, exchange, header_text, http_client, status_report

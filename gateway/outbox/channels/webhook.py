@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 
-from gateway.cases.model import Send
+from gateway.cases.effects import Send
 from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.channels.exchange import exchange, header_text, http_client, status_report
 from gateway.outbox.channels.template import Template

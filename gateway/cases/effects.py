@@ -1,0 +1,107 @@
+"""What a step of the case machine leads to: what is said, timers, lines of the timeline. Pure data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from gateway.alarms import Frozen
+
+
+class TimerName(StrEnum):
+    LADDER = "ladder"
+    LEASE = "lease"
+
+
+class Purpose(StrEnum):
+    """Why something is said."""
+
+    ALARM = "alarm"
+    REMINDER = "reminder"
+    CANCELLED = "cancelled"
+    TAKEN = "taken"
+    ARRIVED = "arrived"
+    RESOLVED = "resolved"
+    OWNER_SILENT = "owner_silent"
+    CANCEL_CLAIM = "cancel_claim"
+    LINE_FAILED = "line_failed"
+    LINE_IS_DRILL = "line_is_drill"
+    INDICATE = "indicate"
+    ACTION = "action"
+    """A command that a rule gives by itself."""
+    ACTION_FAILED = "action_failed"
+    ACTION_DONE = "action_done"
+    BY_HAND = "by_hand"
+    """A command that a person gave a device; it belongs to no case."""
+    EMERGENCY_CALL = "emergency_call"
+    EMERGENCY_CANCEL = "emergency_cancel"
+
+
+DEVICE_CHANNEL = "device"
+
+
+LINE_CHANNEL = "emergency_line"
+
+
+class Send(Frozen):
+    """Put one message into the outbox. ``key`` makes it idempotent: the same key is never sent as a second thing."""
+
+    key: str
+    channel: str
+    """A channel id of the registry, or ``device`` (a command), or ``emergency_line``."""
+    to: str
+    purpose: Purpose
+    person: str | None = None
+    rung: str | None = None
+    urgent: bool = False
+    title: str = ""
+    body: str = ""
+    data: dict[str, object] = {}
+    """Channel-specific: the command with its args, or the EmergencyCard."""
+    give_up_after_s: int = 3600
+
+
+class SetTimer(Frozen):
+    name: TimerName
+    due_at_ms: int
+
+
+class StopTimer(Frozen):
+    name: TimerName
+
+
+class WithdrawUnsent(Frozen):
+    """Take back what is in the outbox and has not gone out."""
+
+    reason: str
+    only: tuple[Purpose, ...] = ()
+    """Only what is said for these purposes; empty for everything but the emergency line."""
+    keys: tuple[str, ...] = ()
+    """Of that only these messages; empty for all."""
+
+
+class Write(Frozen):
+    """A line of the timeline."""
+
+    actor: str
+    """``system``, ``rule:<id>``, ``device:<id>``, ``person:<id>``, ``operator:<token name>``."""
+    what: str
+    """A stable code: ``opened``, ``told``, ``acknowledged`` …; the page words it."""
+    reason: str = ""
+    data: dict[str, object] = {}
+
+
+class EndMomentaryAlarms(Frozen):
+    """The case is over: its momentary alarms (presses) end with it, so that a new press opens a new case."""
+
+
+Effect = Send | SetTimer | StopTimer | WithdrawUnsent | Write | EndMomentaryAlarms
+
+
+class Delivery(StrEnum):
+    """What became of an outbox row, as the case hears it."""
+
+    DELIVERED = "delivered"
+    TROUBLE = "trouble"
+    """The first attempt failed; it is being retried, and the next address of the person is tried now."""
+    GAVE_UP = "gave_up"
+    WITHDRAWN = "withdrawn"
