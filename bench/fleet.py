@@ -25,8 +25,8 @@ from bench.report import Figures
 from bench.system import Reading, System, running
 from devices.observation import Lane
 from firmware_sim.maker import make
+from gateway.registry.channels import AppriseChannel
 from gateway.registry.load import load_community
-from gateway.registry.model import AppriseChannel
 
 EXAMPLE = Path(__file__).parents[1] / "examples/tuanjiehu/community.yaml"
 NOBODY = tuple(AppriseChannel(id=id_, type="apprise", url="json://127.0.0.1:9/{to}") for id_ in ("messenger", "sms"))

@@ -6,18 +6,11 @@ it came from. The first rung goes out at once; the next comes hours later, so th
 
 from __future__ import annotations
 
-from gateway.cases.model import Address, Ladder, Recipient, Rung
-from gateway.registry.model import (
-    AppriseChannel,
-    Community,
-    CommunityInfo,
-    Device,
-    Person,
-    Place,
-    Relative,
-    Resident,
-    Text,
-)
+from gateway.cases.directory import Address
+from gateway.cases.policy import Ladder, Recipient, Rung
+from gateway.registry.channels import AppriseChannel
+from gateway.registry.model import Community, CommunityInfo, Device, Person, Place, Relative, Resident
+from gateway.registry.values import Text
 from gateway.rules.library import library_rules
 
 COMMUNITY = "bench"

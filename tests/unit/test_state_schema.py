@@ -11,8 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from gateway.state.db import MIGRATIONS, open_database
 from gateway.state import human_tables  # noqa: F401 - adds its tables to the metadata
+from gateway.state.db import MIGRATIONS, open_database
 from gateway.state.tables import metadata
 
 
