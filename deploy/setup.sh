@@ -75,6 +75,7 @@ if [ "$mode" = test ]; then
     need victoria-metrics victoria-metrics "the InfluxDB writer against a server that speaks /api/v2/write"
     need postgresql '/usr/lib/postgresql/*/bin/initdb' "the state database on PostgreSQL"
     need chromium chromium "the console in a real browser"
+    need espeak-ng espeak-ng "what is said aloud in calls: speech, voice over the modem"
     need fonts-noto-cjk '/usr/share/fonts/opentype/noto/NotoSansCJK*' "Chinese characters in screenshots"
     if [ ${#missing[@]} -gt 0 ] && ! apt_install "${missing[@]}"; then
         say "these Debian packages are missing and could not be installed (not root, no sudo, or no apt):"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from gateway.alarms import Frozen
 
@@ -42,6 +43,13 @@ DEVICE_CHANNEL = "device"
 LINE_CHANNEL = "emergency_line"
 
 
+class Spoken(Frozen):
+    """What is said aloud where the channel is a telephone call."""
+
+    text: str
+    language: Literal["zh", "en"] = "zh"
+
+
 class Send(Frozen):
     """Put one message into the outbox. ``key`` makes it idempotent: the same key is never sent as a second thing."""
 
@@ -55,6 +63,8 @@ class Send(Frozen):
     urgent: bool = False
     title: str = ""
     body: str = ""
+    say: Spoken | None = None
+    """The same in the few words of a call; None where nothing is said aloud."""
     data: dict[str, object] = {}
     """Channel-specific: the command with its args, or the EmergencyCard."""
     give_up_after_s: int = 3600

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.alarms import AlarmChange
-from gateway.cases import wording
+from gateway.cases import wording, wording_spoken
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
     DEVICE_CHANNEL,
@@ -163,6 +163,7 @@ class Turn:
                 urgent=self.case.ladder.life_safety and purpose not in _CAN_WAIT,
                 title=title,
                 body=body,
+                say=wording_spoken.spoken(self.case, purpose, self.directory, language=target.language, detail=detail),
             )
         )
 
