@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from devices.kinds import KINDS
 from gateway.alarms import ALARM_TYPES, Frozen, Severity
 from gateway.rules.examples import Example
-from gateway.rules.schedule import Day, Hours
+from gateway.workdays import Day, Hours
 
 RESERVED = frozenset({"library", "export", "schema", "validate", "test", "new"})
 """Stand where the API and the console have a rule's id."""

@@ -1,86 +1,14 @@
-"""Hours and days of a rule: local time, nights that pass midnight, Chinese working days with their make-up days.
-
-Public holidays and make-up days come from ``chinesecalendar`` (the State Council's yearly notices). For a year that it
-does not know yet, Saturdays and Sundays are the days off: `knows_holidays` says so.
-"""
+"""Hours and days of a rule: in force now, when that changes next, and how much of a time lies in them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from functools import lru_cache
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import chinese_calendar
-from pydantic import AfterValidator
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_DAY_MIN = 24 * 60
-_ONE = r"([01]\d|2[0-4]):([0-5]\d)"
-_SPAN = re.compile(rf"{_ONE}-{_ONE}")
-
-
-@lru_cache(maxsize=256)
-def hours_of(text: str) -> tuple[tuple[int, int], ...]:
-    """The spans of ``text`` as minutes of the day, (from, until); one that passes midnight ends beyond 1440.
-
-    Raises ValueError for what is no span.
-    """
-    spans = []
-    for part in text.split(","):
-        match = _SPAN.fullmatch(part.strip())
-        if match is None:
-            raise ValueError(f"expected hours such as 22:00-06:00, several with commas, got {part.strip()!r}")
-        begin, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
-        if begin >= _DAY_MIN or end > _DAY_MIN or begin == end:
-            raise ValueError(f"{part.strip()}: expected two different times from 00:00 to 24:00")
-        spans.append((begin, end if end > begin else end + _DAY_MIN))
-    return tuple(sorted(spans))
-
-
-def _checked(text: str) -> str:
-    hours_of(text)
-    return text
-
-
-Hours = Annotated[str, AfterValidator(_checked)]
-
-
-def local(at_ms: int, zone: ZoneInfo) -> datetime:
-    """The local time of an instant. Instants beyond the calendar are moved to its end."""
-    at_s = min(max(at_ms / 1000, -62_000_000_000), 253_000_000_000)
-    return datetime.fromtimestamp(at_s, UTC).astimezone(zone)
-
-
-def knows_holidays(year: int) -> bool:
-    """Whether the public holidays of ``year`` are known."""
-    return _first_year() <= year <= _last_year()
-
-
-def _holidays() -> Iterable[date]:
-    known: dict[date, str] = chinese_calendar.constants.holidays
-    return known
-
-
-@lru_cache(maxsize=1)
-def _first_year() -> int:
-    return min(day.year for day in _holidays())
-
-
-@lru_cache(maxsize=1)
-def _last_year() -> int:
-    return max(day.year for day in _holidays())
-
-
-@lru_cache(maxsize=1024)
-def is_workday(day: date) -> bool:
-    """Whether people work on ``day``: make-up days count, public holidays do not."""
-    if not knows_holidays(day.year):
-        return day.weekday() < 5
-    return bool(chinese_calendar.is_workday(day))
+from gateway.workdays import DAY_MIN, Day, day_counts, hours_of, instant_ms, is_workday, local
 
 
 class Calendar(NamedTuple):
@@ -107,14 +35,6 @@ def local_calendar(at_ms: int, zone: ZoneInfo) -> Calendar:
 def _calendar(quarter: int, zone: ZoneInfo) -> Calendar:
     at = local(quarter * _QUARTER_MS, zone)
     return Calendar(float(at.year), float(at.month), float(at.isoweekday()), float(at.hour), is_workday(at.date()))
-
-
-def _day_counts(day: date, days: str | tuple[Day, ...] | None) -> bool:
-    if days is None:
-        return True
-    if isinstance(days, tuple):
-        return DAYS[day.weekday()] in days
-    return is_workday(day) == (days == "workdays")
 
 
 def in_force(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> bool:
@@ -153,28 +73,23 @@ def _stretch(
 def _is_in_force(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> bool:
     at = local(at_ms, zone)
     if hours is None:
-        return _day_counts(at.date(), days)
+        return day_counts(at.date(), days)
     minute = at.hour * 60 + at.minute
     for begin, end in hours_of(hours):
-        if begin <= minute < end and _day_counts(at.date(), days):
+        if begin <= minute < end and day_counts(at.date(), days):
             return True
-        if minute < end - _DAY_MIN and _day_counts(at.date() - timedelta(days=1), days):
+        if minute < end - DAY_MIN and day_counts(at.date() - timedelta(days=1), days):
             return True
     return False
 
 
 def _boundary_ms(hours: str | None, days: str | tuple[Day, ...] | None, at_ms: int, zone: ZoneInfo) -> int:
     day = local(at_ms, zone).date()
-    minutes = {0} if hours is None else {m % _DAY_MIN for span in hours_of(hours) for m in span}
+    minutes = {0} if hours is None else {m % DAY_MIN for span in hours_of(hours) for m in span}
     if days is not None:
         minutes.add(0)
-    instants = (_instant_ms(day + timedelta(days=ahead), minute, zone) for ahead in (0, 1) for minute in minutes)
+    instants = (instant_ms(day + timedelta(days=ahead), minute, zone) for ahead in (0, 1) for minute in minutes)
     return min((instant for instant in instants if instant > at_ms), default=at_ms + 86_400_000)
-
-
-def _instant_ms(day: date, minute: int, zone: ZoneInfo) -> int:
-    at = datetime.combine(day, time(), zone) + timedelta(minutes=minute)  # wall time: fold and gap are the zone's
-    return int(at.timestamp() * 1000)
 
 
 def _spans_ms(hours: str, from_ms: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
@@ -182,7 +97,7 @@ def _spans_ms(hours: str, from_ms: int, zone: ZoneInfo) -> Iterator[tuple[int, i
     day = local(from_ms, zone).date() - timedelta(days=1)
     while True:
         for begin, end in hours_of(hours):
-            yield _instant_ms(day, begin, zone), _instant_ms(day, end, zone)
+            yield instant_ms(day, begin, zone), instant_ms(day, end, zone)
         day += timedelta(days=1)
 
 

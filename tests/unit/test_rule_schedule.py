@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.rules.schedule import (
-    covered_ms,
-    hours_of,
-    in_force,
-    is_workday,
-    knows_holidays,
-    local,
-    next_boundary_ms,
-    when_covered_ms,
-)
+from gateway.rules.schedule import covered_ms, in_force, next_boundary_ms, when_covered_ms
+from gateway.workdays import hours_of, is_workday, knows_holidays, local
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 _minute = st.integers(0, 23 * 60 + 59)
