@@ -58,4 +58,124 @@ relayed = sa.Table(
         postgresql_where=sa.text("done_at_ms IS NULL"),
     ),
 )
-"""What people decided at a gateway that does not lead, for the one that does. ``refusal``: JSON of why it was not done."""
+"""What people decided at a gateway that does not lead, for the one that does. ``refusal``: JSON of why it was not
+done."""
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("case_id", _text, nullable=False, index=True),
+    sa.Column("kind", _text, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("name", _text, nullable=False),
+    sa.Column("media_type", _text),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("sha256", _text),
+    sa.Column("body", _text, nullable=False),
+)
+"""What belongs to a case beside words: ``photo`` and ``voice`` with a file in the data directory named by its sha256,
+``clip`` without one: where its recording is found. ``body``: what is known of it, as a line of the timeline has it."""
+
+anchors = sa.Table(
+    "anchors",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("digest", _text, nullable=False),
+    sa.Column("body", _text, nullable=False),
+)
+"""Once a day: the heads of the timelines that have grown, chained. The digest is told outside. See gateway.record."""
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("channel", _text, nullable=False),
+    sa.Column("ref", _text, nullable=False),
+    sa.Column("sender", _text, nullable=False),
+    sa.Column("text", _text, nullable=False),
+    sa.Column("message", _text),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("received_ms", _ms, nullable=False),
+    sa.Column("person", _text),
+    sa.Column("case_id", _text, index=True),
+    sa.Column("answer", _text),
+    sa.Column("version", sa.Integer),
+    sa.Column("reason", _text, nullable=False, server_default=""),
+    sa.Column("acted_ms", _ms),
+    sa.Column("done_ms", _ms),
+    sa.Column("result", _text),
+    sa.Column("reply", _text, nullable=False, server_default=""),
+    sa.UniqueConstraint("channel", "ref"),
+    sa.Index(
+        "answers_undone",
+        "id",
+        sqlite_where=sa.text("done_ms IS NULL"),
+        postgresql_where=sa.text("done_ms IS NULL"),
+    ),
+)
+"""What people answered, by whatever was at hand; written down before anything is done about it. ``channel`` and
+``ref``: where it came in and the channel's own id of it; ``message``: the outbox's key it answers, where that is known.
+``acted_ms`` is set in the transaction that carried it out, so that this happens once; ``done_ms`` when it is settled,
+with ``result`` (``acted``, ``refused``, ``asked``, ``unknown_sender``, ``failed``) and the words of ``reply``."""
+
+answer_codes = sa.Table(
+    "answer_codes",
+    metadata,
+    sa.Column("code", _text, primary_key=True),
+    sa.Column("person", _text, nullable=False),
+    sa.Column("case_id", _text, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("used_ms", _ms, nullable=False),
+    sa.UniqueConstraint("person", "case_id"),
+)
+"""Digits by which a reply names its case, one per person and case. ``version``: of the case when they went out last."""
+
+answer_links = sa.Table(
+    "answer_links",
+    metadata,
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("message", _text, nullable=False, unique=True),
+    sa.Column("person", _text, nullable=False),
+    sa.Column("case_id", _text, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("purpose", _text, nullable=False),
+    sa.Column("made_ms", _ms, nullable=False),
+)
+"""Links of messages. The id is chance and says nothing; without its signature, which stands nowhere, it is worthless."""
+
+login_codes = sa.Table(
+    "login_codes",
+    metadata,
+    sa.Column("person", _text, primary_key=True),
+    sa.Column("sha256", _text, nullable=False),
+    sa.Column("made_ms", _ms, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+)
+"""The code that was last sent to a person's registered contact, to log in to their own page."""
+
+person_sessions = sa.Table(
+    "person_sessions",
+    metadata,
+    sa.Column("sha256", _text, primary_key=True),
+    sa.Column("person", _text, nullable=False, index=True),
+    sa.Column("made_ms", _ms, nullable=False),
+    sa.Column("until_ms", _ms, nullable=False),
+)
+"""Telephones on which a person is logged in to their own page."""
+
+disclosures = sa.Table(
+    "disclosures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("person", _text, nullable=False, index=True),
+    sa.Column("way", _text, nullable=False),
+    sa.Column("what", _text, nullable=False),
+    sa.Column("case_id", _text, index=True),
+    sa.Column("resident", _text, index=True),
+    sa.Column("basis", _text, nullable=False),
+)
+"""Who was shown what of whom, append only. ``basis``: ``emergency``, ``duty`` or ``consent``."""
