@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Severity(StrEnum):
@@ -30,6 +31,14 @@ class Frozen(BaseModel):
     """Base of immutable records: unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Position(Frozen):
+    """Coordinates with their datum, which is never guessed."""
+
+    lat: float = Field(ge=-90, le=90)
+    lon: float = Field(ge=-180, le=180)
+    datum: Literal["WGS-84", "GCJ-02"]
 
 
 class AlarmType(Frozen):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.alarms import Frozen
+from gateway.alarms import Position as Position
 
 TOPIC_LEVEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
@@ -37,11 +38,3 @@ def _text(value: object) -> object:
 
 Wording = Annotated[Text, BeforeValidator(_text, json_schema_input_type=str | Text)]
 """``{zh: …, en: …}``, or one string that serves for both."""
-
-
-class Position(Frozen):
-    """Coordinates with their datum, which is never guessed."""
-
-    lat: float = Field(ge=-90, le=90)
-    lon: float = Field(ge=-180, le=180)
-    datum: Literal["WGS-84", "GCJ-02"]
