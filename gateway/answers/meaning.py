@@ -61,8 +61,7 @@ _CODE = re.compile(r"(?<![0-9])[0-9]{4,6}(?![0-9])")
 _STUCK = re.compile(r"(?<![0-9])[0-9]{5,7}(?![0-9])")
 _CIRCLED = {"一": "1", "二": "2", "三": "3", "四": "4", "壹": "1", "贰": "2", "one": "1", "two": "2"}
 _BEFORE = (
-    r"(?:好的?|行|嗯+|是的?|对|可以|没问题|明白|知道了?|你好|您好|谢谢|我们?|由我|俺|ok|okay|yes|yep|i|im|we|will)*"
-)
+    r"(?:好的?|行|嗯|是的?|对|可以|没问题|明白|知道了?|你好|您好|谢谢|我们?|由我|俺|ok|okay|yes|yep|i|im|we|will)*"
 )
 _AFTER = r"(?:了|的|吧|啊|哦|喔|呀|哈|呢?谢谢|谢谢|多谢|辛苦了?|thanks?|thankyou|please|now|it|已收到|收到)*"
 _MEANS: tuple[tuple[Answer, str], ...] = (
@@ -114,9 +113,9 @@ def _take_code(plain: str, codes: Collection[str]) -> tuple[str | None, str | No
         return None, None, ""  # two of them: which one is meant is not for us to say
     for one in _STUCK.finditer(plain):
         both = (one[0][0], one[0][1:]), (one[0][-1], one[0][:-1])
-        fitting = [(key, code) for key, code in both if code in codes and key in KEYS]
+        fitting = {(key, code) for key, code in both if code in codes and key in KEYS}
         if len(fitting) == 1:
-            key, code = fitting[0]
+            key, code = fitting.pop()
             return code, None, f"{plain[: one.start()]} {key} {plain[one.end() :]}"
     numbers = _CODE.findall(plain)
     if len(numbers) == 1 and len(plain) <= 40:

@@ -144,7 +144,7 @@ answer_links = sa.Table(
     sa.Column("purpose", _text, nullable=False),
     sa.Column("made_ms", _ms, nullable=False),
 )
-"""Links of messages. The id is chance and says nothing; without its signature, which stands nowhere, it is worthless."""
+"""Links of messages. The id is chance and says nothing; without its signature it is worthless."""
 
 login_codes = sa.Table(
     "login_codes",

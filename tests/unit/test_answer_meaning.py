@@ -156,6 +156,18 @@ def test_key_and_code_in_any_order_and_form(key: str, code: str, between: str, f
     assert interpret(text, (code,)) == Meaning(answer=KEYS[key], code=code)
 
 
+@pytest.mark.parametrize("piece", ["嗯", "好的", "知道了", "ok", "谢谢", "i", "1 ", "4711", "误报"])
+def test_long_replies_cost_no_time(piece: str) -> None:
+    began = time.perf_counter()
+    for text in (piece * 5000, piece * 240 + "x", "x" + piece * 240):
+        interpret(text, CODES)
+    assert time.perf_counter() - began < 1
+
+
+def test_stuck_digits_that_can_be_read_in_two_ways_name_no_code() -> None:
+    assert interpret("14711", ("4711", "1471")).code is None
+
+
 @given(
     st.sampled_from(["不是", "没有", "不会", "难道是", "谁说"]),
     st.sampled_from(["误报", "接", "马上到", "到了", "受理"]),
