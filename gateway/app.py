@@ -55,6 +55,7 @@ from gateway.registry.secrets import missing_secrets
 from gateway.settings import Settings
 from gateway.state import tables as t
 from gateway.state.db import open_database
+from gateway.state.leadership import Leadership
 from gateway.store import open_store
 from gateway.store.cursors import StoreCursors
 from gateway.store.vitals import MONITOR, latest_vitals
@@ -115,7 +116,8 @@ class Gateway:
             # Where telemetry is kept
             store = open_store(settings, self.clock)
             stack.push_async_callback(store.close)
-            cursors = StoreCursors(engine)
+            itself = settings.gateway_device
+            cursors = StoreCursors(engine, itself)
             writer = StoreWriter(
                 journal,
                 store,
@@ -126,8 +128,12 @@ class Gateway:
             )
             stack.push_async_callback(_end, self._start(writer.run(), "store writer"))
 
+            # Who decides, where there are several gateways
+            leadership = Leadership(engine, self.clock, itself, rank=settings.rank, url=self._own_url())
+            stack.push_async_callback(asyncio.to_thread, _give_up, leadership)
+
             # Who decides
-            views = Views(engine, self.clock, settings.gateway_device)
+            views = Views(engine, self.clock, itself)
             outbox: OutboxWorker
             decider = Decider(
                 engine,
@@ -139,6 +145,7 @@ class Gateway:
                 on_said=lambda: outbox.wake(),
                 on_view=lambda directory: _ignore(loop.call_soon_threadsafe(rebuild, directory)),
                 steady_ms=steady_ms,
+                leadership=leadership,
             )
 
             # What is said
@@ -180,7 +187,7 @@ class Gateway:
                 monitors = [device.id for device in known if device.kind == MONITOR and device.resident == resident]
                 return await latest_vitals(store, monitors)
 
-            outbox = OutboxWorker(engine, {}, self.clock, decider.wake)
+            outbox = OutboxWorker(engine, {}, self.clock, decider.wake, leadership=leadership)
             await asyncio.to_thread(decider.start)
             stack.push_async_callback(asyncio.to_thread, decider.stop)
             directory = views.directory
@@ -201,14 +208,13 @@ class Gateway:
             intake = Intake(
                 journal, self.clock, community, views.native, receipts=receipts, stranger=strangers.note_native
             )
-            itself = settings.gateway_device
             memories = await asyncio.to_thread(
                 restored, engine, journal, lambda device: device == itself or views.is_gear(device)
             )
             own_memory = memories.pop(itself, Memory())
             gear = GearIntake(journal, receipts, strangers, memories)
             broker, password = await self._broker(stack)
-            mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, self.clock)
+            mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, self.clock, itself)
             foreign = {bridge.id for bridge in directory.bridges.values() if speaks_on_a_line(bridge)}
             lines += [
                 SerialTransport(line, intake.offer_serial, self.clock)
@@ -217,7 +223,7 @@ class Gateway:
             ]
             bridges = Bridges(
                 gear,
-                lambda: gateway_address(settings.broker, password, community, "bridge"),
+                lambda: gateway_address(settings.broker, password, community, "bridge", itself),
                 settings.serial,
                 lambda: views.directory,
                 self.clock,
@@ -239,7 +245,7 @@ class Gateway:
                 journal,
                 store.latest,
                 lambda: views.directory,
-                lambda: gateway_address(settings.broker, password, community, "announce"),
+                lambda: gateway_address(settings.broker, password, community, "announce", itself),
                 self.clock,
                 said=outbox.wake,
             )
@@ -331,6 +337,9 @@ class Gateway:
         settings.port = broker.port
         return broker, users[settings.username]
 
+    def _own_url(self) -> str:
+        return f"http://{self.settings.api.host}:{self.settings.api.port}"
+
     async def _serve(self, context: Context, on_ready: Callable[[Gateway], None]) -> None:
         api = self.settings.api
         try:
@@ -367,6 +376,12 @@ class Gateway:
     def _publish(self, changed: Changed) -> None:
         cases = (News("case", case) for case in sorted(changed.cases))
         self.feed.publish(*cases, *(News("device", device) for device in sorted(changed.devices)))
+
+
+def _give_up(leadership: Leadership) -> None:
+    """The next gateway need not wait. Where the database is gone it waits, which is no harm."""
+    with contextlib.suppress(sa.exc.SQLAlchemyError):
+        leadership.give_up()
 
 
 class _Server(uvicorn.Server):

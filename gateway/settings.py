@@ -7,12 +7,13 @@ here: `Secrets` reads them from the environment or from one file each in ``secre
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -65,6 +66,20 @@ class StoreSettings(_Part):
 class ApiSettings(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8120, ge=0, le=65535)
+    public_url: str = ""
+    """Where people's telephones reach this gateway, ``https://help.example.cn``; links in messages begin with it.
+    Without it messages hold no link."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _for_telephones(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"))
+        if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("expected https:// and a name that telephones reach, such as https://help.example.cn")
+        return value.rstrip("/")
 
 
 class DeadManSettings(_Part):
@@ -88,6 +103,65 @@ class DeadManSettings(_Part):
         return value
 
 
+class DialPlan(_Part):
+    """How numbers are sent to a trunk. Numbers of fewer than seven digits (120, an extension) go as they are, behind
+    ``prefix``."""
+
+    prefix: str = Field(default="", pattern=r"^[0-9*#]{0,8}$")
+    """Put before every number: an exchange's ``9`` for outside."""
+    country_code: str = Field(default="86", pattern=r"^[1-9][0-9]{0,2}$")
+    plus: bool = False
+    """True: every number is sent with its country code, +8613800138000. False: as it is dialled in the country."""
+    trunk_prefix: str = Field(default="0", pattern=r"^[0-9]{0,4}$")
+    """What is dialled before an area within the country: +86 10 … is 010 …"""
+    whole: tuple[str, ...] = ("13", "14", "15", "16", "17", "18", "19", "400", "800")
+    """National numbers that begin so have no area, and are dialled without ``trunk_prefix``: mobiles."""
+
+
+class SipTrunk(_Part):
+    """A SIP trunk for voice calls (docs/telephony.md)."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")
+    proxy: str = Field(pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+    """Registrar and proxy: host, or host:port. A host without a port is looked up as SIP asks (SRV)."""
+    domain: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+    """The domain of our address and of the numbers; default: as ``proxy``."""
+    user: str = Field(pattern=r"^[A-Za-z0-9_.+~*!-]{1,64}$")
+    secret: str | None = None
+    """Name of the secret that holds the password; none for a trunk that knows us by our address."""
+    caller_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.+~*!-]{1,64}$")
+    """The number that we call from, where it is not ``user``."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    ca: Path | None = None
+    """PEM file of the authorities that a TLS trunk is checked against; needed for ``tls``."""
+    register_s: int = Field(default=300, ge=0, le=86_400)
+    """Registered anew so often, by the first line; 0: the trunk wants no registration."""
+    bind: str | None = Field(default=None, pattern=r"^[0-9.]+$")
+    """IPv4 address of this box that the trunk is reached from; default: any."""
+    rtp_ports: str = Field(default="20000-29998", pattern=r"^[0-9]{4,5}-[0-9]{4,5}$")
+    """UDP ports for voice, from and to."""
+    calls: int = Field(default=2, ge=1, le=30)
+    """Calls at once that the trunk carries; each is a line with a process of its own."""
+    dial: DialPlan = DialPlan()
+
+    @model_validator(mode="after")
+    def _whole(self) -> SipTrunk:
+        if (self.transport == "tls") != (self.ca is not None):
+            raise ValueError("expected ca (the PEM file of the trunk's authorities) with transport: tls, and only there")
+        low, high = map(int, self.rtp_ports.split("-"))
+        if not 1024 <= low < high <= 65_535 or high - low < 4 * self.calls:
+            raise ValueError("rtp_ports: expected two ports from 1024 to 65535, four or more apart for each call")
+        return self
+
+
+class ScaipSettings(_Part):
+    """Alarm units that send SCAIP (SS 91100): where they are listened to, over UDP and TCP (docs/devices/scaip.md)."""
+
+    host: str = "0.0.0.0"
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """Usually 5060. None: nobody is listened to."""
+
+
 class Settings(BaseSettings):
     """All settings of one gateway."""
 
@@ -105,7 +179,13 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     gateway_device: str = Field(default="anju-gateway", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     """The device, of kind ``gateway``, that is this box. One that the community does not have is built in."""
+    rank: int = Field(default=0, ge=0, le=9)
+    """Of several gateways on one database (``database_url``), each with a ``gateway_device`` of its own: the one that
+    leads is followed by the lowest rank, 5 s later for each."""
     dead_man: DeadManSettings = DeadManSettings()
+    sip: list[SipTrunk] = []
+    """Trunks for voice calls, in the order in which they are tried."""
+    scaip: ScaipSettings = ScaipSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -146,6 +226,27 @@ class Secrets:
             raise KeyError(
                 f"secret {name} is missing: set the environment variable {name} or write it to {path}"
             ) from None
+
+    def ensure(self, name: str) -> str:
+        """Return the secret; one that is missing is made, by chance, into a file only the owner can read."""
+        try:
+            return self.get(name)
+        except KeyError:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_private(self.directory / name, secrets.token_urlsafe(24) + "\n")
+            return self.get(name)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only the owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.alarms import AlarmChange, Severity
+from gateway.cases import chain
 from gateway.cases.effects import (
     Effect,
     EndMomentaryAlarms,
@@ -85,6 +86,8 @@ def save(connection: sa.Connection, case: Case, effects: Iterable[Effect], *, pr
 
     Returns whether something was put into the outbox. Raises Conflict.
     """
+    listed = list(effects)
+    lines = [effect for effect in listed if isinstance(effect, Write)]
     values = {
         "number": case.number,
         "stage": case.stage.value,
@@ -97,24 +100,33 @@ def save(connection: sa.Connection, case: Case, effects: Iterable[Effect], *, pr
         "body": case.model_dump_json(),
     }
     if previous == 0:
+        end = _End(chain.origin(case.id, case.number, 0), 0)
+        values |= _write(connection, case.id, lines, now_ms, end)
         connection.execute(sa.insert(t.cases).values(id=case.id, **values))
     else:
+        if lines:
+            values |= _write(connection, case.id, lines, now_ms, _end_of(connection, case.id))
         done = connection.execute(
             sa.update(t.cases).where(t.cases.c.id == case.id, t.cases.c.version == previous).values(**values)
         )
         if done.rowcount != 1:
             raise Conflict(f"case {case.id} is no longer at version {previous}")
-    return _carry_out(connection, case, list(effects), now_ms)
+    return _carry_out(connection, case, listed, now_ms)
+
+
+def append(connection: sa.Connection, case_id: str, lines: Iterable[Write], now_ms: int) -> None:
+    """Write lines into the timeline of a case that does not move by them. Raises KeyError for an unknown case."""
+    values = _write(connection, case_id, list(lines), now_ms, _end_of(connection, case_id))
+    connection.execute(sa.update(t.cases).where(t.cases.c.id == case_id).values(**values))
 
 
 def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now_ms: int) -> bool:
-    lines: list[Write] = []
     said = False
     # What is taken back is what was there before this step, never what this step says.
     for effect in sorted(effects, key=lambda effect: not isinstance(effect, WithdrawUnsent)):
         match effect:
             case Write():
-                lines.append(effect)
+                pass  # written with the case, which keeps the head of its timeline
             case Send():
                 said = outbox_rows.enqueue(connection, case.id, effect, now_ms) or said
             case SetTimer():
@@ -131,7 +143,6 @@ def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now
             case EndMomentaryAlarms():
                 for rule, subject in momentary_alarms(connection, case):
                     close_alarm(connection, rule, subject, now_ms, case_id=case.id)
-    _write(connection, case.id, lines, now_ms)
     return said
 
 
@@ -144,27 +155,35 @@ def _set_timer(connection: sa.Connection, case: Case, timer: SetTimer) -> None:
     )
 
 
-def _write(connection: sa.Connection, case_id: str, lines: list[Write], now_ms: int) -> None:
-    if not lines:
-        return
-    last = connection.execute(
-        sa.select(sa.func.coalesce(sa.func.max(t.timeline.c.seq), 0)).where(t.timeline.c.case_id == case_id)
-    ).scalar_one()
-    connection.execute(
-        sa.insert(t.timeline),
-        [
-            {
-                "case_id": case_id,
-                "seq": last + number,
-                "at_ms": now_ms,
-                "actor": line.actor,
-                "what": line.what,
-                "reason": line.reason,
-                "data": json.dumps(line.data, ensure_ascii=False),
-            }
-            for number, line in enumerate(lines, 1)
-        ],
-    )
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a timeline ends."""
+
+    head: str
+    lines: int
+
+
+def _end_of(connection: sa.Connection, case_id: str) -> _End:
+    """Raises KeyError. Whoever else wants to write a line of this case waits until the transaction ends."""
+    c = t.cases.c
+    query = sa.select(c.timeline_head, c.timeline_lines).where(c.id == case_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise KeyError(case_id)
+    return _End(row.timeline_head, row.timeline_lines)
+
+
+def _write(connection: sa.Connection, case_id: str, lines: list[Write], now_ms: int, end: _End) -> dict[str, str | int]:
+    """Write lines behind ``end``; returns where the timeline ends now, for the row of the case."""
+    head, rows = end.head, []
+    for seq, line in enumerate(lines, end.lines + 1):
+        data = chain.canonical(line.data)
+        head = chain.link(head, case_id, seq, now_ms, line.actor, line.what, line.reason, json.loads(data))
+        facts = {"at_ms": now_ms, "actor": line.actor, "what": line.what, "reason": line.reason, "data": data}
+        rows.append({"case_id": case_id, "seq": seq, **facts, "hash": head})
+    if rows:
+        connection.execute(sa.insert(t.timeline), rows)
+    return {"timeline_head": head, "timeline_lines": end.lines + len(rows)}
 
 
 def due_timers(connection: sa.Connection, now_ms: int, limit: int) -> list[DueTimer]:

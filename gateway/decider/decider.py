@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -21,7 +22,7 @@ from devices.observation import Lane
 from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.model import Case
 from gateway.clock import Clock
-from gateway.decider import case_rows
+from gateway.decider import case_rows, others
 from gateway.decider.decision import Decision
 from gateway.decider.desk import Desk
 from gateway.decider.health import Changed, Health
@@ -29,6 +30,7 @@ from gateway.decider.view import View, Views
 from gateway.journal.entry import JournalReader, Quarantined
 from gateway.registry.directory import CommunityDirectory
 from gateway.state.db import reading
+from gateway.state.leadership import Leadership, NotLeading
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ QUIET_S = 0.1
 """After something urgent was decided, routine rests so long: the outbox, which must write and send now, has its way."""
 QUIET_MOST_S = 0.5
 """With one urgent message after the other, routine still has a helping this often."""
+BESIDE_S = 0.25
+"""Beside another gateway it is looked this often for what people decided there."""
 IDLE_S = 1.0
 """The longest sleep: the registry's revision and timers set by another gateway are looked at this often."""
 
@@ -60,14 +64,21 @@ class Decider:
         on_said: Callable[[], None],
         on_view: Callable[[CommunityDirectory], None],
         steady_ms: Callable[[], int] | None = None,
+        leadership: Leadership | None = None,
     ) -> None:
-        """``steady_ms``: a clock that nobody can set; without one, steps of ``clock`` are not noticed."""
+        """``steady_ms``: a clock that nobody can set; without one, steps of ``clock`` are not noticed. ``leadership``:
+        which of several gateways decides; None for one that has the database for itself."""
         self.health = Health()
         self._engine = engine
         self._journal = journal
         self._clock = clock
         self._views = views
         self._on_view = on_view
+        self._on_said = on_said
+        self._leadership = leadership
+        self._led = False
+        self._relayed: dict[str, Future[Case]] = {}
+        """What was left for the leader, and who waits for its answer."""
         self._desk = Desk(
             engine,
             journal,
@@ -78,6 +89,7 @@ class Decider:
             on_said=on_said,
             reload=self._reload,
             steady_ms=steady_ms,
+            leadership=leadership,
         )
         self._actions: queue.SimpleQueue[tuple[str, HumanAction, Future[Case]]] = queue.SimpleQueue()
         self._wake = threading.Event()
@@ -99,6 +111,7 @@ class Decider:
 
     def start(self) -> None:
         """Load the state and begin to decide. Raises what the database raises."""
+        self._led = self._leads()
         self._reload()
         self._shown = self._desk.view.revision if self._desk.view is not None else 0
         self._journal.subscribe(self._stored)
@@ -130,6 +143,11 @@ class Decider:
         return future
 
     @property
+    def leads(self) -> bool:
+        """Whether this gateway decides; False while it stands by for another one on the same database."""
+        return self._leadership is None or self._leadership.leads
+
+    @property
     def stalled_s(self) -> float:
         """For how long the thread has not been seen at work: a moment, unless it hangs or has died."""
         return 0.0 if self._stopping.is_set() else time.monotonic() - self.health.beat
@@ -142,6 +160,9 @@ class Decider:
                 busy = self.cycle()
                 idle_s = 0.0 if busy else self._idle_s()
                 self._well()
+            except NotLeading as error:
+                log.warning("nothing of this is decided here: %s", error)
+                continue
             except Exception as error:  # noqa: BLE001 - whatever it is, deciding must go on, and say what is wrong
                 self._trouble(error)
                 self._wake.wait(1.0)
@@ -157,8 +178,10 @@ class Decider:
         with reading(self._engine) as connection:
             due = case_rows.next_timer_ms(connection)
         deadlines = [at for at in (due, self.view.rules.next_deadline_ms() if self.view else None) if at is not None]
-        if not deadlines:
-            return IDLE_S
+        if self._relayed or (self._leadership is not None and self._leadership.peers):
+            deadlines.append(self._clock.now_ms() + int(BESIDE_S * 1000))
+        if not deadlines or not self._led:
+            return BESIDE_S if self._relayed else IDLE_S
         return min(IDLE_S, max(0.0, (min(deadlines) - self._clock.now_ms()) / 1000))
 
     def _well(self) -> None:
@@ -189,9 +212,20 @@ class Decider:
         desk = self._desk
         self.health.cycles += 1
         self.health.beat = time.monotonic()
+        leads = self._leads()
+        if leads and not self._led:
+            self._reload()  # another gateway has decided since
+            self._on_said()
+        self._led = leads
         self._refresh_view()
+        if self._relayed:
+            self._hear_leader()
+        if not leads:
+            self._stand_by()
+            return False
         desk.mind_the_clock()
         self._answers()
+        self._answers_from_others()
         if desk.view is None:
             return False
         before = self.health.decided[Lane.URGENT.value]
@@ -233,6 +267,48 @@ class Decider:
             self._on_view(self._desk.view.directory)
             self._shown = self._desk.view.revision
 
+    def _leads(self) -> bool:
+        return self._leadership is None or self._leadership.keep(self._desk.decided_ms)
+
+    def _stand_by(self) -> None:
+        """Another gateway decides. What people say here is left for it."""
+        assert self._leadership is not None
+        while True:
+            try:
+                case_id, action, future = self._actions.get_nowait()
+            except queue.Empty:
+                break
+            if future.set_running_or_notify_cancel():
+                now_ms = self._clock.now_ms()
+                self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, action, now_ms)] = future
+        if self._desk.view is not None:
+            self._desk.stand_by()
+
+    def _hear_leader(self) -> None:
+        for id_, found in others.answered(self._engine, self._relayed).items():
+            future = self._relayed.pop(id_)
+            if isinstance(found, Case):
+                future.set_result(found)
+            elif isinstance(found, BaseException):
+                future.set_exception(found)
+
+    def _answers_from_others(self) -> None:
+        """What people decided at gateways that do not lead."""
+        if self._leadership is None or not (self._leadership.peers or self._relayed):
+            return
+        for item in others.waiting(self._engine, self._clock.now_ms()):
+
+            def take(decision: Decision, item: others.Relayed = item) -> set[str]:
+                if others.answer(decision.connection, item.id, decision.now_ms):
+                    decision.act(item.case_id, item.action)
+                return set()
+
+            try:
+                self._desk.commit(take)
+            except (KeyError, Refused) as error:
+                refusal = error
+                self._desk.commit(partial(_refuse, id_=item.id, why=refusal))
+
     def _answers(self) -> None:
         while True:
             try:
@@ -258,3 +334,8 @@ class Decider:
                 raise
             else:
                 future.set_result(results[-1])
+
+
+def _refuse(decision: Decision, id_: str, why: KeyError | Refused) -> set[str]:
+    others.answer(decision.connection, id_, decision.now_ms, why)
+    return set()

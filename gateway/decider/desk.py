@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Refused
 from gateway.clock import Clock
-from gateway.decider import auditor, care_rows, case_rows, device_rows, withheld_rows
+from gateway.decider import auditor, care_rows, case_rows, device_rows, others, withheld_rows
 from gateway.decider.care import belongs
 from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
@@ -30,6 +30,7 @@ from gateway.registry import care as cares
 from gateway.registry.care import Care
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
+from gateway.state.leadership import Leadership, own_name
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Desk:
         on_said: Callable[[], None],
         reload: Callable[[], None],
         steady_ms: Callable[[], int] | None,
+        leadership: Leadership | None,
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -74,6 +76,8 @@ class Desk:
         self._quarantine = quarantine
         self._on_change = on_change
         self._on_said = on_said
+        self._leadership = leadership
+        self._reader = READER if leadership is None else own_name(READER, leadership.gateway)
         self._reload = reload
         """Takes the rules' memory from the database again, where it is ahead of what was committed."""
         self.view: View | None = None
@@ -94,7 +98,7 @@ class Desk:
     def find_position(self) -> None:
         """Where in the journal to go on: the database's word, where it can be true."""
         with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == READER)).all()
+            rows = connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == self._reader)).all()
         positions = {Lane(row.lane): row.position for row in rows}
         for lane in Lane:
             position = positions.get(lane)
@@ -119,6 +123,38 @@ class Desk:
                 position = 0
             self._positions[lane] = position
             self._journal.set_cursor(READER, lane, position)
+
+    @property
+    def _beside(self) -> bool:
+        """Whether there is another gateway on this database, or was."""
+        return self._leadership is not None and bool(self._leadership.peers or self._leadership.missing)
+
+    @property
+    def decided_ms(self) -> int:
+        """Up to when all that was received has been decided; 0 while that is not known."""
+        return min(self._read_until_ms.values()) if len(self._read_until_ms) == len(Lane) else 0
+
+    def stand_by(self) -> None:
+        """Another gateway decides: come after it in the own journal, far enough behind to miss nothing of what it may
+        leave undone."""
+        assert self._leadership is not None
+        for lane in Lane:
+            position = others.follow(self._journal, lane, self._positions[lane], self._leadership.decided_ms)
+            if position != self._positions[lane]:
+                with writing(self._engine) as connection:
+                    self._save_position(connection, lane, position)
+                self._positions[lane] = position
+                self._journal.set_cursor(READER, lane, position)
+        self._read_until_ms.clear()
+        self._health.audited = time.monotonic()  # the leader's to do
+
+    def _save_position(self, connection: sa.Connection, lane: Lane, position: int) -> None:
+        values = {"position": position}
+        connection.execute(
+            insert(connection, t.cursors)
+            .values(reader=self._reader, lane=lane.value, **values)
+            .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
+        )
 
     def mind_the_clock(self) -> None:
         """Where the wall clock was set, move what is due with it: a step neither fires a ladder nor puts it off."""
@@ -146,6 +182,9 @@ class Desk:
         self._moved = True
         with reading(self._engine) as connection:
             lost = list(auditor.lost_timers(connection, self._clock.now_ms()))
+        if self._beside:
+            with writing(self._engine) as connection:
+                others.forget_old(connection, self._clock.now_ms())
 
         def repair(decision: Decision) -> set[str]:
             for case_id, name in lost:
@@ -187,6 +226,8 @@ class Desk:
         self._health.beat = time.monotonic()
         view = self.need_view()
         with writing(self._engine) as connection:
+            if self._leadership is not None:
+                self._leadership.require(connection)
             decision = Decision(connection, view, self._clock.now_ms())
             devices = work(decision)
             remembered = [
@@ -224,10 +265,15 @@ class Desk:
     def _decide(self, decision: Decision, lane: Lane, entries: list[Entry]) -> set[str]:
         observed: list[Observation] = []
         worked_on = cares.remembered(decision.connection, decision.now_ms)
+        beside = self._beside and lane is Lane.URGENT
+        known = others.decided_before(decision.connection, entries) if beside else set()
         for entry in entries:
             if (lane, entry.position) in self._poisoned:
                 continue
             observation = entry.observation
+            if observation.message_id in known:
+                observed.append(observation)
+                continue
             care = worked_on.get(observation.device)
             care = care if care is not None and belongs(care, observation) else None
             try:
@@ -243,14 +289,11 @@ class Desk:
                     raise
                 raise _Undecidable(entry) from error
             observed.append(observation)
+        if beside:
+            others.note_decided(decision.connection, entries, decision.now_ms)
         devices = device_rows.note(decision.connection, observed, decision.now_ms)
         devices |= worked_on.keys() & {observation.device for observation in observed}
-        values = {"position": entries[-1].position}
-        decision.connection.execute(
-            insert(decision.connection, t.cursors)
-            .values(reader=READER, lane=lane.value, **values)
-            .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
-        )
+        self._save_position(decision.connection, lane, entries[-1].position)
         return devices
 
     def _failed(self, decision: Decision, observation: Observation, care: Care | None) -> None:

@@ -90,13 +90,16 @@ class Figures:
         yield "disk_full", Ill(bool(full), "; ".join(full))
         stats = self._organs.journal.stats()
         yield "quarantine", float(stats.quarantine.total)
-        yield "journal_backlog", float(sum(lane.lag.get(DECIDER, 0) for lane in stats.lanes.values()))
+        leads = self._organs.decider.leads  # one that stands by keeps its distance
+        yield "journal_backlog", float(sum(lane.lag.get(DECIDER, 0) for lane in stats.lanes.values()) if leads else 0)
         oldest_s = max(self.undecided_s(lane) for lane in Lane)
         yield "journal_oldest", round(oldest_s, 1)
         yield "behind", Ill(oldest_s > BEHIND_S, f"a message has waited {oldest_s:.0f} s for its decision")
 
     def undecided_s(self, lane: Lane) -> float:
         """For how long the oldest message of ``lane`` that is not decided has waited. Raises JournalError."""
+        if not self._organs.decider.leads:
+            return 0.0  # the gateway that leads decides it
         journal = self._organs.journal
         waiting = journal.read(lane, journal.cursor(DECIDER, lane) or 0, 1)
         return max(0.0, (self._clock.now_ms() - waiting[0].observation.received_at_ms) / 1000) if waiting else 0.0

@@ -20,11 +20,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from gateway.alarms import Frozen
+from gateway.cases.effects import LINE_CHANNEL
 from gateway.clock import Clock
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Attempt, Limits, OutboxChannel, Report, Result
 from gateway.outbox.records import Claim, Depth
 from gateway.state.db import reading, writing
+from gateway.state.leadership import Leadership, NotLeading
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +103,16 @@ class OutboxWorker:
         *,
         jitter: Callable[[], float] = random.random,
         grace_s: float = 5.0,
+        leadership: Leadership | None = None,
     ) -> None:
+        """``leadership``: which of several gateways speaks; None for one that has the database for itself."""
         self._engine = engine
         self._channels = dict(channels)
         self._clock = clock
         self._on_outcome = on_outcome
         self._jitter = jitter
         self._grace_s = grace_s
+        self._leadership = leadership
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._stopping = False
@@ -175,6 +180,8 @@ class OutboxWorker:
                     idle_s = await self._cycle()
                     self._seen.error = ""
                     pause_s = 0.1
+                except NotLeading:
+                    self._recover, idle_s = True, IDLE_S
                 except sa.exc.SQLAlchemyError as error:
                     self._recover = True
                     self._complain("the outbox cannot be read", error)
@@ -193,8 +200,11 @@ class OutboxWorker:
         """Start everything that is due and has room; returns for how many seconds there is nothing more to do."""
         now_ms = self._clock.now_ms()
         working = frozenset(self._running)
+        if not self._leads:
+            self._recover = True
+            return IDLE_S
         if self._recover:
-            expired = await self._transact(rows.expire_leases, now_ms, exclude=working)
+            expired = await self._transact(self._as_leader, rows.expire_leases, now_ms, exclude=working)
             self._recover = False
             if expired:
                 logger.warning(
@@ -202,11 +212,12 @@ class OutboxWorker:
                 )
         busy = Counter(running.lane for running in self._running.values())
         claims = await self._transact(
+            self._as_leader,
             rows.claim_due,
             now_ms,
             lease_s=self._lease_s,
             limit=CLAIM_LIMIT,
-            room=lambda channel, urgent: self._limits(channel).parallel - busy[channel, urgent],
+            room=lambda channel, urgent: self._room(channel) - busy[channel, urgent],
             exclude=working,
         )
         for claim in claims:
@@ -226,6 +237,28 @@ class OutboxWorker:
     def _lease_s(self) -> float:
         longest = max((channel.limits.timeout_s for channel in self._channels.values()), default=NO_CHANNEL.timeout_s)
         return 2 * longest + LEASE_MARGIN_S
+
+    @property
+    def _leads(self) -> bool:
+        return self._leadership is None or self._leadership.leads
+
+    def _as_leader(
+        self,
+        connection: sa.Connection,
+        work: Callable[Concatenate[sa.Connection, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """Within a transaction: what this gateway takes up, only if no other one speaks by now."""
+        if self._leadership is not None:
+            self._leadership.require(connection)
+        return work(connection, *args, **kwargs)
+
+    def _room(self, name: str) -> int:
+        """How many messages of a channel may be under way at once."""
+        if name == LINE_CHANNEL and self._leadership is not None and not self._leadership.may_dial:
+            return 0  # the gateway that led before may be calling still
+        return self._limits(name).parallel
 
     def _limits(self, name: str) -> Limits:
         channel = self._channels.get(name)
@@ -313,6 +346,8 @@ class OutboxWorker:
             deadline_ms=claim.deadline_ms,
         )
         limit_s = channel.limits.timeout_s
+        if not self._leads:
+            return Report(result=Result.RETRY, detail="由另一网关发送 another gateway sends by now")
         try:
             async with asyncio.timeout(limit_s):
                 return await channel.send(claim.send, attempt)

@@ -114,6 +114,7 @@ class Leadership:
             query = query.with_for_update(read=True)  # nobody takes over before this transaction is committed
         row = connection.execute(query).one_or_none()
         if row is None or (row.fence, row.instance) != (self._fence, self._instance):
+            self._looked = float("-inf")
             raise NotLeading(f"another gateway leads since this one last renewed (fence {row.fence if row else 0})")
 
     def give_up(self) -> None:

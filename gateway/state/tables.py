@@ -250,7 +250,13 @@ cases = sa.Table(
     sa.Column("opened_at_ms", _ms, nullable=False, index=True),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("body", _text, nullable=False),
+    sa.Column("timeline_head", _text, nullable=False),
+    sa.Column("timeline_lines", sa.Integer, nullable=False),
+    sa.Column("timeline_before", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("anchored_lines", sa.Integer, nullable=False, server_default="0"),
 )
+"""``timeline_head``: hash of the newest of its ``timeline_lines`` lines; ``timeline_before``: how many of them were
+written before there was a chain (`gateway.cases.chain`); ``anchored_lines``: how many the newest anchor covers."""
 
 timeline = sa.Table(
     "timeline",
@@ -262,8 +268,9 @@ timeline = sa.Table(
     sa.Column("what", _text, nullable=False),
     sa.Column("reason", _text, nullable=False),
     sa.Column("data", _text, nullable=False),
+    sa.Column("hash", _text, nullable=False),
 )
-"""Append only: who did what when and why."""
+"""Append only: who did what when and why. ``hash``: over the line before it and this one (`gateway.cases.chain`)."""
 
 timers = sa.Table(
     "timers",

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.settings import Secrets
+from gateway.settings import Secrets, write_private
 
 GATEWAY_USER = "gateway"
 DEVICES_USER = "devices"
@@ -46,32 +46,11 @@ def ensure_broker_users(
 ) -> dict[str, str]:
     """User → password of the managed broker. What is missing is generated once, into files only the owner can read."""
     return {
-        GATEWAY_USER: _ensure_secret(known, gateway_secret),
-        DEVICES_USER: _ensure_secret(known, device_secret),
-        GEAR_USER: _ensure_secret(known, gear_secret),
-        HOME_USER: _ensure_secret(known, home_secret),
+        GATEWAY_USER: known.ensure(gateway_secret),
+        DEVICES_USER: known.ensure(device_secret),
+        GEAR_USER: known.ensure(gear_secret),
+        HOME_USER: known.ensure(home_secret),
     }
-
-
-def _ensure_secret(known: Secrets, name: str) -> str:
-    try:
-        return known.get(name)
-    except KeyError:
-        known.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(known.directory / name, secrets.token_urlsafe(24) + "\n")
-        return known.get(name)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file only the owner can read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def write_mosquitto(

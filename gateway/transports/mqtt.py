@@ -25,6 +25,7 @@ from devices.native import command_topic
 from devices.observation import Lane
 from gateway.clock import Clock
 from gateway.settings import BrokerSettings
+from gateway.state.leadership import ALONE, own_name
 from gateway.transports.mqtt_connection import Address, PublishOutcome, PublishResult
 from gateway.transports.mqtt_lane import Delivery, LaneHealth, MqttLane, Offer
 
@@ -39,14 +40,17 @@ class MqttHealth:
     routine: LaneHealth
 
 
-def gateway_address(settings: BrokerSettings, password: str | None, community: str, name: str) -> Address:
-    """Where and as whom the gateway connects for one way in; ``name`` tells its client ids apart."""
+def gateway_address(
+    settings: BrokerSettings, password: str | None, community: str, name: str, gateway: str = ALONE
+) -> Address:
+    """Where and as whom the gateway connects for one way in; ``name`` tells its client ids apart, and ``gateway``
+    those of several gateways."""
     return Address(
         host=settings.host,
         port=settings.port,
         username=settings.username,
         password=password if settings.username is not None else None,
-        client_id=f"anju-{community}-{name}",
+        client_id=f"anju-{community}-{own_name(name, gateway)}",
         tls_ca=settings.tls_ca,
         receive_maximum=settings.receive_maximum,
     )
@@ -59,12 +63,18 @@ class MqttTransport:
     """
 
     def __init__(
-        self, settings: BrokerSettings, password: str | None, community: str, offer: Offer, clock: Clock
+        self,
+        settings: BrokerSettings,
+        password: str | None,
+        community: str,
+        offer: Offer,
+        clock: Clock,
+        gateway: str = ALONE,
     ) -> None:
         self._community = community
 
         def address(lane: Lane) -> Address:
-            return gateway_address(settings, password, community, lane.value)
+            return gateway_address(settings, password, community, lane.value, gateway)
 
         base = f"anju/v1/{community}"
         self._urgent = MqttLane(

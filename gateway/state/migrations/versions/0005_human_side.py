@@ -1,7 +1,11 @@
 """The human side: answers, duty, attachments, drills."""
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
+
+from gateway.cases import chain
 
 revision = "0005"
 down_revision = "0004"
@@ -10,12 +14,12 @@ down_revision = "0004"
 def upgrade() -> None:
     """Add what was not there."""
     _several_gateways()
+    _answers()
+    _record()
 
 
 def _several_gateways() -> None:
     op.create_table(
-    _answers()
-    _record()
         "gateways",
         sa.Column("gateway", sa.Text(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
