@@ -12,9 +12,9 @@ from gateway.clock import SystemClock
 from gateway.gear.bridges import speaks_on_a_line
 from gateway.gear.keys import create_key
 from gateway.registry.model import Community
-from gateway.settings import Secrets
+from gateway.settings import Secrets, write_private
 from gateway.state.db import writing
-from gateway.transports.broker_config import GEAR_USER, write_private
+from gateway.transports.broker_config import GEAR_USER
 
 LINES = "lines"
 

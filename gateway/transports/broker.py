@@ -28,8 +28,9 @@ from pathlib import Path
 
 import psutil
 
+from gateway.settings import write_private
 from gateway.transports.backoff import Backoff
-from gateway.transports.broker_config import GATEWAY_USER, write_mosquitto, write_nats, write_private
+from gateway.transports.broker_config import GATEWAY_USER, write_mosquitto, write_nats
 from gateway.transports.broker_ports import free_port, port_problem
 from gateway.transports.mqtt_probe import probe
 
