@@ -40,6 +40,11 @@ class Invitation(Frozen):
     code: str = ""
     """Digits that a reply by SMS begins or ends with; not given out again for seven days."""
 
+    @property
+    def words(self) -> str:
+        """For messages of text that people read, and tap on; empty where there is no page."""
+        return f"点此处理或查看 Answer here: {self.link}" if self.link else ""
+
 
 class Heard(Frozen):
     """What somebody answered over a channel: a reply by SMS, a key pressed in a call. Not yet understood."""

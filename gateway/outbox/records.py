@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.alarms import Frozen
 from gateway.cases.commands import DeliveryHeard
 from gateway.cases.effects import Delivery, Send
+from gateway.outbox.channel import Invitation
 
 
 class Outcome(Frozen):
@@ -64,6 +65,8 @@ class Claim:
     """Attempts before this one whose fate is unknown."""
     ask_first: bool
     """Ask the other side, then `begin` an attempt if need be."""
+    invitation: Invitation | None = None
+    """How the person can answer."""
 
     @property
     def deadline_ms(self) -> int:

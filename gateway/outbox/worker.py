@@ -12,18 +12,18 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
 from gateway.alarms import Frozen
-from gateway.cases.effects import LINE_CHANNEL
+from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import Clock
 from gateway.outbox import policy, rows
-from gateway.outbox.channel import Attempt, Limits, OutboxChannel, Report, Result
+from gateway.outbox.channel import Attempt, Invitation, Limits, OutboxChannel, Report, Result
 from gateway.outbox.records import Claim, Depth
 from gateway.state.db import reading, writing
 from gateway.state.leadership import Leadership, NotLeading
@@ -39,6 +39,9 @@ WAIT_FOR_ROOM_S = 15.0
 LEASE_MARGIN_S = 60.0
 WARN_EVERY_S = 60.0
 """A channel's failures are logged at most so often, with how many there were; the outbox's rows have each of them."""
+
+Invite = Callable[[sa.Connection, str, Send, int], Invitation | None]
+"""Makes the invitation for a message of a case that is about to be sent, within the transaction that takes it up."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -104,8 +107,10 @@ class OutboxWorker:
         jitter: Callable[[], float] = random.random,
         grace_s: float = 5.0,
         leadership: Leadership | None = None,
+        invite: Invite | None = None,
     ) -> None:
-        """``leadership``: which of several gateways speaks; None for one that has the database for itself."""
+        """``leadership``: which of several gateways speaks; None for one that has the database for itself.
+        ``invite``: how people are told the ways to answer; None where there are none."""
         self._engine = engine
         self._channels = dict(channels)
         self._clock = clock
@@ -113,6 +118,7 @@ class OutboxWorker:
         self._jitter = jitter
         self._grace_s = grace_s
         self._leadership = leadership
+        self._invite = invite
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._stopping = False
@@ -213,7 +219,7 @@ class OutboxWorker:
         busy = Counter(running.lane for running in self._running.values())
         claims = await self._transact(
             self._as_leader,
-            rows.claim_due,
+            self._take_up,
             now_ms,
             lease_s=self._lease_s,
             limit=CLAIM_LIMIT,
@@ -237,6 +243,30 @@ class OutboxWorker:
     def _lease_s(self) -> float:
         longest = max((channel.limits.timeout_s for channel in self._channels.values()), default=NO_CHANNEL.timeout_s)
         return 2 * longest + LEASE_MARGIN_S
+
+    def _take_up(
+        self,
+        connection: sa.Connection,
+        now_ms: int,
+        *,
+        lease_s: float,
+        limit: int,
+        room: Callable[[str, bool], int],
+        exclude: Collection[str],
+    ) -> list[Claim]:
+        claims = rows.claim_due(connection, now_ms, lease_s=lease_s, limit=limit, room=room, exclude=exclude)
+        return [self._invited(connection, claim, now_ms) for claim in claims]
+
+    def _invited(self, connection: sa.Connection, claim: Claim, now_ms: int) -> Claim:
+        """With the ways to answer. Whatever goes wrong with them, the message goes out."""
+        if self._invite is None:
+            return claim
+        try:
+            with connection.begin_nested():
+                return replace(claim, invitation=self._invite(connection, claim.case_id, claim.send, now_ms))
+        except Exception:
+            logger.exception("outbox: %s goes out without a link or a code", claim.key)
+            return claim
 
     @property
     def _leads(self) -> bool:
@@ -344,6 +374,7 @@ class OutboxWorker:
             repeat=claim.unclear > 0,
             at_ms=now_ms,
             deadline_ms=claim.deadline_ms,
+            invitation=claim.invitation,
         )
         limit_s = channel.limits.timeout_s
         if not self._leads:

@@ -257,6 +257,7 @@ async def test_a_webhook_is_signed_and_the_documented_recipe_verifies_it(world: 
         "at": document["at"],
         "attempt": 3,
         "repeat": True,
+        "answer": None,
     }
 
 

@@ -151,6 +151,8 @@ class AppriseMessenger:
             detail = f"Apprise 不接受该地址 Apprise does not accept the {self._schema}:// URL or address: "
             return Report(result=Result.REFUSED, detail=self._url.hide(detail + _last(lines)))
         title, body = message.title, message.body
+        if attempt.invitation is not None and attempt.invitation.words:
+            body = f"{body}\n\n{attempt.invitation.words}" if body else attempt.invitation.words
         if attempt.repeat:
             title, body = (REPEAT + title, body) if title else (title, REPEAT + body)
         done = messenger.notify(

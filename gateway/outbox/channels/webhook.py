@@ -45,6 +45,7 @@ class Webhook:
                 "at": attempt.at_ms,
                 "attempt": attempt.number,
                 "repeat": attempt.repeat,
+                "answer": None if attempt.invitation is None else attempt.invitation.model_dump(),
             },
             ensure_ascii=False,
         ).encode()
