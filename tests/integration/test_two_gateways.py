@@ -1,0 +1,150 @@
+"""Two gateways on one database: one decides and speaks at a time, and whoever is left goes on.
+
+Stories over a real SQLite and a real PostgreSQL, with clocks moved by hand.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.cases.commands import HumanAction, Refused
+from gateway.cases.effects import Purpose
+from gateway.state.leadership import LEASE_S, LINE_WAIT_S, NotLeading
+from tests.support.pair import Pair, Side
+
+
+@pytest.fixture
+def pair(database: sa.Engine, tmp_path: Path) -> Pair:
+    return Pair(tmp_path, database, repeat_s=20)
+
+
+def told(side: Side) -> list[tuple[str | None, str]]:
+    """Whom the cases told what, in order: the person and the rung."""
+    return [(send.person, send.rung or "") for send in side.sent() if send.purpose is Purpose.ALARM]
+
+
+def test_both_hear_a_press_and_one_decides_it(pair: Pair) -> None:
+    pair.press()
+    pair.forward(3)
+    assert pair.home.decider.leads
+    assert not pair.other.decider.leads
+    [case] = pair.home.cases()
+    assert "alarm_repeated" not in pair.home.timeline(case)
+    assert len(told(pair.home)) == len(set(told(pair.home))) > 0
+
+
+def test_the_other_goes_on_when_the_leader_is_gone_and_nobody_is_told_twice(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()
+    pair.forward(2)
+    before = told(pair.home)
+    assert before
+    pair.forward(60, pair.other)  # the leader was killed
+    [case] = pair.other.cases()
+    assert pair.other.decider.leads
+    assert "alarm_repeated" not in pair.other.timeline(case)
+    assert len(told(pair.other)) == len(set(told(pair.other)))
+    assert any(send.purpose is Purpose.REMINDER for send in pair.other.sent()), "the ladder goes on"
+
+
+def test_a_press_that_the_leader_died_on_is_decided_by_the_other(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()  # in both journals; the leader never takes it up
+    pair.forward(int(LEASE_S) + 4, pair.other)
+    assert pair.other.cases() == [], "the leader may be alive"
+    pair.forward(2, pair.other)
+    assert len(pair.other.cases()) == 1
+
+
+def test_a_leader_that_was_asleep_can_commit_nothing(pair: Pair) -> None:
+    pair.forward(3)
+    pair.forward(20, pair.other)
+    assert pair.other.decider.leads
+    pair.press(pair.home)
+    with pytest.raises(NotLeading):
+        pair.home.cycle()  # its own clock stood still: for it no time has passed
+    assert pair.home.cases() == []
+    pair.home.cycle()  # it looks, and stands by
+    assert not pair.home.decider.leads
+    assert pair.home.cases() == []
+
+
+def test_the_line_waits_longer_than_people_do(pair: Pair) -> None:
+    pair.forward(3)
+    pair.forward(int(LEASE_S) + 6, pair.other)
+    assert pair.other.leadership.leads
+    assert not pair.other.leadership.may_dial
+    pair.forward(int(LINE_WAIT_S), pair.other)
+    assert pair.other.leadership.may_dial
+
+
+def test_a_stop_in_order_keeps_nobody_waiting(pair: Pair) -> None:
+    pair.forward(3)
+    pair.home.leadership.give_up()
+    pair.forward(3, pair.other)
+    assert pair.other.leadership.may_dial
+    assert pair.other.woken == 1, "the outbox is woken by the change"
+
+
+def test_a_gateway_that_starts_again_goes_on_at_once(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()
+    pair.home.restart()
+    pair.home.cycle()
+    assert pair.home.decider.leads
+    assert len(pair.home.cases()) == 1
+    assert pair.home.leadership.may_dial
+
+
+def test_of_two_with_one_name_the_later_leads_and_the_other_stands_by(pair: Pair) -> None:
+    pair.forward(3)
+    twin = Side(pair.engine, pair.clocks, "home", 0)
+    pair.forward(30, pair.home, pair.other, twin)
+    assert [side.decider.leads for side in (pair.home, pair.other, twin)] == [False, False, True]
+
+
+def test_what_people_decide_at_the_one_that_stands_by_is_done_by_the_leader(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()
+    pair.forward(2)
+    [case] = pair.home.cases()
+    future = pair.other.decider.act(case.id, HumanAction(action="acknowledge", actor="person:wang"))
+    pair.other.cycle()
+    assert not future.done()
+    pair.home.cycle()
+    pair.other.cycle()
+    assert future.result(timeout=0).owner == "person:wang"
+    late = pair.other.decider.act(case.id, HumanAction(action="acknowledge", actor="person:li"))
+    nowhere = pair.other.decider.act("2020-000001", HumanAction(action="acknowledge", actor="person:li"))
+    pair.other.cycle()
+    pair.home.cycle()
+    pair.other.cycle()
+    with pytest.raises(Refused, match="already_taken"):
+        late.result(timeout=0)
+    with pytest.raises(KeyError):
+        nowhere.result(timeout=0)
+
+
+def test_an_answer_left_for_a_leader_that_died_is_taken_by_whoever_follows(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()
+    pair.forward(2)
+    [case] = pair.home.cases()
+    future = pair.other.decider.act(case.id, HumanAction(action="acknowledge", actor="person:wang"))
+    pair.forward(20, pair.other)
+    assert future.result(timeout=0).owner == "person:wang"
+
+
+def test_a_pair_that_swaps_back_and_forth_loses_and_doubles_nothing(pair: Pair) -> None:
+    alive, idle = pair.home, pair.other
+    for _ in range(4):
+        pair.press()
+        pair.forward(2, alive)
+        pair.press()
+        pair.forward(30, idle)
+        alive, idle = idle, alive
+    [case] = pair.home.cases()
+    assert pair.home.timeline(case).count("alarm_repeated") == 7, "eight presses, each known once"
