@@ -74,7 +74,35 @@ class DeliveryHeard(Frozen):
 
 
 Action = Literal[
-    "acknowledge", "dispatch", "arrive", "resolve", "verify", "close", "cancel", "release", "veto", "dial_now", "note"
+    "acknowledge",
+    "dispatch",
+    "arrive",
+    "resolve",
+    "verify",
+    "close",
+    "cancel",
+    "release",
+    "pass_on",
+    "claim",
+    "veto",
+    "dial_now",
+    "take_back",
+    "line_sent",
+    "line_arrived",
+    "line_hospital",
+    "line_update",
+    "suspend",
+    "resume",
+    "ask_time",
+    "grant_time",
+    "refuse_time",
+    "rework",
+    "merge",
+    "split",
+    "reopen",
+    "call_back",
+    "rate",
+    "note",
 ]
 
 
@@ -89,9 +117,23 @@ class HumanAction(Frozen):
     """Whom: who is dispatched, who arrived (``ambulance``, ``person:wang``)."""
     version: int | None = None
     """The case's version that the person saw. An answer to an older stage is stale and refused."""
+    via: str = Field(default="", max_length=64)
+    """By which way it came, for the timeline: ``link``, ``page``, a channel's id; empty for console and API."""
+    answer: int | None = None
+    """The answer it was taken from, by its row: carried out once, whatever crashes in between."""
 
 
-Command = AlarmHeard | StormJoined | AlarmWithheld | TimerDue | TimerLost | ClockStepped | DeliveryHeard | HumanAction
+Command = (
+    AlarmHeard
+    | StormJoined
+    | AlarmWithheld
+    | VoiceAnswered
+    | TimerDue
+    | TimerLost
+    | ClockStepped
+    | DeliveryHeard
+    | HumanAction
+)
 
 
 class Refused(Exception):

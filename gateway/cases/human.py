@@ -23,6 +23,8 @@ _FROM: dict[Action, tuple[Stage, ...]] = {
     "close": (Stage.RESOLVED, Stage.VERIFIED),
     "cancel": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     "release": (Stage.ACKNOWLEDGED, Stage.DISPATCHED),
+    "pass_on": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
+    "claim": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     "veto": tuple(Stage),
     "dial_now": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     "note": tuple(Stage),
@@ -205,6 +207,32 @@ def _release(turn: Turn, action: HumanAction) -> None:
     rungs.resume(turn)
 
 
+def _pass_on(turn: Turn, action: HumanAction) -> None:
+    """Somebody who was told cannot: the next ones are told now. What is planned after them stays as it is planned, so
+    that nobody brings the emergency line nearer by this."""
+    case = turn.case
+    if case.owner is not None and case.owner != action.actor:
+        raise Refused("already_taken", f"已由 {case.owner} 受理，谢谢", f"already taken by {case.owner}, thank you")
+    if case.owner is not None:
+        _release(turn, action)
+        return
+    turn.write(action.actor, "passed_on", action.reason)
+    if case.rung < len(case.ladder.rungs) and not case.ladder.rungs[case.rung].call:
+        rungs.climb(turn)
+
+
+def _claim(turn: Turn, action: HumanAction) -> None:
+    """Somebody who cannot decide it says that it was a mistake: whoever was told has to find out."""
+    turn.become(cancel_claimed=True)
+    turn.write(action.actor, "cancel_claimed", action.reason)
+    turn.tell(
+        [target for target in turn.case.told if f"person:{target.person}" != action.actor],
+        Purpose.CANCEL_CLAIM,
+        occasion=f"{turn.case.version}:cancel-claim",
+        detail=(action.reason, action.reason),
+    )
+
+
 def _veto(turn: Turn, action: HumanAction) -> None:
     emergency = turn.case.emergency
     if emergency.state is not LineState.ARMED:
@@ -239,6 +267,8 @@ _ACTIONS = {
     "close": _close,
     "cancel": _cancel,
     "release": _release,
+    "pass_on": _pass_on,
+    "claim": _claim,
     "veto": _veto,
     "dial_now": _dial_now,
     "note": _note,

@@ -28,11 +28,11 @@ from gateway.cases.commands import (
     TimerDue,
     TimerLost,
 )
-from gateway.cases.effects import EndMomentaryAlarms, TimerName
+from gateway.cases.effects import Effect, EndMomentaryAlarms, TimerName, Write
 from gateway.cases.model import Case, Stage, Storm
 from gateway.cases.policy import Ladder
 from gateway.cases.turn import Moved
-from gateway.decider import care_rows, case_rows, shadow_rows, storm, withheld_rows
+from gateway.decider import answer_rows, care_rows, case_rows, shadow_rows, storm, withheld_rows
 from gateway.decider.care import TECHNICAL, hides
 from gateway.decider.orders import orders
 from gateway.decider.view import View
@@ -326,7 +326,10 @@ class Decision:
         case = case_rows.load(self.connection, case_id)
         if case is None:
             raise KeyError(case_id)
-        return self._apply(case, machine.step(case, action, self.view.directory, self.now_ms))
+        if action.answer is not None and not answer_rows.claim(self.connection, action.answer, self.now_ms):
+            return case  # it was carried out, and the gateway died before it could say so
+        moved = machine.step(case, action, self.view.directory, self.now_ms)
+        return self._apply(case, moved if not action.via else moved._replace(effects=_by_way(moved.effects, action)))
 
     def _step(self, case_id: str, command: Command) -> None:
         case = case_rows.load(self.connection, case_id)
@@ -346,3 +349,13 @@ class Decision:
                 self.view.rules.end_momentary(rule, subject)
         self.cases.add(case.id)
         return case
+
+
+def _by_way(effects: tuple[Effect, ...], action: HumanAction) -> tuple[Effect, ...]:
+    """The timeline says of what somebody did by which way it came."""
+    return tuple(
+        effect.model_copy(update={"data": {**effect.data, "via": action.via}})
+        if isinstance(effect, Write) and effect.actor == action.actor
+        else effect
+        for effect in effects
+    )
