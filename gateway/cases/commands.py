@@ -46,6 +46,12 @@ class AlarmWithheld(Frozen):
 
 
 class TimerDue(Frozen):
+class VoiceAnswered(Frozen):
+    """The resident was asked whether all is well, and says at the device that it is."""
+
+    device: str
+
+
     name: TimerName
 
 

@@ -13,7 +13,7 @@ from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.turn import Turn
 from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES
 
-_REASON_NEEDED = {"cancel": "撤销", "veto": "否决呼叫", "release": "退回", "note": "备注"}
+_REASON_NEEDED = {"cancel": "撤销", "claim": "称误报", "veto": "否决呼叫", "release": "退回", "note": "备注"}
 _FROM: dict[Action, tuple[Stage, ...]] = {
     "acknowledge": (Stage.OPENED, Stage.ACKNOWLEDGED),
     "dispatch": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
