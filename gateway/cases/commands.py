@@ -45,13 +45,13 @@ class AlarmWithheld(Frozen):
     change: AlarmChange
 
 
-class TimerDue(Frozen):
 class VoiceAnswered(Frozen):
     """The resident was asked whether all is well, and says at the device that it is."""
 
     device: str
 
 
+class TimerDue(Frozen):
     name: TimerName
 
 
