@@ -83,6 +83,13 @@ def is_workday(day: date) -> bool:
     return bool(chinese_calendar.is_workday(day))
 
 
+@lru_cache(maxsize=1024)
+def is_holiday(day: date) -> bool:
+    """Whether ``day`` is off because of a public holiday. An ordinary weekend is none; nor is any day of a year that is
+    not known yet."""
+    return day in set(_holidays())
+
+
 def day_counts(day: date, days: str | tuple[Day, ...] | None) -> bool:
     """Whether ``day`` is one of ``days``: every day where none are named."""
     if days is None:

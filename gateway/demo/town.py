@@ -21,7 +21,9 @@ def cut_out(community: Community, devices: int) -> Community:
     served = [resident for resident in community.residents if resident.id in residents]
     places = _with_parents(community, [device.place for device in kept] + [resident.home for resident in served])
     rosters = [cut for roster in community.rosters if (cut := _on_duty(roster, places)) is not None]
-    people = {person for roster in rosters for duty in roster.duties for person in duty.people}
+    people = {person for roster in rosters for duty in roster.duties for person in duty.everybody}
+    organisations = [one for one in community.organisations if not one.places or places.intersection(one.places)]
+    people |= {person for one in organisations for person in one.people}
     people |= {relative.person for resident in served for relative in resident.family}
     people |= {resident.doctor for resident in served if resident.doctor}
     people |= {
@@ -38,6 +40,10 @@ def cut_out(community: Community, devices: int) -> Community:
             "residents": tuple(served),
             "devices": tuple(_carried(kept)),
             "rosters": tuple(rosters),
+            "organisations": tuple(
+                one.model_copy(update={"places": tuple(place for place in one.places if place in places)})
+                for one in organisations
+            ),
         }
     )
 
@@ -87,4 +93,5 @@ def _with_parents(community: Community, wanted: Iterable[str]) -> set[str]:
 
 def _on_duty(roster: Roster, places: set[str]) -> Roster | None:
     duties = tuple(duty for duty in roster.duties if duty.place in places)
-    return roster.model_copy(update={"duties": duties}) if duties else None
+    required = tuple(one for one in roster.required if one.place in places)
+    return roster.model_copy(update={"duties": duties, "required": required}) if duties else None

@@ -14,7 +14,7 @@ from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.cases.policy import Ladder
-from gateway.registry import check_facts, secrets
+from gateway.registry import check_duty, check_facts, secrets
 from gateway.registry.channels import AppriseChannel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
@@ -71,7 +71,7 @@ class _Checker:
         self.parent = {place.id: place.parent for place in community.places}
         self.people = {person.id: person for person in community.people}
         self.duties: dict[tuple[str, str], tuple[str, ...]] = {
-            (duty.role, duty.place): duty.people for roster in community.rosters for duty in roster.duties
+            (duty.role, duty.place): duty.everybody for roster in community.rosters for duty in roster.duties
         }
         self.roles = frozenset(role for role, _ in self.duties)
         self.told = {r.role for ladder in community.ladders for rung in ladder.rungs for r in rung.notify if r.role}
@@ -209,23 +209,14 @@ class _Checker:
                     yield Finding(level=level, section="people", index=index, message=message)
 
     def rosters(self) -> Iterator[Finding]:
-        seen: set[tuple[str, str]] = set()
-        for index, roster in enumerate(self.c.rosters):
-            for position, duty in enumerate(roster.duties):
-                path: Path = ("duties", position)
-                yield from self.missing("places", duty.place, "rosters", index, (*path, "place"))
-                for number, person in enumerate(duty.people):
-                    yield from self.missing("people", person, "rosters", index, (*path, "people", number))
-                if (duty.role, duty.place) in seen:
-                    message = f"role {duty.role} is given twice for place {duty.place}; put all people into one duty"
-                    yield Finding(level="error", section="rosters", index=index, path=path, message=message)
-                seen.add((duty.role, duty.place))
-                blamed = any(near == f"; did you mean {duty.role}?" for near in self.misspelt.values())
-                if duty.role not in self.told and not blamed and "ladders" not in self.incomplete:
-                    near = did_you_mean(duty.role, self.told)
-                    message = f"no ladder tells role {duty.role}{near}"
-                    place = (*path, "role")
-                    yield Finding(level="warning", section="rosters", index=index, path=place, message=message)
+        blamed = [role for role in self.roles for near in self.misspelt.values() if near == f"; did you mean {role}?"]
+        told = self.told | {role for one in self.c.organisations for role in one.roles}
+        told |= {roster.handover.supervisor for roster in self.c.rosters if roster.handover is not None}
+        told |= {required.role for roster in self.c.rosters for required in roster.required}
+        unknown = self.roles if "ladders" in self.incomplete else frozenset()
+        yield from check_duty.rosters(self.c, self.missing, sorted(told | unknown), blamed)
+        if not self.incomplete & {"rosters", "organisations"}:
+            yield from check_duty.organisations(self.c, self.missing)
 
     def ladders(self) -> Iterator[Finding]:
         has_line = self.c.emergency_line is not None or "emergency_line" in self.broken

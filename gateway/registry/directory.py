@@ -6,7 +6,7 @@ Built once per revision and never changed; every look-up is a dictionary away, w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -16,10 +16,13 @@ from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.cases.directory import Target
 from gateway.cases.policy import Recipient
+from gateway.registry.duty import Book, Override
 from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
+from gateway.registry.organisation import Organisation
 from gateway.registry.ruled import ruled_devices
 from gateway.registry.values import Text
 from gateway.rules.forms import KnownDevice
+from gateway.workdays import instant_ms
 
 
 class BridgeBook:
@@ -46,9 +49,10 @@ _NOBODY = BridgeBook()
 class CommunityDirectory:
     """Implements `gateway.cases.directory.Directory` over a checked community."""
 
-    def __init__(self, community: Community, itself: str | None = None) -> None:
+    def __init__(self, community: Community, itself: str | None = None, overrides: Sequence[Override] = ()) -> None:
         """``itself``: the device that is this gateway. One that the community does not have is built in, so that a
-        gateway is watched by its rules without being configured. Nobody can speak for it from outside."""
+        gateway is watched by its rules without being configured. Nobody can speak for it from outside. ``overrides``
+        of the rosters, in the order they were made."""
         self.community = community
         self._itself = itself
         self._places: Mapping[str, Place] = _by_id(community.places)
@@ -78,12 +82,11 @@ class CommunityDirectory:
         self._bridges: Mapping[str, Bridge] = _by_id(community.bridges)
         self._ruled: Mapping[str, KnownDevice] | None = None
         self._inside: Mapping[str, _Inside] | None = None
-        duties: dict[tuple[str, str], tuple[str, ...]] = {}
-        for roster in community.rosters:
-            for duty in roster.duties:
-                key = duty.role, duty.place
-                duties[key] = tuple(dict.fromkeys((*duties.get(key, ()), *duty.people)))
-        self._duties = MappingProxyType(duties)
+        self.overrides = tuple(overrides)
+        self.duties = Book(community.rosters, ZoneInfo(community.community.timezone), overrides, self._gone_ms)
+        """Who is on duty, over time."""
+        self._role_names = MappingProxyType({role.id: role.name for role in community.roles})
+        self._organisations: Mapping[str, Organisation] = _by_id(community.organisations)
 
     def _this_box(self, itself: str) -> Device:
         # Of several roots none is all of it: a place that nobody knows stands for the whole community.
@@ -104,7 +107,7 @@ class CommunityDirectory:
             served = self._residents.get(resident or "")
             ids = (relative.person for relative in served.family) if served is not None else ()
         else:
-            ids = self.on_duty(recipient.role or "", place)
+            ids = self.on_duty(recipient.role or "", place, at_ms)
         people = (self._people.get(person) for person in dict.fromkeys(ids))
         return [
             Target(person=person.id, name=person.name, language=person.language, addresses=person.contacts)
@@ -265,15 +268,52 @@ class CommunityDirectory:
         known = self._residents.get(resident)
         return known.home if known is not None else None
 
-    def on_duty(self, role: str, place: str | None) -> tuple[str, ...]:
-        """Ids of the people who hold ``role`` for ``place``: the nearest duty up the tree."""
-        for node in self._up(place):
-            people = self._duties.get((role, node.id))
-            if people:
-                return people
+    def on_duty(self, role: str, place: str | None, at_ms: int) -> tuple[str, ...]:
+        """Ids of the people who hold ``role`` for ``place`` at an instant, in their order: of the nearest place up the
+        tree where somebody is on duty."""
         if place in self._places:
+            return self.duties.on_duty(role, self.way(place), at_ms)
+        found = (person for root in self._roots for person in self.duties.on_duty(role, (root,), at_ms))
+        return tuple(dict.fromkeys(found))
+
+    def way(self, place: str | None) -> list[str]:
+        """The place and all it lies in, the nearest first; empty for a place that is unknown."""
+        return [node.id for node in self._up(place)]
+
+    def role_name(self, role: str, language: str) -> str:
+        """What the community calls a role; its id where it has no name."""
+        name = self._role_names.get(role)
+        return role if name is None else name.in_language(language)
+
+    def organisation(self, organisation: str) -> Organisation | None:
+        return self._organisations.get(organisation)
+
+    def handlers(self, service: str, place: str | None) -> list[Organisation]:
+        """The organisations that do a kind of work at a place, those that work nearest first."""
+        way = {at: depth for depth, at in enumerate(self.way(place))}
+        everywhere = len(way)
+        found = [
+            (min((way.get(at, everywhere + 1) for at in one.places), default=everywhere), one)
+            for one in self.community.organisations
+            if service in one.services
+        ]
+        return [one for depth, one in sorted(found, key=lambda item: (item[0], item[1].id)) if depth <= everywhere]
+
+    def people_of(self, organisation: str, place: str | None, at_ms: int) -> tuple[str, ...]:
+        """Who is told for an organisation: of its roles those on duty at the place; where nobody is, its people."""
+        known = self._organisations.get(organisation)
+        if known is None:
             return ()
-        return tuple(dict.fromkeys(person for root in self._roots for person in self._duties.get((role, root), ())))
+        on_duty = dict.fromkeys(person for role in known.roles for person in self.on_duty(role, place, at_ms))
+        return tuple(on_duty) or known.people
+
+    def _gone_ms(self, person: str) -> int | None:
+        known = self._people.get(person)
+        if known is None:
+            return 0
+        if known.left is None:
+            return None
+        return instant_ms(date.fromisoformat(known.left), 24 * 60, ZoneInfo(self.community.community.timezone))
 
     def _up(self, place: str | None) -> Iterator[Place]:
         """The place and all it lies in, from the door outwards. Ends on a circle, which `check` refuses."""

@@ -19,7 +19,8 @@ from gateway.cases.directory import Address
 from gateway.cases.policy import Ladder
 from gateway.registry.channels import Channel, EmergencyLine
 from gateway.registry.facts import Attributes, PersonalLimit, other_than
-from gateway.registry.roster import Roster
+from gateway.registry.organisation import Evaluation, Organisation
+from gateway.registry.roster import Date, Role, Roster
 from gateway.registry.values import TOPIC_LEVEL, Id, Position, Wording
 from gateway.rules.document import RuleDocument
 
@@ -58,6 +59,8 @@ class Person(Frozen):
     language: Literal["zh", "en"] = "zh"
     contacts: tuple[Address, ...] = ()
     """Ways to reach them, in their order of preference."""
+    left: Date | None = None
+    """The last day on which they work here: afterwards they are on duty no more, whatever a roster says."""
 
 
 class Relative(Frozen):
@@ -252,5 +255,8 @@ class Community(Frozen):
     devices: tuple[Device, ...] = ()
     rules: tuple[RuleDocument, ...] = ()
     ladders: tuple[Ladder, ...] = ()
+    roles: tuple[Role, ...] = ()
     rosters: tuple[Roster, ...] = ()
+    organisations: tuple[Organisation, ...] = ()
+    evaluation: tuple[Evaluation, ...] = ()
     channels: tuple[Channel, ...] = ()

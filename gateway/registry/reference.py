@@ -17,7 +17,8 @@ from gateway.cases.policy import Ladder, Recipient, Rung
 from gateway.registry.channels import AppriseChannel, EmergencyLine, WebhookChannel
 from gateway.registry.facts import PersonalLimit
 from gateway.registry.model import Bridge, CommunityInfo, Device, Person, Place, Relative, Resident
-from gateway.registry.roster import Duty, Roster
+from gateway.registry.organisation import Evaluation, Organisation, Rater
+from gateway.registry.roster import Duty, HandOver, Required, Role, Roster, Rotation, Shift
 from gateway.registry.values import Position
 from gateway.rules.document import EventRule, Raise, Readings, SilenceRule, ThresholdRule
 
@@ -40,6 +41,14 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("channels[] with type: webhook", WebhookChannel),
     ("rosters[]", Roster),
     ("rosters[].duties[]", Duty),
+    ("rosters[].duties[].shifts[]", Shift),
+    ("rosters[].duties[].rotation, rosters[].duties[].shifts[].rotation", Rotation),
+    ("rosters[].required[]", Required),
+    ("rosters[].handover", HandOver),
+    ("roles[]", Role),
+    ("organisations[]", Organisation),
+    ("evaluation[]", Evaluation),
+    ("evaluation[].raters[]", Rater),
     ("ladders[]", Ladder),
     ("ladders[].rungs[]", Rung),
     ("ladders[].rungs[].notify[]", Recipient),

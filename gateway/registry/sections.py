@@ -8,7 +8,8 @@ from typing import Any
 from gateway.cases.policy import Ladder
 from gateway.registry.channels import Channel
 from gateway.registry.model import Bridge, Device, Person, Place, Resident
-from gateway.registry.roster import Roster
+from gateway.registry.organisation import Evaluation, Organisation
+from gateway.registry.roster import Role, Roster
 from gateway.rules.document import RuleDocument
 
 MODELS: Mapping[str, Any] = {
@@ -19,7 +20,10 @@ MODELS: Mapping[str, Any] = {
     "devices": Device,
     "rules": RuleDocument,
     "ladders": Ladder,
+    "roles": Role,
     "rosters": Roster,
+    "organisations": Organisation,
+    "evaluation": Evaluation,
     "channels": Channel,
 }
 SECTIONS = tuple(MODELS)

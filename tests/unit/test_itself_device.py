@@ -51,7 +51,7 @@ def test_of_several_roots_it_stands_for_all(tmp_path: Path) -> None:
     document["community"]["id"] = "both"
     directory = CommunityDirectory(loaded(tmp_path, places=places, community=document["community"]), ITSELF)
     assert directory.itself is not None and directory.itself.place == "both"
-    assert directory.on_duty("maintenance", directory.itself.place) == ("desk",)
+    assert directory.on_duty("maintenance", directory.itself.place, 0) == ("desk",)
 
 
 def test_nobody_speaks_for_it_from_outside(tmp_path: Path) -> None:

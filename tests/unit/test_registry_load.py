@@ -105,7 +105,8 @@ ONE_FAULT = [
     (
         ("channels:", "chanels:"),
         "community.yaml:5: chanels: unknown section; expected one of anju, bridges, channels, community, devices, "
-        "emergency_line, include, ladders, people, places, residents, rosters, rules; did you mean channels?",
+        "emergency_line, evaluation, include, ladders, "
+        "organisations, people, places, residents, roles, rosters, rules; did you mean channels?",
     ),
     (
         ("places:\n", "community: {id: x, name: x}\nplaces:\n"),
