@@ -187,5 +187,7 @@ class AlarmChange(Frozen):
     zh: str = ""
     en: str = ""
     """The same for people who are told, by the rule's own wording; empty where it has none."""
+    code: str = ""
+    """Of a cancel: the code that was given with it, where the device has keys for one."""
     shadow: bool = False
     """The rule is being tried out: this is counted, and nobody is told."""

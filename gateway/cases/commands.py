@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.alarms import AlarmChange, Frozen
+from gateway.cases.causes import Cause
 from gateway.cases.effects import Delivery, Purpose, TimerName
 
 
@@ -121,6 +122,24 @@ class HumanAction(Frozen):
     """Why; required where the action takes something away from the resident (cancel, veto, release) and for a note."""
     to: str = Field(default="", max_length=200)
     """Whom: who is dispatched, who arrived (``ambulance``, ``person:wang``)."""
+    code: str = Field(default="", max_length=32)
+    """The resident's own code, for taking an alarm back where no device proves that it is them."""
+    cause: Cause | None = None
+    """Of ``cancel``: why the alarm was false."""
+    until_ms: int | None = None
+    """Of ``suspend`` and ``ask_time``: until when."""
+    into: str = Field(default="", max_length=64)
+    """Of ``merge``: the case that this one becomes part of, by id or number."""
+    work: str = Field(default="", max_length=64)
+    """Of ``split``: the type of the work that becomes a case of its own; without it, the type of this one."""
+    key: str = Field(default="", max_length=200)
+    """Of ``split``: what is sent twice under one key splits once."""
+    done: bool | None = None
+    """Of ``call_back``: whether it is really done."""
+    score: int | None = Field(default=None, ge=1, le=5)
+    """Of ``rate``: 1 not at all satisfied … 5 very."""
+    way: str = Field(default="", max_length=100)
+    """Of ``call_back`` and ``rate``: by which way it was asked."""
     version: int | None = None
     """The case's version that the person saw. An answer to an older stage is stale and refused."""
     via: str = Field(default="", max_length=64)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from gateway.alarms import Frozen
+from gateway.cases.limits import WorkCalendar
 from gateway.cases.policy import Recipient
 
 
@@ -23,6 +24,18 @@ class Target(Frozen):
     name: str
     language: Literal["zh", "en"] = "zh"
     addresses: tuple[Address, ...] = ()
+    at_once: int = 1
+    """For life safety so many of them at once."""
+    discreet: bool = False
+    """Told that help is needed, and not what was measured: a neighbour."""
+
+
+class Quiet(Frozen):
+    """Somebody's quiet hours, as they are now."""
+
+    until_ms: int
+    channels: tuple[str, ...] = ()
+    """What may be used meanwhile."""
 
 
 class Directory(Protocol):
@@ -30,6 +43,19 @@ class Directory(Protocol):
 
     def resolve(self, recipient: Recipient, *, place: str | None, resident: str | None, at_ms: int) -> Sequence[Target]:
         """The people a recipient stands for now; empty when nobody is on duty or known."""
+        ...
+
+    def quiet(self, person: str, at_ms: int) -> Quiet | None:
+        """The quiet hours the person has now; None where there are none."""
+        ...
+
+    def cancels(self, resident: str | None, code: str) -> Literal["cancel", "duress"] | None:
+        """What a code means that was given for taking an alarm back; None for a wrong one."""
+        ...
+
+    def obeying(self, kinds: Sequence[str], command: str, *, place: str | None, resident: str | None) -> Sequence[str]:
+        """The devices of ``kinds`` (all where none is given) that do this for a place or a resident: those there, else
+        the nearest that stand at a larger place."""
         ...
 
     def place_path(self, place: str | None, language: str) -> str:
@@ -57,6 +83,21 @@ class Directory(Protocol):
         ...
 
     @property
-    def line_mode(self) -> Literal["drill"]:
+    def calendar(self) -> WorkCalendar:
+        """When the community's offices work, in its time zone."""
+        ...
+
+    @property
+    def line_mode(self) -> Literal["drill", "live"]:
         """How the emergency line is configured. ``drill`` never reaches the public network."""
+        ...
+
+    @property
+    def line_enabled(self) -> bool:
+        """Whether a machine may call it: the site has it switched on, with the consent on record."""
+        ...
+
+    @property
+    def line_paths(self) -> int:
+        """How many ways to the line the site has."""
         ...

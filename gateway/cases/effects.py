@@ -11,6 +11,12 @@ from gateway.alarms import Frozen
 class TimerName(StrEnum):
     LADDER = "ladder"
     LEASE = "lease"
+    LINE = "line"
+    """The 120 gate: armed, counting down, called."""
+    LIMIT = "limit"
+    """The time limit of a stage: its warning, its end; the end of a suspension."""
+    BESIDE = "beside"
+    """What is due beside the ladder: branches, repeats, helpers, messages that wait."""
 
 
 class Purpose(StrEnum):
@@ -26,7 +32,27 @@ class Purpose(StrEnum):
     CANCEL_CLAIM = "cancel_claim"
     LINE_FAILED = "line_failed"
     LINE_IS_DRILL = "line_is_drill"
+    LINE_SOON = "line_soon"
+    """The countdown before the call has begun."""
+    LINE_STAGE = "line_stage"
+    """How the call goes on: a vehicle, its arrival, the hospital."""
+    COMING = "coming"
+    """Somebody of a branch is coming; whoever has the case still has it."""
+    RUNG_EMPTY = "rung_empty"
+    """To the supervisor: a rung had nobody on it."""
+    DURESS = "duress"
+    ASSIGNED = "assigned"
+    """To whoever is sent."""
+    LIMIT_NEAR = "limit_near"
+    OVERDUE = "overdue"
+    TIME_ASKED = "time_asked"
+    TIME_ANSWERED = "time_answered"
+    RESUMED = "resumed"
+    REWORK = "rework"
+    MERGED = "merged"
     INDICATE = "indicate"
+    SOUND = "sound"
+    """A command that a rung of the ladder gives."""
     ACTION = "action"
     """A command that a rule gives by itself."""
     ACTION_FAILED = "action_failed"
@@ -34,6 +60,8 @@ class Purpose(StrEnum):
     BY_HAND = "by_hand"
     """A command that a person gave a device; it belongs to no case."""
     EMERGENCY_CALL = "emergency_call"
+    EMERGENCY_UPDATE = "emergency_update"
+    """Something new of a case that the line was called for."""
     EMERGENCY_CANCEL = "emergency_cancel"
 
 
@@ -87,6 +115,8 @@ class WithdrawUnsent(Frozen):
     """Only what is said for these purposes; empty for everything but the emergency line."""
     keys: tuple[str, ...] = ()
     """Of that only these messages; empty for all."""
+    rungs: tuple[str, ...] = ()
+    """Of that only what these rungs of the ladder said; empty for all."""
 
 
 class Write(Frozen):
@@ -110,6 +140,8 @@ Effect = Send | SetTimer | StopTimer | WithdrawUnsent | Write | EndMomentaryAlar
 class Delivery(StrEnum):
     """What became of an outbox row, as the case hears it."""
 
+    BEGUN = "begun"
+    """A first attempt at the emergency line is being made."""
     DELIVERED = "delivered"
     TROUBLE = "trouble"
     """The first attempt failed; it is being retried, and the next address of the person is tried now."""

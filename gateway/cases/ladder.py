@@ -1,76 +1,44 @@
-"""Climbing the ladder: who is told when, reminders, leases, and the gate before the emergency line.
+"""Climbing the ladder: who is told when, reminders, leases, and what takes over when nobody can be reached.
 
 Deadlines are absolute: a gateway that was down catches up, but gives every rung at least `MIN_RUNG_S` so that people
-who are told late still have time to answer before the next step.
+who are told late still have time to answer before the next step. The emergency line has a clock of its own: `gate`.
 """
 
 from __future__ import annotations
 
 from gateway.alarms import AlarmChange
-from gateway.cases import wording
+from gateway.cases import beside, gate, reach
 from gateway.cases.directory import Target
-from gateway.cases.effects import Purpose, TimerName
-from gateway.cases.model import Case, LineState, Stage
-from gateway.cases.policy import Rung
+from gateway.cases.effects import Purpose, TimerName, WithdrawUnsent
+from gateway.cases.gate import MIN_RUNG_S
+from gateway.cases.model import Case, Stage
 from gateway.cases.turn import Turn
 
-MIN_RUNG_S = 20
-STALE_FOR_LINE_MS = 30 * 60_000
-"""An alarm that arrives later than this (a backlog after an outage) is told to people at once, but a machine does not
-call 120 for it: whoever takes the case may."""
 MAX_RUNGS_AT_ONCE = 20
 ALERT_AGAIN_S = 60
 """A hundred presses in a minute tell everybody once."""
 
 
 def start(turn: Turn) -> None:
-    """Begin to climb: arm the line if a rung calls it, and set the first deadline."""
+    """Begin to climb: the ladder, its branches, and the gate where a rung calls the line."""
     turn.become(rung=0, loop=0)
-    arm(turn)
+    beside.begin(turn)
+    gate.begin(turn)
     schedule(turn, turn.now_ms + turn.case.ladder.rungs[0].after_s * 1000)
+    gate.follow(turn, _line_ms(turn))
+    gate.hasten(turn, again=False)
 
 
-def arm(turn: Turn, late_ms: int | None = None) -> None:
-    """Arm the emergency line where a rung ahead calls it, unless the alarm is too old for a machine's call."""
-    case = turn.case
-    late_ms = case.late_ms if late_ms is None else late_ms
-    number = next((rung.call for rung in case.ladder.rungs[case.rung :] if rung.call), None)
-    if number is None or case.emergency.state in (LineState.COMMITTED, LineState.ANSWERED):
-        return
-    if late_ms > STALE_FOR_LINE_MS:
-        turn.write("system", "line_not_armed", f"the alarm is {late_ms // 60_000} min old")
-        return
-    turn.become(emergency=case.emergency.model_copy(update={"state": LineState.ARMED, "number": number}))
-    turn.write("system", "line_armed", number=number)
-
-
-def rearm(turn: Turn, late_ms: int) -> None:
-    """A new alarm after a veto, a failed call, or one that came too late: the call is ahead once more."""
-    index = next((i for i, rung in enumerate(turn.case.ladder.rungs) if rung.call), None)
-    if index is None:
-        return
-    passed = turn.case.rung > index
-    if passed:
-        turn.become(rung=index)
-    arm(turn, late_ms)
-    if passed:
-        schedule(turn, turn.now_ms + turn.case.ladder.rungs[index].after_s * 1000)
-    elif turn.case.next_at_ms is not None:
-        schedule(turn, turn.case.next_at_ms)
+def _line_ms(turn: Turn) -> int:
+    """When the line is called by the ladder's own clock, from its beginning."""
+    index = turn.case.ladder.call_index
+    rungs = turn.case.ladder.rungs[: 0 if index is None else index + 1]
+    return turn.now_ms + sum(rung.after_s for rung in rungs) * 1000
 
 
 def schedule(turn: Turn, due_at_ms: int) -> None:
-    """Set when the next rung is due, and with it the line's deadline."""
+    """Set when the next rung is due."""
     turn.set_ladder(due_at_ms)
-    case = turn.case
-    if case.emergency.state is LineState.ARMED:
-        deadline = due_at_ms
-        for index in range(case.rung, len(case.ladder.rungs)):
-            if index > case.rung:
-                deadline += case.ladder.rungs[index].after_s * 1000
-            if case.ladder.rungs[index].call:
-                turn.become(emergency=case.emergency.model_copy(update={"deadline_ms": deadline}))
-                return
 
 
 def climb(turn: Turn) -> None:
@@ -84,134 +52,100 @@ def climb(turn: Turn) -> None:
                 stand_down(turn)
             return
         rung = case.ladder.rungs[case.rung]
-        reached = _take(turn, rung)
+        reached = True
+        if rung.tell == "anyone" or beside.waits(case, rung):
+            beside.drop(turn, "rung", rung.id)
+            reached = reach.take(turn, rung)
+            beside.repeat(turn, rung)
         planned = case.next_at_ms if case.next_at_ms is not None else turn.now_ms
         turn.become(rung=case.rung + 1)
         if turn.case.rung < len(case.ladder.rungs):
-            wait_s = case.ladder.rungs[turn.case.rung].after_s
+            following = case.ladder.rungs[turn.case.rung]
+            wait_s = following.after_s
             due = max(planned + wait_s * 1000, turn.now_ms + min(wait_s, MIN_RUNG_S) * 1000)
-            if not reached:
-                turn.write("system", "rung_empty", rung=rung.id)
-                due = turn.now_ms if not case.ladder.rungs[turn.case.rung].call else due
+            if not reached and not following.call:
+                due = turn.now_ms
             schedule(turn, due)
             if due > turn.now_ms:
                 return
-        elif case.ladder.life_safety:
-            turn.set_ladder(turn.now_ms + case.ladder.repeat_s * 1000)
-            return
         else:
-            turn.write("system", "ladder_ended")
-            turn.stop_ladder()
+            _end_of_rungs(turn)
             return
 
 
-def _take(turn: Turn, rung: Rung) -> bool:
-    """Do what one rung says; False when it reached nobody."""
-    targets = _people(turn, rung)
-    turn.write("system", "rung", rung=rung.id, people=[target.person for target in targets], call=rung.call)
-    # Who stands on several rungs (a son who is grid staff) is told by the first of them; reminders come later.
-    known = {target.person for target in turn.case.told} if turn.case.loop == 0 else set()
-    new = [target for target in targets if target.person not in known]
-    turn.tell(new, Purpose.ALARM, occasion=f"{turn.case.ladder.id}:{turn.case.loop}:{rung.id}", rung=rung.id)
-    reached = any(target.addresses for target in targets)
-    _remember(turn, targets)
-    if rung.call:
-        call_line(turn, "system")
-        return True
-    return reached
+def _end_of_rungs(turn: Turn) -> None:
+    """The last rung is out: life safety goes on telling people, the rest as often as the ladder says."""
+    if not any(target.addresses for target in turn.case.told):
+        fall_back(turn, "nobody on the ladder can be reached")
+    if turn.case.ladder.life_safety or turn.case.loop < turn.case.ladder.loops:
+        turn.set_ladder(turn.now_ms + turn.case.ladder.repeat_s * 1000)
+    else:
+        turn.write("system", "ladder_ended")
+        turn.stop_ladder()
 
 
 def _remind(turn: Turn) -> None:
     """After the last rung: everybody on the ladder, as they are on duty now, is told again."""
-    turn.become(loop=turn.case.loop + 1)
-    targets: dict[str, Target] = {}
-    for rung in turn.case.ladder.rungs:
-        targets |= {target.person: target for target in _people(turn, rung)}
+    case = turn.case
+    turn.become(loop=case.loop + 1)
+    coming = {helper.actor for helper in case.helpers}
+    targets: dict[str, tuple[Target, str]] = {}
+    for branch, rungs in (("", case.ladder.rungs), *((one.id, one.rungs) for one in case.ladder.branches)):
+        if not beside.accepted(case, branch):
+            for target in reach.people(turn, (recipient for rung in rungs for recipient in rung.notify)):
+                targets.setdefault(target.person, (target, branch))
+    people = [target for target, _ in targets.values() if f"person:{target.person}" not in coming]
     turn.withdraw("a newer reminder", Purpose.REMINDER)
-    turn.write("system", "reminder", loop=turn.case.loop, people=list(targets))
-    turn.tell(targets.values(), Purpose.REMINDER, occasion=f"{turn.case.ladder.id}:{turn.case.loop}:reminder")
-    _remember(turn, list(targets.values()))
-    turn.set_ladder(turn.now_ms + turn.case.ladder.repeat_s * 1000)
+    turn.write("system", "reminder", loop=turn.case.loop, people=[target.person for target in people])
+    turn.tell(people, Purpose.REMINDER, occasion=f"{case.ladder.id}:{turn.case.loop}:reminder")
+    for target, branch in targets.values():
+        reach.remember(turn, [target], branch)
+    if "notified" not in turn.case.times:
+        fall_back(turn, "nobody has been reached so far")
+    _end_of_rungs(turn)
+
+
+def fall_back(turn: Turn, why: str) -> None:
+    """Nobody on the ladder can be reached: its fallback takes over, once."""
+    fallback = turn.case.ladder.fallback
+    if fallback is None or turn.case.fell_back or not turn.case.open:
+        return
+    turn.become(fell_back=True)
+    targets = reach.people(turn, fallback.notify)
+    turn.write("system", "fallback", why, people=[target.person for target in targets])
+    turn.tell(targets, Purpose.ALARM, occasion=f"{turn.case.ladder.id}:fallback", rung="fallback")
+    reach.remember(turn, targets)
+    reach.command(turn, fallback.devices, "fallback")
+    if fallback.call:
+        gate.bring_forward(turn, why)
+
+
+def unreached(turn: Turn, person: str) -> None:
+    """The last way to a person failed. With nobody left who has been reached, the fallback takes over."""
+    if person not in turn.case.unreached:
+        turn.become(unreached=(*turn.case.unreached, person))
+    told = {target.person for target in turn.case.told if target.addresses}
+    if turn.case.stage is Stage.OPENED and "notified" not in turn.case.times and told <= set(turn.case.unreached):
+        fall_back(turn, "nobody who was told could be reached")
 
 
 def tell_others(turn: Turn, change: AlarmChange, detail: tuple[str, str]) -> None:
     """Of a case for many places: tell those who stand for the place and the person of ``change`` on the rungs taken so
     far, and have not been told."""
     known = {target.person for target in turn.case.told}
-    found: dict[str, Target] = {}
-    for rung in turn.case.ladder.rungs[: turn.case.rung]:
-        for target in _stand_for(turn, rung, change.place, change.resident):
+    taken = [(rung, "") for rung in turn.case.ladder.rungs[: turn.case.rung]]
+    for branch in turn.case.ladder.branches:
+        taken += [(rung, branch.id) for rung in branch.rungs[: turn.case.branches.get(branch.id, 0)]]
+    found: dict[str, tuple[Target, str]] = {}
+    for rung, name in taken:
+        for target in reach.stand_for(turn, rung.notify, change.place, change.resident):
             if target.person not in known:
-                found.setdefault(target.person, target)
+                found.setdefault(target.person, (target, name))
     if found:
-        turn.tell(found.values(), Purpose.ALARM, occasion=f"{turn.case.version}:others", detail=detail)
-        _remember(turn, list(found.values()))
-
-
-def _people(turn: Turn, rung: Rung) -> list[Target]:
-    return _stand_for(turn, rung, turn.case.place, turn.case.resident)
-
-
-def _stand_for(turn: Turn, rung: Rung, place: str | None, resident: str | None) -> list[Target]:
-    found: dict[str, Target] = {}
-    for recipient in rung.notify:
-        targets = turn.directory.resolve(recipient, place=place, resident=resident, at_ms=turn.now_ms)
-        for target in targets:
-            found.setdefault(target.person, target)
-    return list(found.values())
-
-
-def _remember(turn: Turn, targets: list[Target]) -> None:
-    known = {target.person for target in turn.case.told}
-    new = tuple(target for target in targets if target.person not in known)
-    if new:
-        turn.become(told=(*turn.case.told, *new))
-
-
-def withheld(case: Case, now_ms: int) -> str | None:
-    """The gate: why the line may not be called by the machine now; None where it may.
-
-    All of it is evaluated in the transaction that commits the call.
-    """
-    if not case.ladder.life_safety:
-        return "not a ladder for life safety"
-    if not case.open:
-        return "the case is over"
-    if case.emergency.state is not LineState.ARMED:
-        return f"the line is {case.emergency.state.value}, not armed"
-    if case.emergency.deadline_ms is None or now_ms < case.emergency.deadline_ms:
-        return "the deadline has not passed"
-    if case.stage is not Stage.OPENED and not (case.stage is Stage.ACKNOWLEDGED and case.emergency.postponed):
-        return "somebody has the case"
-    return None
-
-
-def call_line(turn: Turn, actor: str, *, decided: str | None = None) -> None:
-    """Commit the emergency call: by the machine through the gate, or by a person who says why (``decided``)."""
-    case = turn.case
-    reason = None if decided is not None else withheld(case, turn.now_ms)
-    if reason is not None:
-        turn.write(actor, "line_withheld", reason)
-        return
-    number = case.emergency.number or next((rung.call for rung in case.ladder.rungs if rung.call), None) or "120"
-    reference = f"{case.id}:line:{case.version}"
-    turn.become(
-        emergency=case.emergency.model_copy(
-            update={"state": LineState.COMMITTED, "number": number, "deadline_ms": None, "reference": reference}
-        )
-    )
-    card = turn.directory.emergency_card(
-        case_number=case.number,
-        complaint=wording.complaint(case),
-        place=case.place,
-        resident=case.resident,
-        source=turn.directory.device_name(case.device, "zh"),
-        at_ms=turn.now_ms,
-    )
-    turn.write(actor, "line_committed", decided or "", number=number, mode=turn.directory.line_mode)
-    turn.line(reference, Purpose.EMERGENCY_CALL, card)
-    # The line of this version reaches no public number. Whoever was told must know that it is up to them.
-    turn.tell(turn.case.told, Purpose.LINE_IS_DRILL, occasion=f"{turn.case.version}:line-is-drill")
+        targets = [target for target, _ in found.values()]
+        turn.tell(targets, Purpose.ALARM, occasion=f"{turn.case.version}:others", detail=detail)
+        for target, name in found.values():
+            reach.remember(turn, [target], name)
 
 
 def alert_again(turn: Turn, change: AlarmChange) -> None:
@@ -220,7 +154,7 @@ def alert_again(turn: Turn, change: AlarmChange) -> None:
     if case.alerted_at_ms is not None and 0 <= turn.now_ms - case.alerted_at_ms < ALERT_AGAIN_S * 1000:
         return
     turn.become(alerted_at_ms=turn.now_ms)
-    first = _people(turn, case.ladder.rungs[0])
+    first = reach.people(turn, case.ladder.rungs[0].notify)
     targets = {target.person: target for target in (*case.told, *first)}
     turn.write("system", "alerted_again", change.explanation, people=list(targets))
     turn.tell(
@@ -229,7 +163,7 @@ def alert_again(turn: Turn, change: AlarmChange) -> None:
         occasion=f"{case.version}:again",
         detail=("注意：再次报警，请确认现场情况。", "Note: the alarm was raised again, find out how things stand."),
     )
-    _remember(turn, first)
+    reach.remember(turn, first)
 
 
 def repair(turn: Turn, name: TimerName) -> None:
@@ -239,20 +173,33 @@ def repair(turn: Turn, name: TimerName) -> None:
     if name is TimerName.LEASE:
         latest = turn.now_ms + case.ladder.lease_s * 1000
         turn.set_lease_until(min(case.lease_until_ms or latest, latest))
+    elif name is TimerName.LINE:
+        if too_far(case, name, turn.now_ms):
+            gate.follow(turn)
+        turn.fired.add(name)
+    elif name is TimerName.BESIDE:
+        turn.fired.add(name)
     elif case.next_at_ms is None or too_far(case, name, turn.now_ms):
         resume(turn)
     else:
-        calls = case.rung < len(case.ladder.rungs) and case.ladder.rungs[case.rung].call
-        schedule(turn, max(case.next_at_ms, turn.now_ms + (MIN_RUNG_S * 1000 if calls else 0)))
+        schedule(turn, max(case.next_at_ms, turn.now_ms))
 
 
 def too_far(case: Case, name: TimerName, now_ms: int) -> bool:
     """Whether a timer of ``case`` stands further ahead than its ladder can have set it."""
     ladder = case.ladder
-    if name is TimerName.LEASE:
-        due, longest_s = case.lease_until_ms, max(ladder.lease_s, ladder.on_the_way_s)
-    else:
-        due, longest_s = case.next_at_ms, max(ladder.repeat_s, MIN_RUNG_S, *(rung.after_s for rung in ladder.rungs))
+    match name:
+        case TimerName.LEASE:
+            due, longest_s = case.lease_until_ms, max(ladder.lease_s, ladder.on_the_way_s)
+        case TimerName.LINE:
+            due, longest_s = (
+                case.emergency.next_ms,
+                MIN_RUNG_S + sum(max(rung.after_s, MIN_RUNG_S) for rung in ladder.rungs),
+            )
+        case TimerName.BESIDE:
+            return False  # messages wait through a night, and the rest is no longer than that
+        case TimerName.LADDER:
+            due, longest_s = case.next_at_ms, max(ladder.repeat_s, MIN_RUNG_S, *(rung.after_s for rung in ladder.rungs))
     return due is not None and due > now_ms + longest_s * 1000
 
 
@@ -267,10 +214,15 @@ def resume(turn: Turn) -> None:
         if not ladder.life_safety:
             turn.become(rung=0, loop=case.loop + 1)
         schedule(turn, turn.now_ms)
+    gate.follow(turn)
+    beside.revive(turn)
 
 
 def stand_down(turn: Turn) -> None:
-    """Somebody has it: no rung is due."""
+    """Somebody has it: no rung is due, but those that tell all; who need not be told any more is not told."""
     turn.stop_ladder()
-    if turn.case.emergency.deadline_ms is not None:
-        turn.become(emergency=turn.case.emergency.model_copy(update={"deadline_ms": None}))
+    gate.hold(turn)
+    anyone = tuple(rung.id for rung in turn.case.ladder.rungs if rung.tell == "anyone")
+    if turn.case.owner is not None and anyone:
+        reason = f"taken by {turn.case.owner}"
+        turn.effect(WithdrawUnsent(reason=reason, only=(Purpose.ALARM, Purpose.REMINDER), rungs=anyone))

@@ -6,10 +6,16 @@ Pure: nothing here reads a clock, a file or a network.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
-from gateway.alarms import Frozen, Severity
+from gateway.alarms import Frozen, Position, Severity
+from gateway.cases.causes import Cause
 from gateway.cases.directory import Target
+from gateway.cases.effects import Purpose
+from gateway.cases.limits import Pause, RunningLimit
 from gateway.cases.policy import Ladder
+from gateway.cases.report import CallBack, Link, Rating, Reporter, Source, Suspension, TimeAsked
+from gateway.cases.work import WorkType
 
 
 class Stage(StrEnum):
@@ -23,30 +29,116 @@ class Stage(StrEnum):
     VERIFIED = "verified"  # 核查
     CLOSED = "closed"  # 结案
     CANCELLED = "cancelled"  # 撤销
+    MERGED = "merged"  # 并入另一案卷
 
 
 class LineState(StrEnum):
     """The emergency line of a case: the 120 gate."""
 
     NONE = "none"
+    """No line: the ladder calls none, or the alarm is too old for a machine's call."""
+    DISARMED = "disarmed"
+    """A call is ahead, and it is not yet near."""
     ARMED = "armed"
-    """A rung that calls is ahead; its deadline stands in ``Case.emergency.deadline_ms``."""
+    """The call is near; its deadline stands in ``Case.emergency.deadline_ms``."""
+    COUNTDOWN = "countdown"
+    """The last seconds, which the resident hears."""
     COMMITTED = "committed"
     """The request is in the outbox: from here on it is told, never silently hung up."""
+    DIALLING = "dialling"
+    """The call is being made."""
     ANSWERED = "answered"
     FAILED = "failed"
     VETOED = "vetoed"
     """A person decided against the call, with a reason; a new alarm arms it again."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the call may still come, and can still be vetoed."""
+        return self in (LineState.DISARMED, LineState.ARMED, LineState.COUNTDOWN)
+
+    @property
+    def called(self) -> bool:
+        """Whether the line has been called, or is being called."""
+        return self in (LineState.COMMITTED, LineState.DIALLING, LineState.ANSWERED)
+
+
+class VoiceCheck(StrEnum):
+    """Whether the resident was asked by the device's voice, and what they said."""
+
+    NONE = "none"
+    ASKED = "asked"
+    FINE = "fine"
+    """They said at the device that all is well: a machine does not call."""
+
+
+class OtherCall(Frozen):
+    """A call to another line beside the first: the fire brigade for smoke beside a press."""
+
+    number: str
+    reference: str
+    state: LineState = LineState.COMMITTED
+    detail: str = ""
 
 
 class Emergency(Frozen):
     state: LineState = LineState.NONE
     number: str | None = None
     deadline_ms: int | None = None
+    """When the machine calls; None while somebody has the case, and where no call is ahead."""
+    arm_s: int | None = None
+    """So long before the deadline it is armed; None: from the start."""
+    countdown_s: int = 0
     postponed: bool = False
     """An acknowledgement postpones the call once; only an explicit decision disarms it."""
+    again: bool = False
+    """The key was pressed again, or a further danger has joined."""
     reference: str | None = None
     detail: str = ""
+    path: int = 0
+    """By which of the site's ways to the line it is called: 0 the first, 1 the other one."""
+    voice: VoiceCheck = VoiceCheck.NONE
+    also: tuple[OtherCall, ...] = ()
+    centre: str = ""
+    """The centre's own number of the call, once it answered."""
+
+    @property
+    def next_ms(self) -> int | None:
+        """When the gate moves next: it is armed, the countdown begins, or the line is called."""
+        if self.deadline_ms is None or not self.state.ahead:
+            return None
+        if self.state is LineState.DISARMED:
+            return self.deadline_ms - (self.arm_s or 0) * 1000
+        if self.state is LineState.ARMED:
+            return self.deadline_ms - self.countdown_s * 1000
+        return self.deadline_ms
+
+
+class Helper(Frozen):
+    """Somebody who says that they are coming, beside whoever has the case."""
+
+    actor: str
+    branch: str = ""
+    """The branch of the ladder that this silences; empty for one of the ladder itself, which it does not."""
+    since_ms: int
+    until_ms: int
+
+
+class Item(Frozen):
+    """Something that is due beside the ladder's own clock."""
+
+    what: Literal["rung", "repeat", "branch", "helper", "held"]
+    """A rung that tells all; a rung's repeat; the next rung of a branch; a helper's lease; a message that waits till
+    somebody's quiet hours are over."""
+    at_ms: int
+    name: str
+    """The rung, the branch, the helper, or the person."""
+    left: int = 0
+    """Repeats still to come."""
+    purpose: Purpose = Purpose.ALARM
+    occasion: str = ""
+    rung: str | None = None
+    detail: tuple[str, str] = ("", "")
 
 
 class AlarmRef(Frozen):
@@ -148,6 +240,23 @@ class Case(Frozen):
     """The alarm reached the gateway this long after it happened (0 when it came at once)."""
     told: tuple[Target, ...] = ()
     """Everybody who has been told, to be told again when it was a mistake."""
+    branch_of: dict[str, str] = {}
+    """Of those who were told by a branch of the ladder and not by itself, the branch."""
+    branches: dict[str, int] = {}
+    """Of each branch the index of its next rung."""
+    helpers: tuple[Helper, ...] = ()
+    agenda: tuple[Item, ...] = ()
+    """What is due beside the ladder's own clock."""
+    beside_at_ms: int | None = None
+    """When the first of it is due."""
+    unreached: tuple[str, ...] = ()
+    """Of those who were told the people whom no way has reached so far."""
+    fell_back: bool = False
+    """The ladder's fallback has taken over."""
+    drill: bool = False
+    """It is a drill: nothing of it may ever reach a line that is no drill itself."""
+    duress: bool = False
+    """The resident took it back under duress: the devices stay silent, and it goes on."""
     emergency: Emergency = Emergency()
     measures: tuple[Measure, ...] = ()
     """What rules did by themselves, the newest last."""
@@ -155,12 +264,44 @@ class Case(Frozen):
     """Set where the case stands for many alarms of one rule."""
     withheld: int = 0
     """How many alarms were held back because one of this case stood."""
+    source: Source = Source.ALARM
+    work: WorkType | None = None
+    """What kind of work it is, with its limits; None for an alarm that no type of work stands for."""
+    text: str = ""
+    """In the reporter's words."""
+    reporter: Reporter | None = None
+    position: Position | None = None
+    """Where it is, where the reporter said so by coordinates."""
+    pole: str = ""
+    """The number of the pole that the reporter read out."""
+    episode: int = 1
+    """2 and more: it follows a case that was over and was not done after all."""
+    links: tuple[Link, ...] = ()
+    handler: str = ""
+    """To whom it was given: a person (``person:wang``), a role (``role:maintenance``), a contractor, in plain text."""
+    handlers: tuple[str, ...] = ()
+    """Everybody who has had it, was sent or was there: none of them checks it (核查)."""
+    limit: RunningLimit | None = None
+    """The limit of the stage it is in."""
+    limit_at_ms: int | None = None
+    """When there is something to do about the limit, or the suspension ends."""
+    suspended: Suspension | None = None
+    pauses: tuple[Pause, ...] = ()
+    """The suspensions that are over."""
+    asked: TimeAsked | None = None
+    """More time was asked for, and nobody has decided yet."""
+    reworks: int = 0
+    """How often a check sent it back."""
+    cause: Cause | None = None
+    """Why it was a false alarm."""
+    call_backs: tuple[CallBack, ...] = ()
+    ratings: tuple[Rating, ...] = ()
     times: dict[str, int] = {}
     """When it was triggered, received, raised, notified, answered, arrived, resolved, verified, closed."""
 
     @property
     def open(self) -> bool:
-        return self.stage not in (Stage.CLOSED, Stage.CANCELLED)
+        return self.stage not in (Stage.CLOSED, Stage.CANCELLED, Stage.MERGED)
 
     @property
     def still(self) -> tuple[str, ...]:

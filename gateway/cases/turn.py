@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.alarms import AlarmChange
+from gateway.alarms import AlarmChange, Severity
 from gateway.cases import wording, wording_spoken
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
@@ -20,7 +20,7 @@ from gateway.cases.effects import (
     WithdrawUnsent,
     Write,
 )
-from gateway.cases.model import AlarmRef, Case
+from gateway.cases.model import AlarmRef, Case, Item
 
 _CAN_WAIT = (
     Purpose.REMINDER,
@@ -29,6 +29,15 @@ _CAN_WAIT = (
     Purpose.RESOLVED,
     Purpose.CANCELLED,
     Purpose.ACTION_DONE,
+    Purpose.COMING,
+    Purpose.LINE_STAGE,
+    Purpose.RUNG_EMPTY,
+    Purpose.LIMIT_NEAR,
+    Purpose.OVERDUE,
+    Purpose.TIME_ASKED,
+    Purpose.TIME_ANSWERED,
+    Purpose.RESUMED,
+    Purpose.MERGED,
 )
 """What is said behind the first word of somebody else's emergency."""
 
@@ -53,6 +62,11 @@ def reference(change: AlarmChange) -> AlarmRef:
     )
 
 
+def _standing(case: Case) -> tuple[object, ...]:
+    """What an answer of a person builds upon: once it has changed, the answer is stale."""
+    return case.stage, case.owner, case.suspended is None
+
+
 class Turn:
     """Mutable only while one step is being taken; `done` hands out the result."""
 
@@ -62,6 +76,8 @@ class Turn:
         self.directory = directory
         self.now_ms = now_ms
         self.effects: list[Effect] = []
+        self.fired: set[TimerName] = set()
+        """Timers that were taken out for this step, or are to be set again in any case."""
 
     def become(self, **changes: object) -> None:
         self.case = self.case.model_copy(update=changes)
@@ -134,7 +150,8 @@ class Turn:
         rung: str | None = None,
         detail: tuple[str, str] = ("", ""),
     ) -> int:
-        """Tell each target once over their first address; returns how many can be told.
+        """Tell each target once over their first address (for life safety over as many at once as they want); returns
+        how many can be told. Who has quiet hours hears by a quiet channel, or when they are over, unless it is urgent.
 
         ``occasion`` makes the idempotency key: the same person is never told twice for the same occasion.
         """
@@ -143,15 +160,64 @@ class Turn:
             if not target.addresses:
                 self.write("system", "no_address", person=target.person, name=target.name)
                 continue
-            self._say(target, 0, purpose, occasion, rung, detail)
             told += 1
+            ways = self._ways(target)
+            if not ways:
+                self._hold(target, purpose, occasion, rung, detail)
+            elif ways[0] > 0 and target.addresses[0].channel != target.addresses[ways[0]].channel:
+                self.write("system", "quiet_channel", person=target.person, channel=target.addresses[ways[0]].channel)
+            for way in ways[: target.at_once if self.case.ladder.life_safety else 1]:
+                self._say(target, way, purpose, occasion, rung, detail)
         return told
+
+    def remember(self, targets: Iterable[Target]) -> None:
+        """They have been told of the case, and hear how it ends."""
+        known = {target.person for target in self.case.told}
+        new = tuple({one.person: one for one in targets if one.person not in known}.values())
+        if new:
+            self.become(told=(*self.case.told, *new))
+
+    def _ways(self, target: Target) -> list[int]:
+        """Which of the target's addresses may be used now, in their order."""
+        every = list(range(len(target.addresses)))
+        if self.case.ladder.life_safety or self.case.severity in (Severity.EMERGENCY, Severity.URGENT):
+            return every
+        quiet = self.directory.quiet(target.person, self.now_ms)
+        return every if quiet is None else [way for way in every if target.addresses[way].channel in quiet.channels]
+
+    def _hold(self, target: Target, purpose: Purpose, occasion: str, rung: str | None, detail: tuple[str, str]) -> None:
+        quiet = self.directory.quiet(target.person, self.now_ms)
+        until_ms = max(self.now_ms + 1000, quiet.until_ms if quiet is not None else 0)
+        held = Item(
+            what="held",
+            at_ms=until_ms,
+            name=target.person,
+            purpose=purpose,
+            occasion=occasion,
+            rung=rung,
+            detail=detail,
+        )
+        waiting = [
+            item
+            for item in self.case.agenda
+            if (item.what, item.name, item.occasion) == ("held", held.name, held.occasion)
+        ]
+        if not waiting:
+            self.become(agenda=(*self.case.agenda, held))
+            self.write("system", "quiet_held", person=target.person, until_ms=until_ms, purpose=purpose.value)
 
     def _say(
         self, target: Target, index: int, purpose: Purpose, occasion: str, rung: str | None, detail: tuple[str, str]
     ) -> None:
         address = target.addresses[index]
-        title, body = wording.message(self.case, purpose, self.directory, language=target.language, detail=detail)
+        title, body = wording.message(
+            self.case,
+            purpose,
+            self.directory,
+            language=target.language,
+            detail=detail,
+            discreet=target.discreet,
+        )
         self.effects.append(
             Send(
                 key=f"{self.case.id}:{occasion}:{target.person}:{index}:{address.channel}",
@@ -170,10 +236,10 @@ class Turn:
     def tell_elsewhere(self, target: Target, failed_key: str, purpose: Purpose) -> bool:
         """The first attempt of ``failed_key`` failed: try the person's next address. False where there is none."""
         stem, _person, index, _channel = failed_key.rsplit(":", 3)
-        if int(index) + 1 >= len(target.addresses):
+        way = next((way for way in self._ways(target) if way > int(index)), None)
+        if way is None:
             return False
-        occasion = stem.removeprefix(f"{self.case.id}:")
-        self._say(target, int(index) + 1, purpose, occasion, None, ("", ""))
+        self._say(target, way, purpose, stem.removeprefix(f"{self.case.id}:"), None, ("", ""))
         return True
 
     def pressed(self, device: str | None, *, helped: bool = False) -> None:
@@ -191,7 +257,21 @@ class Turn:
         for device in self.case.indicators:
             self._indicate(device, lamp, voice)
 
+    def ask_aloud(self, voice: str) -> bool:
+        """Say something to the resident at the devices that were pressed, else at those of the home that have a voice;
+        False where there are none."""
+        case = self.case
+        devices = case.indicators or tuple(
+            self.directory.obeying((), "indicate", place=case.place, resident=case.resident)
+        )
+        if devices and not case.duress:
+            self.become(indicators=devices)
+            self.indicate("green", voice)
+        return bool(devices) and not case.duress
+
     def _indicate(self, device: str, lamp: str, voice: str) -> None:
+        if self.case.duress:
+            return  # whoever stands beside the resident must believe that it is over
         self.effects.append(
             Send(
                 key=f"{self.case.id}:{voice}:{self.case.version}:{device}:{DEVICE_CHANNEL}",
@@ -204,13 +284,13 @@ class Turn:
             )
         )
 
-    def line(self, key: str, purpose: Purpose, data: dict[str, object]) -> None:
-        """Say something to the emergency line."""
+    def line(self, key: str, purpose: Purpose, data: dict[str, object], number: str | None = None) -> None:
+        """Say something to the emergency line: the case's own, unless another ``number`` is given."""
         self.effects.append(
             Send(
                 key=key,
                 channel=LINE_CHANNEL,
-                to=str(self.case.emergency.number or ""),
+                to=number or str(self.case.emergency.number or ""),
                 purpose=purpose,
                 urgent=True,
                 data=data,
@@ -220,7 +300,18 @@ class Turn:
 
     def done(self) -> Moved:
         """The result, with versions counted."""
+        self._sync(TimerName.LINE, self.before.emergency.next_ms, self.case.emergency.next_ms)
+        beside_ms = min((item.at_ms for item in self.case.agenda), default=None)
+        self._sync(TimerName.BESIDE, self.before.beside_at_ms, beside_ms)
+        self.become(beside_at_ms=beside_ms)
         version = self.before.version + 1
-        changed = (self.case.stage, self.case.owner) != (self.before.stage, self.before.owner)
+        changed = _standing(self.case) != _standing(self.before)
         self.become(version=version, changed_in=version if changed else self.case.changed_in)
         return Moved(self.case, tuple(self.effects))
+
+    def _sync(self, name: TimerName, before_ms: int | None, after_ms: int | None) -> None:
+        """The timers of the gate and of what is due beside the ladder follow from the case."""
+        if after_ms is not None and (after_ms != before_ms or name in self.fired):
+            self.effects.append(SetTimer(name=name, due_at_ms=after_ms))
+        elif after_ms is None and before_ms is not None:
+            self.effects.append(StopTimer(name=name))

@@ -27,6 +27,7 @@ STAGES: dict[str, Words] = {
     "verified": Words("已核查", "verified"),
     "closed": Words("已结案", "closed"),
     "cancelled": Words("已撤销", "cancelled"),
+    "merged": Words("已并入其他案卷", "merged"),
 }
 
 ACTIONS: dict[str, Words] = {
@@ -42,13 +43,32 @@ ACTIONS: dict[str, Words] = {
     "claim": Words("称误报", "say it was a mistake"),
     "veto": Words("不打 120", "do not call 120"),
     "dial_now": Words("立即呼叫 120", "call 120 now"),
+    "take_back": Words("本人凭码撤回", "taken back with the resident's code"),
+    "line_sent": Words("救护车已派出", "vehicle sent"),
+    "line_arrived": Words("救护车已到", "vehicle there"),
+    "line_hospital": Words("已送医院", "at the hospital"),
+    "line_update": Words("向 120 补充情况", "tell 120 more"),
+    "suspend": Words("挂账", "suspend"),
+    "resume": Words("恢复办理", "go on with it"),
+    "ask_time": Words("申请延期", "ask for more time"),
+    "grant_time": Words("同意延期", "grant more time"),
+    "refuse_time": Words("不同意延期", "refuse more time"),
+    "rework": Words("返工", "not done, again"),
+    "merge": Words("并案", "merge"),
+    "split": Words("拆分", "split"),
+    "reopen": Words("重新立案", "open again"),
+    "call_back": Words("回访", "call back"),
+    "rate": Words("评价", "rate"),
     "note": Words("备注", "note"),
 }
 
 LINE_STATES: dict[str, Words] = {
     "none": Words("不涉及", "not needed"),
+    "disarmed": Words("未到时间", "not yet"),
     "armed": Words("待命", "armed"),
+    "countdown": Words("倒计时", "counting down"),
     "committed": Words("正在呼叫", "calling"),
+    "dialling": Words("正在重拨", "dialling again"),
     "answered": Words("已应答", "answered"),
     "failed": Words("未接通", "not reached"),
     "vetoed": Words("已决定不打", "decided against"),
@@ -65,11 +85,36 @@ _TITLES: dict[Purpose, tuple[str, str]] = {
     Purpose.RESOLVED: ("处置完成 · {type}：{who}", "Resolved · {type_en}: {who}"),
     Purpose.OWNER_SILENT: ("受理后无进展 · {type}：{who}", "No progress since it was taken · {type_en}: {who}"),
     Purpose.CANCEL_CLAIM: ("本人称误按，请核实 · {who}", "Said to be a mistake, please verify · {who}"),
-    Purpose.LINE_FAILED: ("120 未接通，请立即人工拨打 · {who}", "120 not reached, dial it yourself now · {who}"),
-    Purpose.LINE_IS_DRILL: (
-        "请立即拨打 120！{type}：{who}（系统的自动 120 只是演练，没有打出去）",
-        "Dial 120 now! {type_en}: {who} (the system's own 120 call is only a drill, nobody was called)",
+    Purpose.LINE_FAILED: (
+        "{number} 未接通，请立即人工拨打 · {who}",
+        "{number} not reached, dial it yourself now · {who}",
     ),
+    Purpose.LINE_IS_DRILL: (
+        "请立即拨打 {number}！{type}：{who}（系统的自动 {number} 只是演练，没有打出去）",
+        "Dial {number} now! {type_en}: {who} (the system's own {number} call is only a drill, nobody was called)",
+    ),
+    Purpose.LINE_SOON: (
+        "即将自动呼叫 {number}：{type}：{who}（现在受理可暂缓）",
+        "{number} is called in a moment: {type_en}: {who} (take the case to hold it)",
+    ),
+    Purpose.LINE_STAGE: ("{number} 进展 · {type}：{who}", "News of {number} · {type_en}: {who}"),
+    Purpose.COMING: ("亲友正在赶来 · {type}：{who}", "Family or a neighbour is coming · {type_en}: {who}"),
+    Purpose.RUNG_EMPTY: ("升级步骤无人可通知 · {type}：{who}", "A step of the ladder has nobody · {type_en}: {who}"),
+    Purpose.DURESS: (
+        "胁迫撤回，请勿打电话惊动 · {type}：{who}",
+        "Taken back under duress, do not telephone · {type_en}: {who}",
+    ),
+    Purpose.ASSIGNED: ("派给您：{type}：{who}", "Given to you: {type_en}: {who}"),
+    Purpose.LIMIT_NEAR: ("时限将到 · {type}：{who}", "The time limit is near · {type_en}: {who}"),
+    Purpose.OVERDUE: ("已超时限 · {type}：{who}", "Past its time limit · {type_en}: {who}"),
+    Purpose.TIME_ASKED: (
+        "申请延期，请审批 · {type}：{who}",
+        "More time is asked for, please decide · {type_en}: {who}",
+    ),
+    Purpose.TIME_ANSWERED: ("延期申请已答复 · {type}：{who}", "Answer about more time · {type_en}: {who}"),
+    Purpose.RESUMED: ("挂账结束，请继续办理 · {type}：{who}", "No longer suspended, please go on · {type_en}: {who}"),
+    Purpose.REWORK: ("核查未通过，请返工 · {type}：{who}", "Check failed, please do it again · {type_en}: {who}"),
+    Purpose.MERGED: ("已并入另一案卷 · {type}：{who}", "Merged into another case · {type_en}: {who}"),
     Purpose.ACTION_FAILED: (
         "自动操作未完成，请到现场手动处理 · {type}：{who}",
         "Automatic action not done, do it by hand on the spot · {type_en}: {who}",
@@ -82,13 +127,20 @@ SAID_MOST = 3
 
 
 def message(
-    case: Case, purpose: Purpose, directory: Directory, *, language: str, detail: tuple[str, str] = ("", "")
+    case: Case,
+    purpose: Purpose,
+    directory: Directory,
+    *,
+    language: str,
+    detail: tuple[str, str] = ("", ""),
+    discreet: bool = False,
 ) -> tuple[str, str]:
     """Title and body of a message to a person in their language, the other language after it.
 
-    ``detail`` is one more sentence in both languages (who has taken it, why it was cancelled).
+    ``detail`` is one more sentence in both languages (who has taken it, why it was cancelled). ``discreet``: without
+    what was measured.
     """
-    zh, en = _texts(case, purpose, directory, detail)
+    zh, en = _texts(case, purpose, directory, detail, discreet)
     first, second = (en, zh) if language == "en" else (zh, en)
     return first[0], f"{first[1]}\n\n{second[0]}\n{second[1]}"
 
@@ -96,8 +148,16 @@ def message(
 def types(case: Case) -> tuple[str, str]:
     """What the case is about: its own type, and what else of the kind that costs lives has joined it."""
     keys = [case.type, *(ref.type for ref in case.alarms if ref.active and ALARM_TYPES[ref.type].life_safety)]
-    kinds = [ALARM_TYPES[key] for key in dict.fromkeys(keys)]
-    return "、".join(kind.zh for kind in kinds), " and ".join(kind.en for kind in kinds)
+    kinds = [kind(case, key) for key in dict.fromkeys(keys)]
+    return "、".join(words.zh for words in kinds), " and ".join(words.en for words in kinds)
+
+
+def kind(case: Case, key: str) -> Words:
+    """A type of alarm or of work in words. A case of years ago may be of a type that is no more."""
+    if case.work is not None and key == case.work.id:
+        return Words(case.work.zh, case.work.en)
+    known = ALARM_TYPES.get(key)
+    return Words(known.zh, known.en) if known is not None else Words(key, key)
 
 
 def complaint(case: Case) -> str:
@@ -160,7 +220,7 @@ _NOBODY = Words(
 
 
 def _texts(
-    case: Case, purpose: Purpose, directory: Directory, detail: tuple[str, str]
+    case: Case, purpose: Purpose, directory: Directory, detail: tuple[str, str], discreet: bool
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     type_zh, type_en = types(case)
     resident = directory.resident_name(case.resident)
@@ -170,9 +230,10 @@ def _texts(
         "type": type_zh,
         "type_en": type_en,
         "who": resident or where_zh or directory.device_name(case.device, "zh"),
+        "number": case.emergency.number or "120",
     }
     late = case.late_ms // 60_000
-    said = list(case.said[:SAID_MOST])
+    said = [] if discreet else list(case.said[:SAID_MOST])
     if case.storm is not None:
         said.append((f"至今共 {case.storm.count} 条", f"{case.storm.count} of them so far"))
     done = list(done_by_itself(case, directory)) if purpose in _WHOM_TO_CALL else []
@@ -201,7 +262,7 @@ def _texts(
     )
 
 
-_WHOM_TO_CALL = frozenset(_TITLES) - {Purpose.CANCELLED, Purpose.RESOLVED}
+_WHOM_TO_CALL = frozenset(_TITLES) - {Purpose.CANCELLED, Purpose.RESOLVED, Purpose.DURESS}
 """With these a number is of use."""
 
 
@@ -253,8 +314,54 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "cancelled": ("撤销", "cancelled"),
     "cancel_claimed": ("本人称误按，待核实", "said to be a mistake, to be verified"),
     "released": ("退回", "handed back"),
+    "assigned": ("派给", "given to"),
+    "suspended": ("挂账", "suspended"),
+    "resumed": ("恢复办理", "no longer suspended"),
+    "time_asked": ("申请延期", "more time asked for"),
+    "time_granted": ("同意延期", "more time granted"),
+    "time_refused": ("不同意延期", "more time refused"),
+    "reworked": ("核查未通过，返工", "check failed, to be done again"),
+    "limit_near": ("时限将到，已提醒", "the time limit is near: reminded"),
+    "limit_over": ("超过时限，已上报", "past the time limit: told to the supervisor"),
+    "merged": ("并入另一案卷", "merged into another case"),
+    "merged_in": ("另一案卷并入本案", "another case was merged into this one"),
+    "split_off": ("拆分出新案卷", "split: a case of its own for a part of it"),
+    "split_from": ("由另一案卷拆分", "split from another case"),
+    "reopened": ("重新立案，见新案卷", "opened again as a new case"),
+    "follows": ("接续已结案卷", "follows a case that was over"),
+    "called_back": ("回访", "called back"),
+    "rated": ("评价", "rated"),
     "passed_on": ("无法前往，转下一位", "cannot come, passed on"),
     "note": ("备注", "note"),
+    "line_disarmed": ("120 未到时间", "emergency line: a call is ahead"),
+    "line_soon": ("120 倒计时", "emergency line: the countdown has begun"),
+    "line_hastened": ("120 提前", "emergency line: the call is brought forward"),
+    "line_path": ("换另一线路再拨", "emergency line: by the other path"),
+    "line_updated": ("向 120 补充情况", "the emergency centre is told more"),
+    "line_sent": ("救护车已派出", "the vehicle is on its way"),
+    "line_arrived": ("救护车已到", "the vehicle is there"),
+    "line_hospital": ("已送医院", "at the hospital"),
+    "line_also": ("同时呼叫另一号码", "another emergency line requested"),
+    "line_dialling": ("正在拨打 120", "emergency line: dialling"),
+    "voice_asked": ("语音询问本人", "the resident is asked by voice"),
+    "voice_unasked": ("没有可询问本人的设备", "no device that can ask the resident"),
+    "voice_fine": ("本人答复平安", "the resident says that all is well"),
+    "coming": ("正在赶来", "is coming"),
+    "helper_lapsed": ("说要来的人没有消息", "no word from somebody who said they were coming"),
+    "helper_left": ("不来了", "is not coming after all"),
+    "owner_from_helper": ("由正在赶来的人接手", "somebody who is coming has the case now"),
+    "quiet_held": ("对方免打扰时段，稍后通知", "quiet hours: told when they are over"),
+    "quiet_channel": ("对方免打扰时段，改用静音渠道", "quiet hours: told by a quiet channel"),
+    "held_dropped": (
+        "案卷已办，免打扰期间的通知不再发送",
+        "what waited for the end of quiet hours is not needed any more",
+    ),
+    "rung_passed": ("已有人受理，跳过此步骤", "somebody has it: this step is passed over"),
+    "rung_again": ("再次通知此步骤", "this step is told again"),
+    "fallback": ("无人可通知，启用后备", "nobody can be reached: the fallback takes over"),
+    "no_device": ("没有可接受指令的设备", "no device that can be told"),
+    "duress": ("胁迫码：表面撤回，暗中继续", "duress code: it looks like a cancel, and goes on"),
+    "code_wrong": ("撤回码不对", "wrong code for taking it back"),
     "line_armed": ("120 待命", "emergency line armed"),
     "line_not_armed": ("120 不自动拨打", "emergency line not armed"),
     "line_postponed": ("120 顺延", "emergency line postponed"),

@@ -28,6 +28,10 @@ _OPENINGS: dict[Purpose, tuple[str, str]] = {
     Purpose.OWNER_SILENT: ("受理后无进展。{type}，{who}。", "No progress since you took it. {type}, {who}. "),
     Purpose.CANCEL_CLAIM: ("本人称误按，请核实。{who}。", "Said to be a mistake, please verify. {who}. "),
     Purpose.LINE_FAILED: ("一二零未接通，请立即拨打一二零。{who}。", "1 2 0 was not reached. Dial 1 2 0 now. {who}. "),
+    Purpose.LINE_SOON: ("即将呼叫急救。{type}，{who}。", "Emergency services are called in a moment. {type}, {who}. "),
+    Purpose.LINE_STAGE: ("急救进展。{who}。", "News of the ambulance. {who}. "),
+    Purpose.COMING: ("亲友正在赶来。{type}，{who}。", "Family or a neighbour is coming. {type}, {who}. "),
+    Purpose.RUNG_EMPTY: ("升级步骤无人。{type}，{who}。", "A step of the ladder has nobody. {type}, {who}. "),
     Purpose.LINE_IS_DRILL: ("请立即拨打一二零。{type}，{who}。", "Dial 1 2 0 now. {type}, {who}. "),
     Purpose.ACTION_FAILED: (
         "自动操作未完成，请到现场处理。{who}。",

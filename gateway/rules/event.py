@@ -78,6 +78,9 @@ def _end(
         return Step(EventState(raised=state.raised, holders=left, recent=recent), notes=("others_still_hold",))
     move = AlarmMove.CANCELLED if cancels else AlarmMove.CLEARED
     told = _told(move, rule, state.raised, observation, device, now_ms)
+    code = observation.data.get("code")
+    if cancels and isinstance(code, str | int):
+        told = told.model_copy(update={"code": str(code)[:32]})
     return Step(EventState(recent=recent, ended_ms=_ended(rule, observation)), (told,))
 
 

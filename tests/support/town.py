@@ -9,7 +9,7 @@ from typing import Literal
 from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
 from gateway.cases import machine
 from gateway.cases.commands import Action, AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
-from gateway.cases.directory import Address, Target
+from gateway.cases.directory import Address, Quiet, Target
 from gateway.cases.effects import Delivery, Effect, Send, SetTimer, StopTimer, TimerName, Write
 from gateway.cases.model import Case
 from gateway.cases.policy import Ladder, Recipient, Rung
@@ -55,14 +55,34 @@ class Town:
         }
     )
     family: list[Target] = field(default_factory=lambda: [person("daughter"), person("son")])
-    line_mode: Literal["drill"] = "drill"
+    neighbours: list[Target] = field(default_factory=list)
+    doctor: list[Target] = field(default_factory=list)
+    quiet_hours: dict[str, Quiet] = field(default_factory=dict)
+    voices: tuple[str, ...] = ()
+    """Devices at home that have a lamp and a voice, and sirens."""
+    line_mode: Literal["drill", "live"] = "drill"
+    line_enabled: bool = True
+    line_paths: int = 1
 
     def resolve(self, recipient: Recipient, *, place: str | None, resident: str | None, at_ms: int) -> Sequence[Target]:
         if recipient.family:
-            return self.family if resident else []
+            family = self.family if resident else []
+            return family if recipient.family is True else family[:1] if recipient.family == "first" else family[1:]
         if recipient.role:
             return self.roles.get(recipient.role, [])
-        return [person(str(recipient.person))]
+        if recipient.neighbours:
+            return self.neighbours
+        return self.doctor if recipient.doctor else [person(str(recipient.person))]
+
+    def quiet(self, person: str, at_ms: int) -> Quiet | None:
+        known = self.quiet_hours.get(person)
+        return known if known is not None and at_ms < known.until_ms else None
+
+    def cancels(self, resident: str | None, code: str) -> Literal["cancel", "duress"] | None:
+        return {"4711": "cancel", "4712": "duress"}.get(code)  # type: ignore[return-value]
+
+    def obeying(self, kinds: Sequence[str], command: str, *, place: str | None, resident: str | None) -> Sequence[str]:
+        return [one for one in self.voices if not kinds or one.rpartition("-")[0] in kinds]
 
     def place_path(self, place: str | None, language: str) -> str:
         return "" if place is None else f"团结湖 {place}"

@@ -7,7 +7,7 @@ import pytest
 from gateway.alarms import AlarmMove
 from gateway.cases.commands import AlarmHeard, ClockStepped, Refused, TimerDue
 from gateway.cases.effects import Delivery, Purpose, TimerName, WithdrawUnsent
-from gateway.cases.ladder import withheld
+from gateway.cases.gate import withheld
 from gateway.cases.model import LineState, Stage
 from tests.support.town import LIFE, SERVICE, START, Story, Town, change, person
 
@@ -215,7 +215,7 @@ def test_a_very_late_alarm_is_told_at_once_but_a_machine_does_not_call_120_for_i
     assert "180 分钟前" in story.sent[-1].body
     story.forward(3600)
     assert story.line_calls() == []
-    assert "line_withheld" in story.what()
+    assert "line_not_armed" in story.what()
     story.act("dial_now", reason="she does not answer the phone")
     assert len(story.line_calls()) == 1
 
@@ -250,12 +250,12 @@ def test_each_guard_of_the_gate_holds_alone(changes: dict[str, object], why: str
     story = Story()
     story.forward(179)
     story.now_ms = START + 180_000
-    assert withheld(story.case, story.now_ms) is None
+    assert withheld(story.case, story.town, story.now_ms) is None
     emergency = changes.pop("emergency", None)
     case = story.case.model_copy(update=changes)
     if isinstance(emergency, dict):
         case = case.model_copy(update={"emergency": case.emergency.model_copy(update=emergency)})
-    assert withheld(case, story.now_ms) == why
+    assert withheld(case, story.town, story.now_ms) == why
 
 
 def test_the_line_that_gives_up_is_told_to_people() -> None:
