@@ -6,14 +6,15 @@ Actions out of their order are refused with a sentence that says how things stan
 
 from __future__ import annotations
 
+from gateway.cases import beside, gate, handling, line_actions, timing
 from gateway.cases import ladder as rungs
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.effects import EndMomentaryAlarms, Purpose, WithdrawUnsent
 from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.turn import Turn
-from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES
+from gateway.cases.wording import ACTIONS, STAGES
 
-_REASON_NEEDED = {"cancel": "撤销", "claim": "称误报", "veto": "否决呼叫", "release": "退回", "note": "备注"}
+_REASON_NEEDED = {"cancel": "撤销", "claim": "称误报", "release": "退回", "note": "备注", **line_actions.REASON_NEEDED}
 _FROM: dict[Action, tuple[Stage, ...]] = {
     "acknowledge": (Stage.OPENED, Stage.ACKNOWLEDGED),
     "dispatch": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
@@ -22,19 +23,29 @@ _FROM: dict[Action, tuple[Stage, ...]] = {
     "verify": (Stage.RESOLVED,),
     "close": (Stage.RESOLVED, Stage.VERIFIED),
     "cancel": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
-    "release": (Stage.ACKNOWLEDGED, Stage.DISPATCHED),
+    "release": (Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     "pass_on": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
     "claim": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
-    "veto": tuple(Stage),
-    "dial_now": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
+    "take_back": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
+    **line_actions.FROM,
     "note": tuple(Stage),
+    **handling.FROM,
 }
 """The stages in which each action makes sense."""
 
 
 def act(turn: Turn, action: HumanAction) -> None:
-    """Carry out a person's decision. Raises Refused."""
+    """Carry out a person's decision on one case; for those that move two see `linking`. Raises Refused."""
     case = turn.case
+    if beside.concerns(case, action):
+        beside.answer(turn, action)  # of a branch: how the case itself stands changes nothing of it
+        return
+    check(case, action)
+    _ACTIONS[action.action](turn, action)
+
+
+def check(case: Case, action: HumanAction) -> None:
+    """Whether the action fits the case as it stands, and says what it must. Raises Refused."""
     if action.version is not None and action.version < case.changed_in:
         by_zh, by_en = (f"，由 {case.owner} 受理", f", taken by {case.owner}") if case.owner else ("", "")
         raise Refused(
@@ -42,7 +53,8 @@ def act(turn: Turn, action: HumanAction) -> None:
             f"案卷已变更为“{STAGES[case.stage].zh}”{by_zh}，请刷新后再操作",
             f"the case has moved on to {case.stage.value}{by_en}: look again",
         )
-    if action.action in _REASON_NEEDED and not action.reason.strip():
+    said = action.reason.strip() or (action.action == "cancel" and action.cause not in (None, "other"))
+    if action.action in _REASON_NEEDED and not said:
         what = _REASON_NEEDED[action.action]
         raise Refused("reason_needed", f"{what}需要说明原因", f"{action.action} needs a reason")
     if case.stage not in _FROM[action.action]:
@@ -52,43 +64,53 @@ def act(turn: Turn, action: HumanAction) -> None:
             f"the case is {case.stage.value}; {action.action} is possible when it is "
             + " or ".join(stage.value for stage in _FROM[action.action]),
         )
-    _ACTIONS[action.action](turn, action)
+    if case.suspended is not None and action.action not in handling.WHILE_SUSPENDED:
+        raise Refused(
+            "suspended",
+            f"案卷已挂账（{case.suspended.reason}），请先恢复办理",
+            f"the case is suspended ({case.suspended.reason}): let it go on first (resume)",
+        )
 
 
-def possible(case: Case) -> tuple[Action, ...]:
-    """The actions that `act` would carry out now, given a reason where one is needed; for the buttons of a page."""
-    line = case.emergency.state
-    silent: set[Action] = set()
-    if line is not LineState.ARMED:
-        silent.add("veto")
-    if not case.ladder.life_safety or line in (LineState.COMMITTED, LineState.ANSWERED):
-        silent.add("dial_now")
+def possible(case: Case, actor: str | None = None) -> tuple[Action, ...]:
+    """The actions that would be carried out now, given what they need to say; for the buttons of a page. ``actor``: by
+    this person."""
+    silent = line_actions.silent(case) | handling.silent(case, actor)
+    if case.resident is None or not case.alarms or case.duress:
+        silent.add("take_back")
     return tuple(action for action, stages in _FROM.items() if case.stage in stages and action not in silent)
 
 
-def over(turn: Turn, actor: str, stage: Stage, reason: str) -> None:
-    """The case ends: nothing more goes out, those who were told are told that it is over, presses end with it."""
+_GOES_ON = (Purpose.ACTION, Purpose.INDICATE, *(one for one in Purpose if one.value.startswith("emergency_")))
+_ENDS_WITH_A_MERGER = tuple(one for one in Purpose if one not in _GOES_ON)
+
+
+def over(turn: Turn, actor: str, stage: Stage, reason: str, **data: object) -> None:
+    """The case ends: nothing more goes out, those who were told are told that it is over, presses end with it. Of one
+    that is merged alarms, commands and the resident's lamp go on in the other case."""
     case = turn.case
     turn.become(stage=stage, cancel_until_ms=None, cancel_claimed=False)
     turn.stamp("closed")
     rungs.stand_down(turn)
     turn.stop_lease()
-    turn.write(actor, stage.value, reason)
-    turn.effect(WithdrawUnsent(reason=f"{stage.value}: {reason}" if reason else stage.value))
+    if case.cause is not None:
+        data["cause"] = case.cause
+    turn.write(actor, stage.value, reason, **data)
+    withdrawn = f"{stage.value}: {reason}" if reason else stage.value
+    if stage is Stage.MERGED:
+        turn.effect(WithdrawUnsent(reason=withdrawn, only=_ENDS_WITH_A_MERGER))
+        return
+    turn.effect(WithdrawUnsent(reason=withdrawn))
     turn.effect(EndMomentaryAlarms())
     if stage is Stage.CANCELLED:
+        why = handling.cause_in_words(case, reason)
         turn.tell(
             case.told,
             Purpose.CANCELLED,
             occasion="cancelled",
-            detail=(f"原因：{reason}", f"Reason: {reason}") if reason else ("", ""),
+            detail=(f"原因：{why[0]}", f"Reason: {why[1]}") if any(why) else ("", ""),
         )
-        if case.emergency.state in (LineState.COMMITTED, LineState.ANSWERED):
-            turn.line(
-                f"{case.emergency.reference}:cancel",
-                Purpose.EMERGENCY_CANCEL,
-                {"reason": reason, "call_key": case.emergency.reference, "case": case.number},
-            )
+        gate.tell_cancelled(turn, reason)
         turn.indicate("off", "cancelled")
     else:
         turn.indicate("off", "none")
@@ -101,15 +123,15 @@ def _acknowledge(turn: Turn, action: HumanAction) -> None:
     renewed = case.stage is Stage.ACKNOWLEDGED and case.owner == action.actor
     turn.write(action.actor, "lease_renewed" if renewed else "acknowledged", action.reason)
     _own(turn, action.actor, Stage.ACKNOWLEDGED)
-    turn.set_lease(case.ladder.lease_s)
+    _lease(turn, case.ladder.lease_s)
     if not renewed:
         _tell_taken(turn, action.actor)
-    if case.emergency.state is LineState.ARMED and case.emergency.postponed:
+    if case.emergency.state.ahead and case.emergency.postponed:
         # One acknowledgement postpones the call; another without progress does not: the ladder runs on beside it.
         if case.next_at_ms is None:
             rungs.resume(turn)
         return
-    if case.emergency.state is LineState.ARMED:
+    if case.emergency.state.ahead and case.emergency.deadline_ms is not None:
         turn.become(emergency=turn.case.emergency.model_copy(update={"postponed": True}))
         turn.write("system", "line_postponed", f"for {case.ladder.lease_s} s")
     rungs.stand_down(turn)
@@ -119,6 +141,14 @@ def _own(turn: Turn, actor: str, stage: Stage) -> None:
     turn.stamp("answered")
     turn.withdraw(f"taken by {actor}", Purpose.REMINDER)
     turn.become(stage=stage, owner=actor)
+    handling.took_part(turn, actor)
+
+
+def _lease(turn: Turn, seconds: int) -> None:
+    if timing.leased(turn.case, turn.case.stage):
+        turn.set_lease(seconds)
+    elif turn.case.lease_until_ms is not None:
+        turn.stop_lease()
 
 
 def _tell_taken(turn: Turn, actor: str) -> None:
@@ -145,10 +175,13 @@ def _tell_progress(turn: Turn, actor: str, purpose: Purpose, detail: tuple[str, 
 def _dispatch(turn: Turn, action: HumanAction) -> None:
     unowned = turn.case.owner is None
     turn.write(action.actor, "dispatched", action.reason, to=action.to)
+    if turn.case.owner not in (None, action.actor) and action.actor.startswith("person:"):
+        beside.come(turn, action.actor, "", turn.case.ladder.on_the_way_s)  # several may say that they are coming
     _own(turn, turn.case.owner or action.actor, Stage.DISPATCHED)
     turn.stamp("dispatched")
     rungs.stand_down(turn)
-    turn.set_lease(turn.case.ladder.on_the_way_s)
+    _lease(turn, turn.case.ladder.on_the_way_s)
+    handling.assign(turn, action)
     if unowned:
         _tell_taken(turn, action.actor)
 
@@ -171,6 +204,7 @@ def _arrive(turn: Turn, action: HumanAction) -> None:
 def _resolve(turn: Turn, action: HumanAction) -> None:
     turn.write(action.actor, "resolved", action.reason)
     turn.stamp("resolved")
+    handling.took_part(turn, action.actor)
     said = action.reason
     _tell_progress(turn, action.actor, Purpose.RESOLVED, (said, said))
     turn.become(stage=Stage.RESOLVED)
@@ -179,12 +213,14 @@ def _resolve(turn: Turn, action: HumanAction) -> None:
 
 
 def _verify(turn: Turn, action: HumanAction) -> None:
+    handling.check_by_another(turn, action)
     turn.write(action.actor, "verified", action.reason)
     turn.stamp("verified")
     turn.become(stage=Stage.VERIFIED)
 
 
 def _close(turn: Turn, action: HumanAction) -> None:
+    handling.check_verified(turn)
     still = turn.case.still
     if still and not action.reason.strip():
         raise Refused(
@@ -196,12 +232,14 @@ def _close(turn: Turn, action: HumanAction) -> None:
 
 
 def _cancel(turn: Turn, action: HumanAction) -> None:
+    turn.become(cause=action.cause or "other")
     over(turn, action.actor, Stage.CANCELLED, action.reason)
 
 
 def _release(turn: Turn, action: HumanAction) -> None:
     turn.write(action.actor, "released", action.reason, owner=turn.case.owner)
-    turn.become(stage=Stage.OPENED, owner=None)
+    timing.end_suspension(turn)
+    turn.become(stage=Stage.OPENED, owner=None, handler="")
     turn.stop_lease()
     turn.indicate("green", "received")  # nobody is coming any more, and the resident must not think so
     rungs.resume(turn)
@@ -233,25 +271,32 @@ def _claim(turn: Turn, action: HumanAction) -> None:
     )
 
 
-def _veto(turn: Turn, action: HumanAction) -> None:
-    emergency = turn.case.emergency
-    if emergency.state is not LineState.ARMED:
-        raise Refused(
-            "line_not_armed",
-            f"120 状态为“{LINE_STATES[emergency.state].zh}”，不能否决",
-            f"the line is {emergency.state.value}, not armed: there is nothing to veto",
-        )
-    turn.become(emergency=emergency.model_copy(update={"state": LineState.VETOED, "deadline_ms": None}))
-    turn.write(action.actor, "line_vetoed", action.reason)
+def _take_back(turn: Turn, action: HumanAction) -> None:
+    """The resident takes it back with their code: by telephone, on a page."""
+    means = turn.directory.cancels(turn.case.resident, action.code)
+    if means is None:
+        raise Refused("wrong_code", "撤回码不对，请重试", "the code is wrong: try again")
+    taken_back(turn, action.actor, duress=means == "duress")
 
 
-def _dial_now(turn: Turn, action: HumanAction) -> None:
-    emergency = turn.case.emergency
-    if not turn.case.ladder.life_safety:
-        raise Refused("not_life_safety", "此类案卷不呼叫 120", "this kind of case does not call an emergency line")
-    if emergency.state in (LineState.COMMITTED, LineState.ANSWERED):
-        raise Refused("line_busy", "120 已呼叫", f"the line is already {emergency.state.value}")
-    rungs.call_line(turn, action.actor, decided=action.reason or "decided by a person")
+def taken_back(turn: Turn, actor: str, *, duress: bool = False, others: bool = False) -> None:
+    """The resident says that it was a mistake, and proves that it is them: by the device, or by their code.
+
+    In the window it is over; afterwards, or where ``others`` of its alarms hold, a claim that an operator decides.
+    """
+    case = turn.case
+    if duress:
+        line_actions.duress(turn, actor)
+        return
+    in_window = case.cancel_until_ms is not None and turn.now_ms <= case.cancel_until_ms
+    if in_window and case.stage is Stage.OPENED and not others and not case.duress:
+        over(turn, actor, Stage.CANCELLED, "the resident said that it was a mistake")
+        return
+    if gate.fine(turn, actor) and case.emergency.state is LineState.COUNTDOWN:
+        turn.indicate("green", "received")
+    turn.become(cancel_claimed=True)
+    turn.write(actor, "cancel_claimed", "another alarm of the case is active" if others else "")
+    turn.tell(case.told, Purpose.CANCEL_CLAIM, occasion=f"{case.version}:cancel-claim")
 
 
 def _note(turn: Turn, action: HumanAction) -> None:
@@ -269,7 +314,8 @@ _ACTIONS = {
     "release": _release,
     "pass_on": _pass_on,
     "claim": _claim,
-    "veto": _veto,
-    "dial_now": _dial_now,
+    "take_back": _take_back,
+    **line_actions.ACTIONS,
     "note": _note,
+    **handling.ACTIONS,
 }

@@ -10,8 +10,8 @@ Two axes (ISA-18.2): whether the *condition* still holds (``Case.alarms[].active
 from __future__ import annotations
 
 from gateway.alarms import AlarmChange, AlarmMove, Severity
+from gateway.cases import beside, gate, measures, timing
 from gateway.cases import ladder as rungs
-from gateway.cases import measures
 from gateway.cases import storm as storms
 from gateway.cases.commands import (
     AlarmHeard,
@@ -24,13 +24,17 @@ from gateway.cases.commands import (
     StormJoined,
     TimerDue,
     TimerLost,
+    VoiceAnswered,
 )
 from gateway.cases.directory import Directory
 from gateway.cases.effects import Delivery, Purpose, TimerName
-from gateway.cases.human import act, over
-from gateway.cases.model import Case, Emergency, LineState, Stage, Storm
+from gateway.cases.human import act, taken_back
+from gateway.cases.model import Case, LineState, Stage, Storm
 from gateway.cases.policy import Ladder
+from gateway.cases.report import Source
+from gateway.cases.settling import settle
 from gateway.cases.turn import Moved, Turn, reference
+from gateway.cases.work import WorkType
 
 BOUNCE_MS = 3000
 """A second press within this is the same press (a bouncing key, a trembling hand)."""
@@ -49,8 +53,10 @@ def open_case(
     now_ms: int,
     orders: tuple[Order, ...] = (),
     storm: Storm | None = None,
+    work: WorkType | None = None,
+    source: Source = Source.ALARM,
 ) -> Moved:
-    """A new case for a raised alarm; with ``storm`` for one that stands for many."""
+    """A new case for a raised alarm; with ``storm`` for one that stands for many, with ``work`` for one with limits."""
     received = max((evidence.received_at_ms for evidence in change.evidence), default=change.at_ms)
     late = max(0, change.at_ms - change.observed_at_ms)
     case = Case(
@@ -65,6 +71,8 @@ def open_case(
         explanation=change.explanation,
         alarms=(reference(change),),
         storm=storm,
+        work=work,
+        source=source,
         ladder=ladder,
         cancel_until_ms=now_ms + ladder.cancel_window_s * 1000 if ladder.cancel_window_s else None,
         late_ms=late if late > 60_000 else 0,
@@ -83,7 +91,7 @@ def open_case(
     if change.momentary:
         turn.pressed(change.device)
     rungs.start(turn)
-    return _settle(turn)
+    return settle(turn)
 
 
 def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Moved:
@@ -98,8 +106,14 @@ def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Mov
             storms.join(turn, command)
         case AlarmWithheld():
             _withheld(turn, command.change)
+        case VoiceAnswered():
+            if case.open and gate.fine(turn, f"device:{command.device}"):
+                turn.indicate("green", "received")
         case TimerDue():
             _timer(turn, command.name)
+        case TimerLost(name=TimerName.LIMIT):
+            turn.write("system", "audit_repaired", command.name.value)
+            timing.repair(turn)
         case TimerLost():
             rungs.repair(turn, command.name)
         case ClockStepped():
@@ -108,15 +122,7 @@ def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Mov
             _delivery(turn, command)
         case HumanAction():
             act(turn, command)
-    return _settle(turn)
-
-
-def _settle(turn: Turn) -> Moved:
-    """A rung that is due now is taken in the same step, so that no crash can fall between."""
-    case = turn.case
-    if case.open and case.next_at_ms is not None and case.next_at_ms <= turn.now_ms:
-        rungs.climb(turn)
-    return turn.done()
+    return settle(turn)
 
 
 def _alarm(turn: Turn, change: AlarmChange, orders: tuple[Order, ...]) -> None:
@@ -172,10 +178,17 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
     if not joined and (bounce or not change.momentary):
         return
     if change.severity is not Severity.EMERGENCY and turn.case.ladder.life_safety:
-        return  # a lesser alarm beside an emergency is written down, and changes nothing
-    disarmed = (LineState.NONE, LineState.VETOED, LineState.FAILED)
-    if turn.case.emergency.state in disarmed and turn.case.stage is Stage.OPENED:
-        rungs.rearm(turn, change.at_ms - change.observed_at_ms)
+        if joined and change.severity is Severity.URGENT:
+            gate.further(turn, change)  # the centre hears what is measured
+        return  # a lesser alarm beside an emergency is written down, and changes nothing else
+    line = turn.case.emergency
+    idle = line.state in (LineState.NONE, LineState.VETOED, LineState.FAILED)
+    idle = idle or (line.state.ahead and line.deadline_ms is None)  # withheld
+    if idle and turn.case.stage is Stage.OPENED:
+        gate.rearm(turn, change.at_ms - change.observed_at_ms)
+    gate.hasten(turn, again=True)
+    if joined:
+        gate.further(turn, change)
     if turn.case.ladder.life_safety and (helped or new_type or turn.case.stage is Stage.ACKNOWLEDGED):
         rungs.alert_again(turn, change)
     if helped:
@@ -197,23 +210,24 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
 
 
 def _cancelled_by_resident(turn: Turn, change: AlarmChange) -> None:
-    actor = f"device:{change.device}"
-    case = turn.case
-    if not case.open:
+    if not turn.case.open:
         return
-    others = any(ref.active for ref in case.alarms)
-    in_window = case.cancel_until_ms is not None and turn.now_ms <= case.cancel_until_ms
-    if in_window and case.stage is Stage.OPENED and not others:
-        over(turn, actor, Stage.CANCELLED, "the resident said at the device that it was a mistake")
-        return
-    turn.become(cancel_claimed=True)
-    turn.write(actor, "cancel_claimed", "another alarm of the case is active" if others else "")
-    turn.tell(case.told, Purpose.CANCEL_CLAIM, occasion=f"{case.version}:cancel-claim")
+    others = any(ref.active for ref in turn.case.alarms)
+    means = turn.directory.cancels(turn.case.resident, change.code) if change.code else "cancel"
+    if means is None:
+        turn.write(f"device:{change.device}", "code_wrong")
+    taken_back(turn, f"device:{change.device}", duress=means == "duress", others=others or means is None)
 
 
 def _timer(turn: Turn, name: TimerName) -> None:
     case = turn.case
+    turn.fired.add(name)
     if not case.open:
+        return
+    if name in (TimerName.LINE, TimerName.BESIDE):
+        return  # what is due is taken as after every step, and the timer is set again
+    if name is TimerName.LIMIT:
+        timing.due(turn)
         return
     if name is TimerName.LADDER:
         if case.next_at_ms is not None and case.next_at_ms <= turn.now_ms:
@@ -229,6 +243,11 @@ def _timer(turn: Turn, name: TimerName) -> None:
             Purpose.OWNER_SILENT,
             occasion=f"{case.version}:owner-silent",
         )
+        if (helper := beside.successor(turn)) is not None:
+            turn.write("system", "owner_from_helper", owner=helper.actor)
+            turn.become(owner=helper.actor)
+            turn.set_lease_until(helper.until_ms)
+            return
         turn.become(stage=Stage.OPENED, owner=None, lease_until_ms=None)
         turn.indicate("green", "received")  # nobody is coming any more, and the resident must not think so
         rungs.resume(turn)
@@ -242,6 +261,15 @@ def _clock_stepped(turn: Turn, by_ms: int) -> None:
     if case.emergency.deadline_ms is not None:
         deadline_ms = case.emergency.deadline_ms + by_ms
         turn.become(emergency=case.emergency.model_copy(update={"deadline_ms": deadline_ms}))
+    if case.agenda:
+        moved = (
+            item.model_copy(update={"at_ms": item.at_ms + (0 if item.what == "held" else by_ms)})
+            for item in case.agenda
+        )
+        turn.become(agenda=tuple(moved))
+        later = (one.model_copy(update={"until_ms": one.until_ms + by_ms}) for one in case.helpers)
+        turn.become(helpers=tuple(later))
+    timing.moved(turn, by_ms)
     if case.next_at_ms is not None:
         turn.set_ladder(case.next_at_ms + by_ms)
     if case.lease_until_ms is not None:
@@ -251,13 +279,14 @@ def _clock_stepped(turn: Turn, by_ms: int) -> None:
 def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
     facts = {"person": heard.person, "channel": heard.channel, "purpose": heard.purpose.value}
     if heard.purpose is Purpose.EMERGENCY_CALL:
-        _line(turn, heard)
-    elif heard.purpose is Purpose.EMERGENCY_CANCEL:
+        if gate.heard(turn, heard):
+            rungs.fall_back(turn, "the line was not reached")
+    elif heard.purpose in (Purpose.EMERGENCY_CANCEL, Purpose.EMERGENCY_UPDATE):
         what = "line_told" if heard.delivery is Delivery.DELIVERED else "not_reached"
         turn.write("system", what, heard.detail, **facts)
     elif heard.purpose is Purpose.ACTION:
         measures.heard(turn, heard)
-    elif heard.purpose is Purpose.INDICATE:
+    elif heard.purpose in (Purpose.INDICATE, Purpose.SOUND):
         what = "device_confirmed" if heard.delivery is Delivery.DELIVERED else "device_silent"
         if heard.delivery is Delivery.WITHDRAWN:
             turn.write("system", "withdrawn", heard.detail, **facts)
@@ -265,6 +294,7 @@ def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
             turn.write("system", what, heard.detail, **facts)
     elif heard.delivery is Delivery.DELIVERED:
         turn.stamp("notified")
+        turn.become(unreached=tuple(one for one in turn.case.unreached if one != heard.person))
         turn.write("system", "told", heard.detail, **facts)
     elif heard.delivery is Delivery.WITHDRAWN:
         turn.write("system", "withdrawn", heard.detail, **facts)
@@ -273,28 +303,5 @@ def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
         turn.write("system", what, heard.detail, **facts)
         # After trouble the next address has been tried already: its key is known, and nothing is said twice.
         target = next((target for target in turn.case.told if target.person == heard.person), None)
-        if target is not None and turn.case.open:
-            turn.tell_elsewhere(target, heard.key, heard.purpose)
-
-
-def _line(turn: Turn, heard: DeliveryHeard) -> None:
-    """The emergency line answered, or it did not. A retry under way changes nothing yet."""
-    emergency: Emergency = turn.case.emergency
-    if heard.delivery is Delivery.TROUBLE:
-        turn.write("system", "delivery_trouble", heard.detail, channel=heard.channel)
-        return
-    answered = heard.delivery is Delivery.DELIVERED
-    state = LineState.ANSWERED if answered else LineState.FAILED
-    turn.become(emergency=emergency.model_copy(update={"state": state, "detail": heard.detail}))
-    turn.write("system", "line_answered" if answered else "line_failed", heard.detail, reference=heard.reference)
-    if answered:
-        turn.stamp("line_answered")
-        if not turn.case.open:
-            # The case ended while the call was under way: it is told, never silently hung up.
-            turn.line(
-                f"{heard.key}:cancel",
-                Purpose.EMERGENCY_CANCEL,
-                {"reason": "the case was closed", "call_key": heard.key, "case": turn.case.number},
-            )
-    elif turn.case.open:
-        turn.tell(turn.case.told, Purpose.LINE_FAILED, occasion=f"{turn.case.version}:line-failed")
+        if target is not None and turn.case.open and not turn.tell_elsewhere(target, heard.key, heard.purpose):
+            rungs.unreached(turn, target.person)

@@ -15,12 +15,15 @@ from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.cases.directory import Target
+from gateway.cases.limits import WorkCalendar
 from gateway.cases.policy import Recipient
+from gateway.cases.work import WorkType
 from gateway.registry.duty import Book, Override
 from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
 from gateway.registry.organisation import Organisation
 from gateway.registry.ruled import ruled_devices
 from gateway.registry.values import Text
+from gateway.registry.work import work_types
 from gateway.rules.forms import KnownDevice
 from gateway.workdays import instant_ms
 
@@ -58,6 +61,12 @@ class CommunityDirectory:
         self._places: Mapping[str, Place] = _by_id(community.places)
         self._people: Mapping[str, Person] = _by_id(community.people)
         self._residents: Mapping[str, Resident] = _by_id(community.residents)
+        self.work: Mapping[str, WorkType] = work_types(community.work)
+        """The types of work, the community's own and those that Anju ships."""
+        own = {alarm: row for row in reversed(community.work) if row.enabled for alarm in row.alarms}
+        theirs = {alarm: row for row in self.work.values() for alarm in row.alarms}
+        self._work_of: Mapping[str, WorkType] = MappingProxyType({**theirs, **own})
+        self.calendar = WorkCalendar(community.community.office, ZoneInfo(community.community.timezone))
         self._roots = tuple(place.id for place in community.places if place.parent is None)
         registered = _by_id(community.devices)
         self.built_in = None if itself is None or itself in registered else self._this_box(itself)
@@ -189,6 +198,10 @@ class CommunityDirectory:
     def line_mode(self) -> Literal["drill"]:
         line = self.community.emergency_line
         return "drill" if line is None else line.mode
+
+    def work_of(self, alarm_type: str) -> WorkType | None:
+        """The type of work that a case of this type of alarm is."""
+        return self._work_of.get(alarm_type)
 
     # -- everybody else's ---------------------------------------------------------------------------------------
 

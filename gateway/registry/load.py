@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -18,6 +18,7 @@ from gateway.registry.model import Community, CommunityInfo
 from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
 from gateway.registry.sections import MODELS, SECTIONS, TAGGED
 from gateway.registry.sources import Entry, Sources, read_sources
+from gateway.registry.work import catalogue
 from gateway.registry.yamlfile import Map, Seq, read_yaml
 from gateway.rules.check import rule_problems
 from gateway.rules.document import RuleDocument
@@ -142,7 +143,7 @@ def _section(
     entries: list[Entry] = []
     ids: set[str] = set()
     for entry in sources.sections[section]:
-        value = _rule(entry, problems) if section == "rules" else entry.value
+        value = _from_shelf(section, entry, problems)
         if value is None:
             continue
         try:
@@ -243,20 +244,27 @@ def _scalars(sources: Sources, main: str, problems: list[Problem]) -> dict[str, 
     return values
 
 
-def _rule(entry: Entry, problems: list[Problem]) -> Any:
-    """A rule as written, or the library's rule that ``use`` names with the entry's other keys laid over it."""
+_SHELVES: Mapping[str, tuple[str, Callable[[], Mapping[str, Mapping[str, Any]]]]] = {
+    "rules": ("the library has no rule", library),
+    "work": ("Anju ships no type of work", catalogue),
+}
+"""Sections whose entries may be one that Anju ships, by ``use``."""
+
+
+def _from_shelf(section: str, entry: Entry, problems: list[Problem]) -> Any:
+    """An entry as written, or the shipped one that ``use`` names with the entry's other keys laid over it."""
     value = entry.value
-    if not isinstance(value, Mapping) or "use" not in value:
+    if section not in _SHELVES or not isinstance(value, Mapping) or "use" not in value:
         return value
-    rules = library()
+    missing, shelf = _SHELVES[section][0], _SHELVES[section][1]()
     name = value["use"]
-    if not isinstance(name, str) or name not in rules:
-        message = f"the library has no rule {show(name)}; it has {one_of(rules)}{did_you_mean(name, rules)}"
+    if not isinstance(name, str) or name not in shelf:
+        message = f"{missing} {show(name)}; it has {one_of(shelf)}{did_you_mean(name, shelf)}"
         problems.append(entry.problem(("use",), message))
         return None
     above = {key: inner for key, inner in value.items() if key != "use"}
-    laid = _laid_over(rules[name], above)
-    if "examples" not in above and not _SAME_STORIES.issuperset(above):
+    laid = _laid_over(shelf[name], above)
+    if section == "rules" and "examples" not in above and not _SAME_STORIES.issuperset(above):
         laid.pop("examples", None)  # they tell what the library's rule decides
     return laid
 

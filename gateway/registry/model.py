@@ -16,7 +16,9 @@ from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import Frozen
 from gateway.cases.directory import Address
+from gateway.cases.limits import Office
 from gateway.cases.policy import Ladder
+from gateway.cases.work import WorkType
 from gateway.registry.channels import Channel, EmergencyLine
 from gateway.registry.facts import Attributes, PersonalLimit, other_than
 from gateway.registry.organisation import Evaluation, Organisation
@@ -231,6 +233,8 @@ class CommunityInfo(Frozen):
     timezone: str = "Asia/Shanghai"
     call_back: str = ""
     """The control room's telephone, given to the 120 dispatcher."""
+    office: Office = Office()
+    """When offices work: limits in working hours and days count by it."""
 
     @field_validator("timezone")
     @classmethod
@@ -256,6 +260,7 @@ class Community(Frozen):
     rules: tuple[RuleDocument, ...] = ()
     ladders: tuple[Ladder, ...] = ()
     roles: tuple[Role, ...] = ()
+    work: tuple[WorkType, ...] = ()
     rosters: tuple[Roster, ...] = ()
     organisations: tuple[Organisation, ...] = ()
     evaluation: tuple[Evaluation, ...] = ()

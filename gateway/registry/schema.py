@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.registry.model import Community
 from gateway.registry.reference import TABLES, notes
+from gateway.registry.work import catalogue
 from gateway.rules.library import library
 
 
@@ -23,6 +24,18 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
     }
     schema["properties"]["rules"]["items"] = {"anyOf": [rule, {"$ref": "#/$defs/UseRule"}]}
+    definitions["UseWork"] = {
+        "type": "object",
+        "description": "A type of work that Anju ships, with what is different here.",
+        "required": ["use"],
+        "properties": {
+            "use": {"enum": sorted(catalogue())},
+            **dict.fromkeys(definitions["WorkType"]["properties"], True),
+        },
+        "additionalProperties": False,
+    }
+    work = schema["properties"]["work"]
+    work["items"] = {"anyOf": [work["items"], {"$ref": "#/$defs/UseWork"}]}
     schema["properties"]["include"] = {
         "type": "array",
         "items": {"type": "string"},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.cases.policy import Ladder
+from gateway.cases.work import WorkType
 from gateway.registry.channels import Channel
 from gateway.registry.model import Bridge, Device, Person, Place, Resident
 from gateway.registry.organisation import Evaluation, Organisation
@@ -20,6 +21,7 @@ MODELS: Mapping[str, Any] = {
     "devices": Device,
     "rules": RuleDocument,
     "ladders": Ladder,
+    "work": WorkType,
     "roles": Role,
     "rosters": Roster,
     "organisations": Organisation,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
 from gateway.cases import machine
 from gateway.cases.commands import Action, AlarmHeard, Command, DeliveryHeard, HumanAction, TimerDue
 from gateway.cases.directory import Address, Quiet, Target
 from gateway.cases.effects import Delivery, Effect, Send, SetTimer, StopTimer, TimerName, Write
+from gateway.cases.limits import Office, WorkCalendar
 from gateway.cases.model import Case
 from gateway.cases.policy import Ladder, Recipient, Rung
 
@@ -60,6 +62,7 @@ class Town:
     quiet_hours: dict[str, Quiet] = field(default_factory=dict)
     voices: tuple[str, ...] = ()
     """Devices at home that have a lamp and a voice, and sirens."""
+    calendar: WorkCalendar = WorkCalendar(Office(), ZoneInfo("Asia/Shanghai"))
     line_mode: Literal["drill", "live"] = "drill"
     line_enabled: bool = True
     line_paths: int = 1
