@@ -44,7 +44,8 @@ class RunningGateway:
     """One gateway on free loopback ports with a data directory of its own.
 
     ``broker``: an own Mosquitto that does not end with the gateway; else the gateway manages one. ``settings`` are
-    further ``ANJU_…`` variables.
+    further ``ANJU_…`` variables. ``database``: one that other gateways work on as well, each with an ``operator`` of
+    its own name.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class RunningGateway:
         broker: Mosquitto | None = None,
         bus: FieldBus | None = None,
         settings: Mapping[str, str] | None = None,
+        database: str | None = None,
+        operator: str = OPERATOR,
     ) -> None:
         self.data_dir = directory / "data"
         self.community_file = write_community(directory / "community.yaml", community or small_community())
@@ -76,19 +79,22 @@ class RunningGateway:
         }
         if bus is not None:
             self.env["ANJU_SERIAL"] = json.dumps([{"name": "bus", "port": str(bus.tty)}])
-        self.token = self._prepare()
+        if database is not None:
+            self.env["ANJU_DATABASE_URL"] = database
+        self.database = database or f"sqlite:///{self.data_dir / 'state.db'}"
+        self.token = self._prepare(operator)
         self.api = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=10 * PATIENCE, trust_env=False
         )
 
-    def _prepare(self) -> str:
+    def _prepare(self, operator: str) -> str:
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        engine = open_database(f"sqlite:///{self.data_dir / 'state.db'}")
+        engine = open_database(self.database)
         try:
             now_ms = SystemClock().now_ms()
             registry_store.apply(engine, load_community(self.community_file), "test", now_ms)
             with engine.begin() as connection:
-                return create_token(connection, OPERATOR, "operator", now_ms)
+                return create_token(connection, operator, "operator", now_ms)
         finally:
             engine.dispose()
 
