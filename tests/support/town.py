@@ -62,7 +62,7 @@ class Town:
     quiet_hours: dict[str, Quiet] = field(default_factory=dict)
     voices: tuple[str, ...] = ()
     """Devices at home that have a lamp and a voice, and sirens."""
-    calendar: WorkCalendar = WorkCalendar(Office(), ZoneInfo("Asia/Shanghai"))
+    calendar: WorkCalendar = field(default_factory=lambda: WorkCalendar(Office(), ZoneInfo("Asia/Shanghai")))
     line_mode: Literal["drill", "live"] = "drill"
     line_enabled: bool = True
     line_paths: int = 1
