@@ -10,7 +10,8 @@ from gateway.announce.announcer import Announcer
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
 from gateway.feed import Feed
-from gateway.gear.bridges import BridgeHealth, Bridges
+from gateway.gear.bridges import Bridges
+from gateway.gear.health import BridgeHealth
 from gateway.health import Part
 from gateway.intake import Intake
 from gateway.journal.journal import Journal
@@ -76,6 +77,7 @@ class Checkup:
             ("transports", self._transports),
             ("journal", self._journal_part),
             ("decider", self._decider_part),
+            ("gateways", self._gateways_part),
             ("outbox", self._outbox_part),
             ("channels", self._channels_part),
             ("store", self._store_part),
@@ -179,6 +181,8 @@ class Checkup:
                 "the journal",
             )
         lag = sum(lane.lag.get("decider", 0) for lane in self._organs.journal.stats().lanes.values())
+        if not self._organs.decider.leads:
+            lag = 0  # it keeps its distance from the gateway that leads
         zh, en = [f"待判断 {lag} 条"], [f"{lag} to decide"]
         if health.undecidable:
             zh.append(f"{health.undecidable} 条无法判断（见隔离区和日志）")
@@ -199,6 +203,22 @@ class Checkup:
             zh="，".join(zh),
             en=", ".join(en),
         )
+
+    def _gateways_part(self) -> list[Part]:
+        """Of several gateways on one database: who leads, and who is not seen any more."""
+        leadership = self._organs.decider.leadership
+        if leadership is None or not (leadership.peers or leadership.missing):
+            return []
+        zh = "本网关为主" if leadership.leads else f"本网关备用，{leadership.leader} 为主"
+        en = "this one leads" if leadership.leads else f"this one stands by, {leadership.leader} leads"
+        if leadership.peers:
+            zh += f"；在线：{'、'.join(leadership.peers)}"
+            en += f"; there: {', '.join(leadership.peers)}"
+        if leadership.missing:
+            zh += f"；失联：{'、'.join(leadership.missing)}（已停用的请 anju gateways forget）"
+            en += f"; not seen: {', '.join(leadership.missing)} (anju gateways forget, if it was taken out of service)"
+        state = "degraded" if leadership.missing else "ok"
+        return [Part(name="gateways", state=state, critical=False, zh=zh, en=en)]
 
     def _outbox_part(self) -> Part:
         health = self._organs.outbox.health()
@@ -263,8 +283,12 @@ def _line_part(line: PortHealth, *, name: str) -> Part:
 def _bridge_part(bridge: BridgeHealth) -> Part:
     if bridge.port is not None:
         return _line_part(bridge.port, name=f"bridge-{bridge.bridge}")
-    lane = bridge.lane
-    if lane is None:
+    lane, listener = bridge.lane, bridge.listener
+    if listener is not None:
+        told = ", ".join(f"{name} {count}" for name, count in sorted(listener.counts.items()))
+        zh = f"监听 {listener.address}，已听到 {listener.accounts} 个账号" + (f"；{told}" if told else "")
+        en = f"listening at {listener.address}, {listener.accounts} accounts heard" + (f"; {told}" if told else "")
+    elif lane is None:
         zh = en = bridge.trouble
     elif not lane.connected:
         zh, en = f"未连接：{lane.why}", f"not connected: {lane.why}"
@@ -274,7 +298,7 @@ def _bridge_part(bridge: BridgeHealth) -> Part:
         zh, en = f"已连接（{bridge.profile}）", f"connected ({bridge.profile})"
     return Part(
         name=f"bridge-{bridge.bridge}",
-        state="ok" if lane is not None and lane.connected else "failed",
+        state="ok" if listener is not None or (lane is not None and lane.connected) else "failed",
         critical=False,
         zh=zh,
         en=en,

@@ -143,6 +143,11 @@ class Decider:
         return future
 
     @property
+    def leadership(self) -> Leadership | None:
+        """Which of several gateways decides; None for one that has the database for itself."""
+        return self._leadership
+
+    @property
     def leads(self) -> bool:
         """Whether this gateway decides; False while it stands by for another one on the same database."""
         return self._leadership is None or self._leadership.leads
