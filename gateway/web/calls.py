@@ -8,10 +8,10 @@ from typing import Any
 
 from devices.kinds import KINDS
 from gateway.api.reads import OutboxRow
+from gateway.api.words import unit
 from gateway.cases.effects import Send
 from gateway.outbox.card import FIELDS, card_for_line
 from gateway.web.vitals import MONITOR
-from gateway.web.words import unit
 
 _VITALS = "；体征 vitals: "
 """Before the vitals in the detail of a call that was answered: the line adds them as they are at that moment, and the

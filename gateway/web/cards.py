@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Context
 from gateway.api.views import case_summary
+from gateway.api.words import ROLES, SEVERITIES, words
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.model import Case, Stage
 from gateway.cases.policy import Recipient, Rung
 from gateway.cases.wording import ACTIONS, LINE_STATES, SAID_MOST, STAGES, Words, done_by_itself
 from gateway.registry.directory import CommunityDirectory
-from gateway.web.words import ROLES, SEVERITIES, words
 
 NEXT: dict[Stage, tuple[Action, ...]] = {
     Stage.OPENED: ("acknowledge", "dispatch"),

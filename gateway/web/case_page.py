@@ -15,6 +15,7 @@ from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
+from gateway.api.words import accepted, channel
 from gateway.cases.effects import LINE_CHANNEL, Purpose, Send
 from gateway.cases.model import Case
 from gateway.registry.directory import CommunityDirectory
@@ -25,7 +26,6 @@ from gateway.web.cards import Card, card, rung_in_words, who
 from gateway.web.render import page
 from gateway.web.session import Seen, may_act
 from gateway.web.vitals import vitals_of
-from gateway.web.words import accepted, channel
 
 router = APIRouter(include_in_schema=False)
 

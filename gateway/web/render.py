@@ -13,9 +13,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from gateway.api import words
 from gateway.api.context import Context
 from gateway.cases.wording import Words
-from gateway.web import words
 
 STATIC = Path(__file__).parent / "static"
 

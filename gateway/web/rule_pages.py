@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup, escape
 
 from devices.kinds import KINDS
+from gateway.api import words
 from gateway.api.auth import Caller
 from gateway.api.context import Context, Gateway
 from gateway.api.registering import as_problem, follow
@@ -40,7 +41,6 @@ from gateway.rules.document import EventRule, RuleDocument
 from gateway.rules.library import library_rules
 from gateway.rules.reference import in_short
 from gateway.state.db import reading
-from gateway.web import words
 from gateway.web.render import both, page
 from gateway.web.session import Acting, Ruling, Seen, may_act, may_rule
 

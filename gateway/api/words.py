@@ -1,4 +1,4 @@
-"""The words of the console that are not words of the core: roles, units, states. Chinese first."""
+"""The words of pages and exports that are not words of the core: roles, units, states. Chinese first."""
 
 from __future__ import annotations
 
