@@ -15,6 +15,7 @@ from firmware_sim.cli import broker_at, until_signal
 from firmware_sim.community import SimulatedCommunity, load_community
 from firmware_sim.fleet import system_ms
 from firmware_sim.gear import SIMULATED_GEAR
+from firmware_sim.gear.base import Receiver
 from firmware_sim.gear.serial import SerialGear
 from firmware_sim.gear.town import GearTown, Ways
 from firmware_sim.pty_cable import PtyCable
@@ -35,6 +36,7 @@ def gear(
         Path | None,
         typer.Option(help="lay a cable for each serial bridge; the gateway's end is <this>/<bridge>/gateway.tty"),
     ] = None,
+    dc09: Annotated[str | None, typer.Option(help="where alarm units call in by SIA DC-09, host:port")] = None,
     push: Annotated[str | None, typer.Option(help="the gateway's URL, for gear that pushes over HTTP")] = None,
     push_keys: Annotated[Path | None, typer.Option(help="JSON file: sender → key (`anju devices key`)")] = None,
     seed: Annotated[int, typer.Option(help="the same seed, the same life")] = 1,
@@ -47,7 +49,13 @@ def gear(
         keys = {} if push_keys is None else _keys(push_keys)
         with contextlib.ExitStack() as stack:
             far_ends = {} if lines is None else _lay(lines, town, stack)
-            ways = Ways(broker=endpoint, ports=far_ends, push_url=push, push_keys=keys)
+            ways = Ways(
+                broker=endpoint,
+                ports=far_ends,
+                receiver=None if dc09 is None else _receiver(dc09),
+                push_url=push,
+                push_keys=keys,
+            )
             code = until_signal(_live(town, ways, seed, figures))
     except (FileError, ValueError, OSError) as error:
         typer.echo(str(error), err=True)
@@ -65,6 +73,13 @@ def _lay(directory: Path, town: SimulatedCommunity, stack: contextlib.ExitStack)
             place.mkdir(parents=True, exist_ok=True)
             ends[bridge.id] = str(stack.enter_context(PtyCable(place)).concentrator_path)
     return ends
+
+
+def _receiver(text: str) -> Receiver:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"--dc09: expected host:port, got {text!r}")
+    return Receiver(host, int(port))
 
 
 def _keys(path: Path) -> Mapping[str, str]:

@@ -49,6 +49,7 @@ from gateway.outbox.channels.build import build_channels, emergency_line
 from gateway.outbox.channels.device_command import Published
 from gateway.outbox.worker import OutboxWorker
 from gateway.receipts import Receipts
+from gateway.record.audit import RecordAudit
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import NATIVE
 from gateway.registry.secrets import missing_secrets
@@ -228,6 +229,7 @@ class Gateway:
                 lambda: views.directory,
                 self.clock,
                 field_bus=frozenset(line.line.name for line in lines),
+                dc09=None if settings.dc09 is None else (settings.dc09, settings.secrets),
             )
             for line in lines:
                 line.start()
@@ -275,7 +277,9 @@ class Gateway:
                 clock=self.clock,
             )
             checkup = Checkup(organs)
-            figures = Figures(organs, checkup, self.clock)
+            record = RecordAudit(engine, self.clock)
+            stack.push_async_callback(_end, self._start(record.run(), "record audit"))
+            figures = Figures(organs, checkup, self.clock, record.trouble)
             watcher = Watcher(
                 figures.look,
                 lambda: views.directory.itself if views.directory is not None else None,
@@ -294,7 +298,14 @@ class Gateway:
             if settings.dead_man.url:
                 wellness = Wellness(organs, checkup, figures.undecided_s, self.clock)
                 dead_man = DeadMan(
-                    settings.dead_man, settings.secrets, wellness, community, itself, self.clock, steady_ms
+                    settings.dead_man,
+                    settings.secrets,
+                    wellness,
+                    community,
+                    itself,
+                    self.clock,
+                    steady_ms,
+                    record=record.told_outside,
                 )
                 checkup.watched_by(dead_man.part)
                 stack.push_async_callback(_end, self._start(dead_man.run(), "heartbeat"))

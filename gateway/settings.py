@@ -44,6 +44,25 @@ class SerialLine(_Part):
     """None: as the protocol has it; 115,200 on the field bus."""
 
 
+class ModemSettings(_Part):
+    """A 4G modem for calls and SMS: docs/telephony.md."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    """What it is called in health, metrics and timelines; where the community has a device of kind ``modem`` with this
+    id, what is seen of it is that device's."""
+    port: str
+    """The tty that takes AT commands; a path under /dev/serial/by-id survives replugging."""
+    baud: int = Field(default=115_200, ge=1200, le=4_000_000)
+    pin_secret: str | None = None
+    """Name of the secret that holds the SIM's PIN."""
+    dialect: Literal["auto", "sim800", "sim7600", "quectel"] = "auto"
+    audio: Literal["auto", "tts", "file"] = "auto"
+    """How words reach the other side: the modem's own voice, or a WAV made here and played by the modem. ``auto``: the
+    modem's own voice where its dialect has one."""
+    sms_per_minute: int = Field(default=20, ge=1, le=600)
+    """What is not urgent waits beyond that: operators block who sends too fast."""
+
+
 class JournalSettings(_Part):
     max_urgent_rows: int = Field(default=1_000_000, ge=1000)
     max_routine_rows: int = Field(default=5_000_000, ge=1000)
@@ -82,6 +101,14 @@ class ApiSettings(_Part):
         return value.rstrip("/")
 
 
+class Dc09Settings(_Part):
+    """Where alarm units of other makers call in by SIA DC-09: TCP and UDP on the same port."""
+
+    host: str = "0.0.0.0"
+    port: int = Field(default=5093, ge=0, le=65535)
+    """0: a free one, for tests."""
+
+
 class DeadManSettings(_Part):
     """A heartbeat to somebody outside, who raises the alarm when it stays away. Without ``url`` nobody watches."""
 
@@ -110,11 +137,11 @@ class DialPlan(_Part):
     prefix: str = Field(default="", pattern=r"^[0-9*#]{0,8}$")
     """Put before every number: an exchange's ``9`` for outside."""
     country_code: str = Field(default="86", pattern=r"^[1-9][0-9]{0,2}$")
-    plus: bool = False
-    """True: every number is sent with its country code, +8613800138000. False: as it is dialled in the country."""
+    form: Literal["national", "e164"] = "national"
+    """How numbers are sent: as dialled in the country, or all with their country code, +8613800138000."""
     trunk_prefix: str = Field(default="0", pattern=r"^[0-9]{0,4}$")
     """What is dialled before an area within the country: +86 10 … is 010 …"""
-    whole: tuple[str, ...] = ("13", "14", "15", "16", "17", "18", "19", "400", "800")
+    whole: str = Field(default="13 14 15 16 17 18 19 400 800", pattern=r"^[0-9 ]*$")
     """National numbers that begin so have no area, and are dialled without ``trunk_prefix``: mobiles."""
 
 
@@ -131,9 +158,8 @@ class SipTrunk(_Part):
     """Name of the secret that holds the password; none for a trunk that knows us by our address."""
     caller_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.+~*!-]{1,64}$")
     """The number that we call from, where it is not ``user``."""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
-    ca: Path | None = None
-    """PEM file of the authorities that a TLS trunk is checked against; needed for ``tls``."""
+    transport: Literal["udp", "tcp"] = "udp"
+    """Not TLS: Debian 12's baresip does not check whose certificate it is (docs/decisions/0028)."""
     register_s: int = Field(default=300, ge=0, le=86_400)
     """Registered anew so often, by the first line; 0: the trunk wants no registration."""
     bind: str | None = Field(default=None, pattern=r"^[0-9.]+$")
@@ -146,8 +172,6 @@ class SipTrunk(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> SipTrunk:
-        if (self.transport == "tls") != (self.ca is not None):
-            raise ValueError("expected ca (the PEM file of the trunk's authorities) with transport: tls, and only there")
         low, high = map(int, self.rtp_ports.split("-"))
         if not 1024 <= low < high <= 65_535 or high - low < 4 * self.calls:
             raise ValueError("rtp_ports: expected two ports from 1024 to 65535, four or more apart for each call")
@@ -158,8 +182,7 @@ class ScaipSettings(_Part):
     """Alarm units that send SCAIP (SS 91100): where they are listened to, over UDP and TCP (docs/devices/scaip.md)."""
 
     host: str = "0.0.0.0"
-    port: int | None = Field(default=None, ge=0, le=65535)
-    """Usually 5060. None: nobody is listened to."""
+    port: int = Field(default=5060, ge=0, le=65535)
 
 
 class Settings(BaseSettings):
@@ -174,9 +197,12 @@ class Settings(BaseSettings):
     """Default: SQLite in the data directory."""
     broker: BrokerSettings = BrokerSettings()
     serial: list[SerialLine] = []
+    modems: list[ModemSettings] = []
     journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
+    dc09: Dc09Settings | None = None
+    """None: nobody is listened to. The registry names who may call (a bridge of profile dc09)."""
     gateway_device: str = Field(default="anju-gateway", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     """The device, of kind ``gateway``, that is this box. One that the community does not have is built in."""
     rank: int = Field(default=0, ge=0, le=9)
@@ -185,7 +211,17 @@ class Settings(BaseSettings):
     dead_man: DeadManSettings = DeadManSettings()
     sip: list[SipTrunk] = []
     """Trunks for voice calls, in the order in which they are tried."""
-    scaip: ScaipSettings = ScaipSettings()
+    scaip: ScaipSettings | None = None
+    """None: nobody is listened to."""
+
+    @field_validator("modems")
+    @classmethod
+    def _modems_differ(cls, value: list[ModemSettings]) -> list[ModemSettings]:
+        for what in ("name", "port"):
+            given = [getattr(modem, what) for modem in value]
+            if twice := next((one for one in given if given.count(one) > 1), None):
+                raise ValueError(f"modems: {what} {twice!r} stands twice; each modem has its own")
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -165,7 +165,7 @@ def observe(
         own = {key: metrics[key] for key in changed if key in later and changed[key] == event}
         builder.add(event, lane, rest | own, data)
         rest = {}
-    if rest or said.waveform is not None:
+    if rest or said.waveform is not None or (said.alive and not out.observations):
         builder.add(None, Lane.ROUTINE, rest, data if not events and presence is None else {}, said.waveform)
     for answer_id, ok, error in _answers(said, memory, metrics, retained, received_at_ms):
         result: dict[str, Scalar] = {"id": answer_id, "ok": ok}

@@ -87,6 +87,9 @@ class Said:
     """The source's own name for this message: the same again is the same message, and is decided once. Without ``:``.
     Digits alone are an order (a counter that grows); anything else is only a name. None where the source has none."""
     answers: tuple[CommandAnswer, ...] = ()
+    alive: bool = False
+    """Somebody who hears it says that it is well, and has no reading of it: a word of life, written down even where
+    nothing is news. A profile says so now and then, not with every message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,8 @@ GATEWAY = make_kind(
         EventType(key="broker_up", zh="消息通道恢复", en="broker connected again"),
         EventType(key="line_down", zh="急救线路无应答", en="emergency line does not answer", contact_id=350),
         EventType(key="line_up", zh="急救线路恢复", en="emergency line answers again"),
+        EventType(key="record_broken", zh="案卷记录被改动", en="the record of a case was changed", contact_id=380),
+        EventType(key="record_whole", zh="案卷记录完整", en="the record of every case is whole again"),
         FAULT,
         TAMPER,
         LOW_BATTERY,
@@ -77,6 +79,13 @@ GATEWAY = make_kind(
         StateType(key="broker_down", zh="消息通道中断", en="broker not connected", on="broker_down", off="broker_up"),
         StateType(
             key="line_down", zh="急救线路无应答", en="emergency line does not answer", on="line_down", off="line_up"
+        ),
+        StateType(
+            key="record_broken",
+            zh="案卷记录被改动",
+            en="the record of a case was changed",
+            on="record_broken",
+            off="record_whole",
         ),
         FAULTY,
         TAMPERED,

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from devices.gear.profile import Profile
 from devices.profiles.chirpstack import CHIRPSTACK
 from devices.profiles.contec_cms50 import CONTEC_CMS50
+from devices.profiles.dc09 import DC09
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
 from devices.profiles.hikvision import HIKVISION
@@ -37,6 +38,7 @@ _PROFILES: tuple[Profile, ...] = (
     ONETOUCH_ULTRAEASY,
     NMEA,
     LD2450,
+    DC09,
     *(declared(key) for key in _DECLARED),
 )
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from firmware_sim.gear.base import SimGear
 from firmware_sim.gear.chirpstack import SimChirpStack
 from firmware_sim.gear.contec_cms50 import SimCms50
+from firmware_sim.gear.dc09 import SimDc09
 from firmware_sim.gear.esphome import SimEsphome
 from firmware_sim.gear.frigate import SimFrigate
 from firmware_sim.gear.hikvision import SimHikvision
@@ -35,6 +36,7 @@ _GEAR: tuple[type[SimGear], ...] = (
     SimOnvif,
     SimSparkplugB,
     SimCms50,
+    SimDc09,
     SimModbus,
     SimTaidoc,
     SimOps243,

@@ -32,7 +32,16 @@ class Door:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-Link = Broker | Port | Door
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where alarm units call in."""
+
+    host: str
+    port: int
+    udp: bool = False
+
+
+Link = Broker | Port | Door | Receiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

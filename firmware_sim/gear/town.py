@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from firmware_sim.community import SimulatedBridge, SimulatedCommunity, SimulatedPlace
 from firmware_sim.device import ActionError, Args
 from firmware_sim.gear import SIMULATED_GEAR
-from firmware_sim.gear.base import Door, GearPart, Link, Port, SimGear
+from firmware_sim.gear.base import Door, GearPart, Link, Port, Receiver, SimGear
+from firmware_sim.gear.dc09 import SimDc09
 from firmware_sim.gear.mqtt import MqttGear
 from firmware_sim.gear.serial import SerialGear
 from firmware_sim.mqtt_device import Broker
@@ -22,6 +23,8 @@ class Ways:
     broker: Broker | None = None
     ports: Mapping[str, str] = field(default_factory=dict)
     """Bridge → the gear's end of its serial line."""
+    receiver: Receiver | None = None
+    """Where alarm units call in."""
     push_url: str | None = None
     """Of the gateway, for gear that pushes over HTTP."""
     push_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -104,6 +107,8 @@ def _link(bridge: SimulatedBridge, ways: Ways) -> tuple[Link | None, str]:
     if issubclass(simulated, SerialGear):
         port = ways.ports.get(bridge.id)
         return (None if port is None else Port(port)), f"it speaks on a line, and none was laid for {bridge.id}"
+    if issubclass(simulated, SimDc09):
+        return ways.receiver, "it calls in by DC-09, and nobody said where"
     key = ways.push_keys.get(bridge.id)
     if ways.push_url is None or key is None:
         return None, f"it pushes over HTTP, and has no key: `anju devices key {bridge.id}`"

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -18,17 +17,17 @@ from devices.profiles import PROFILES
 from devices.profiles.modbus.bus import ModbusBus
 from gateway.clock import Clock, Millis
 from gateway.gear.command import CommandResult, expired
+from gateway.gear.dc09 import Dc09Way
+from gateway.gear.health import BridgeHealth
 from gateway.gear.intake import GearIntake
 from gateway.gear.mqtt_bridge import MqttBridge, session_of
 from gateway.journal.entry import Outcome
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Bridge
-from gateway.settings import SerialLine
+from gateway.settings import Dc09Settings, Secrets, SerialLine
 from gateway.transports.gear_line import GearLine
 from gateway.transports.modbus_line import ModbusLine
 from gateway.transports.mqtt_connection import Address
-from gateway.transports.mqtt_lane import LaneHealth
-from gateway.transports.serial_health import PortHealth
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +38,6 @@ SEND_WITHIN_S = 10.0
 def speaks_on_a_line(bridge: Bridge) -> bool:
     """Whether a bridge is a serial line of the settings, under its own name."""
     return PROFILES[bridge.profile].carrier in ("serial", "modbus")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeHealth:
-    """How one bridge is. ``trouble``: why it could not even be started, Chinese and English; empty where it runs."""
-
-    bridge: str
-    profile: str
-    trouble: str
-    lane: LaneHealth | None = None
-    port: PortHealth | None = None
 
 
 class _Way(Protocol):
@@ -72,15 +60,17 @@ class Bridges:
         clock: Clock,
         *,
         field_bus: frozenset[str] = frozenset(),
+        dc09: tuple[Dc09Settings, Secrets] | None = None,
     ) -> None:
         """``broker``: where bridges over MQTT connect, with the beginning of their client ids. ``field_bus``: names of
-        lines that this process uses for the native field bus."""
+        lines that this process uses for the native field bus. ``dc09``: where alarm units call in, and their keys."""
         self._intake = intake
         self._broker = broker
         self._lines: Mapping[str, SerialLine] = {line.name: line for line in lines}
         self._directory = directory
         self._clock = clock
         self._field_bus = field_bus
+        self._dc09 = dc09
         self._turn = asyncio.Lock()
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Bridge, _Way]] = {}
@@ -143,6 +133,14 @@ class Bridges:
     def _open(self, bridge: Bridge, profile: Profile) -> _Way:
         if profile.carrier == "mqtt":
             return _OverMqtt(MqttBridge(bridge, self._broker(), self._intake, self._book_of(bridge), self._clock))
+        if profile.carrier == "dc09":
+            if self._dc09 is None:
+                return _Broken(
+                    bridge,
+                    "设置中没有 dc09，报警主机无法接入 the settings have no dc09: "
+                    "add dc09: {port: 5093}, where alarm units call in",
+                )
+            return Dc09Way(bridge, *self._dc09, self._intake, self._book_of(bridge), self._clock)
         assert speaks_on_a_line(bridge)
         line = self._lines.get(bridge.id)
         if line is None:
