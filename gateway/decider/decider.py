@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from devices.observation import Lane
 from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.model import Case
+from gateway.cases.report import Report
 from gateway.clock import Clock
 from gateway.decider import case_rows, others
 from gateway.decider.decision import Decision
@@ -91,7 +92,7 @@ class Decider:
             steady_ms=steady_ms,
             leadership=leadership,
         )
-        self._actions: queue.SimpleQueue[tuple[str, HumanAction, Future[Case]]] = queue.SimpleQueue()
+        self._actions: queue.SimpleQueue[tuple[str, HumanAction | Report, Future[Case]]] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._quiet_until_s = 0.0
         self._routine_at_s = 0.0
@@ -139,6 +140,14 @@ class Decider:
         """Have a person's decision taken; the future fails with KeyError or commands.Refused."""
         future: Future[Case] = Future()
         self._actions.put((case_id, action, future))
+        self.wake()
+        return future
+
+    def report(self, report: Report) -> Future[Case]:
+        """Have a case opened for what somebody reports; the future fails with commands.Refused. What comes twice under
+        one key opens one case."""
+        future: Future[Case] = Future()
+        self._actions.put(("", report, future))
         self.wake()
         return future
 
@@ -280,12 +289,12 @@ class Decider:
         assert self._leadership is not None
         while True:
             try:
-                case_id, action, future = self._actions.get_nowait()
+                case_id, said, future = self._actions.get_nowait()
             except queue.Empty:
                 break
             if future.set_running_or_notify_cancel():
                 now_ms = self._clock.now_ms()
-                self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, action, now_ms)] = future
+                self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, said, now_ms)] = future
         if self._desk.view is not None:
             self._desk.stand_by()
 
@@ -305,7 +314,8 @@ class Decider:
 
             def take(decision: Decision, item: others.Relayed = item) -> set[str]:
                 if others.answer(decision.connection, item.id, decision.now_ms):
-                    decision.act(item.case_id, item.action)
+                    case = decision.take(item.case_id, item.said)
+                    others.name_case(decision.connection, item.id, case.id)
                 return set()
 
             try:
@@ -317,7 +327,7 @@ class Decider:
     def _answers(self) -> None:
         while True:
             try:
-                case_id, action, future = self._actions.get_nowait()
+                case_id, said, future = self._actions.get_nowait()
             except queue.Empty:
                 return
             if not future.set_running_or_notify_cancel():
@@ -325,9 +335,12 @@ class Decider:
             results: list[Case] = []
 
             def take(
-                decision: Decision, case_id: str = case_id, action: HumanAction = action, results: list[Case] = results
+                decision: Decision,
+                case_id: str = case_id,
+                said: HumanAction | Report = said,
+                results: list[Case] = results,
             ) -> set[str]:
-                results.append(decision.act(case_id, action))
+                results.append(decision.take(case_id, said))
                 return set()
 
             try:

@@ -31,8 +31,9 @@ from gateway.cases.commands import (
 from gateway.cases.effects import Effect, EndMomentaryAlarms, TimerName, Write
 from gateway.cases.model import Case, Stage, Storm
 from gateway.cases.policy import Ladder
+from gateway.cases.report import Report
 from gateway.cases.turn import Moved
-from gateway.decider import answer_rows, care_rows, case_rows, shadow_rows, storm, withheld_rows
+from gateway.decider import answer_rows, care_rows, case_rows, shadow_rows, storm, withheld_rows, working
 from gateway.decider.care import TECHNICAL, hides
 from gateway.decider.orders import orders
 from gateway.decider.view import View
@@ -168,13 +169,14 @@ class Decision:
     def _ladder_of_the_undecidable(self) -> Ladder:
         ladders = sorted(self.view.ladders.values(), key=lambda ladder: (not ladder.life_safety, ladder.id))
         rungs = tuple(rung for rung in ladders[0].rungs if rung.call is None)
-        return ladders[0].model_copy(update={"rungs": rungs or ladders[0].rungs[:1], "cancel_window_s": 0})
+        quiet = {"cancel_window_s": 0, "lines": (), "fallback": None}
+        return ladders[0].model_copy(update={"rungs": rungs or ladders[0].rungs[:1]} | quiet)
 
     def _tell_undecidable(self, change: AlarmChange, ladder: Ladder) -> None:
         case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
         case = None if case_id is None else case_rows.load(self.connection, case_id)
         if case is not None and case.open:
-            self._apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
+            self.apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
         else:
             self._open(change, ladder)
 
@@ -220,7 +222,7 @@ class Decision:
         if case is not None and case.open and case.stage not in (Stage.RESOLVED, Stage.VERIFIED):
             case_rows.repeat_alarm(self.connection, change.rule, change.subject)
             heard = AlarmHeard(change=change, orders=wanted)
-            self._apply(case, machine.step(case, heard, self.view.directory, self.now_ms))
+            self.apply(case, machine.step(case, heard, self.view.directory, self.now_ms))
             return
         if case_id is None and self._hold_back(change, rule):
             return
@@ -234,7 +236,7 @@ class Decision:
         if joined is not None:
             case_rows.insert_alarm(self.connection, change, joined.id)
             heard = AlarmHeard(change=change, orders=wanted)
-            self._apply(joined, machine.step(joined, heard, self.view.directory, self.now_ms))
+            self.apply(joined, machine.step(joined, heard, self.view.directory, self.now_ms))
         elif rule is None or not storm.may_join(change, ladder) or not self._storm(change, rule, ladder, wanted):
             self._open(change, ladder, wanted)
 
@@ -271,17 +273,15 @@ class Decision:
             case = self._open(raised, ladder, storm=stands_for)
         case_rows.insert_alarm(self.connection, change, case.id)
         joined = StormJoined(change=change, orders=wanted, until_ms=until_ms if over else 0)
-        self._apply(case, machine.step(case, joined, self.view.directory, self.now_ms))
+        self.apply(case, machine.step(case, joined, self.view.directory, self.now_ms))
         return True
 
     def _open(
         self, change: AlarmChange, ladder: Ladder, wanted: tuple[Order, ...] = (), *, storm: Storm | None = None
     ) -> Case:
-        number = case_rows.next_number(self.connection, self.now_ms, self.view.timezone)
-        # After a backup was restored numbers come again. What is sent goes by the id: it must never look like a repeat
-        # of an earlier case, which a 120 centre would rightly not answer.
-        case_id = f"{number}-{secrets.token_hex(3)}"
+        case_id, number = self.new_case()
         case_rows.insert_alarm(self.connection, change, case_id)
+        device = self.view.directory.device(change.device or "")
         moved = machine.open_case(
             case_id=case_id,
             number=number,
@@ -291,8 +291,17 @@ class Decision:
             now_ms=self.now_ms,
             orders=wanted,
             storm=storm,
+            work=None if storm is not None else self.view.directory.work_of(change.type),
+            source=working.source_of(device.kind if device is not None else None),
         )
-        return self._apply(None, moved)
+        return self.apply(None, moved)
+
+    def new_case(self) -> tuple[str, str]:
+        """Id and number of a case that is opened now."""
+        number = case_rows.next_number(self.connection, self.now_ms, self.view.timezone)
+        # After a backup was restored numbers come again. What is sent goes by the id: it must never look like a repeat
+        # of an earlier case, which a 120 centre would rightly not answer.
+        return f"{number}-{secrets.token_hex(3)}", number
 
     def _ladder(self, change: AlarmChange, before: Case | None) -> Ladder:
         """The ladder of the alarm. It may be gone where the alarm was raised under an earlier registry."""
@@ -321,6 +330,10 @@ class Decision:
         """The outbox reports."""
         self._step(case_id, heard)
 
+    def take(self, case_id: str, said: HumanAction | Report) -> Case:
+        """Somebody decides, or reports. Raises KeyError for an unknown case, commands.Refused."""
+        return working.report(self, said) if isinstance(said, Report) else self.act(case_id, said)
+
     def act(self, case_id: str, action: HumanAction) -> Case:
         """A person decides. Raises KeyError for an unknown case, commands.Refused."""
         case = case_rows.load(self.connection, case_id)
@@ -328,17 +341,20 @@ class Decision:
             raise KeyError(case_id)
         if action.answer is not None and not answer_rows.claim(self.connection, action.answer, self.now_ms):
             return case  # it was carried out, and the gateway died before it could say so
+        if action.action in working.TWO_CASES or (action.action == "call_back" and action.done is False):
+            return working.on_two(self, case, action)
         moved = machine.step(case, action, self.view.directory, self.now_ms)
-        return self._apply(case, moved if not action.via else moved._replace(effects=_by_way(moved.effects, action)))
+        return self.apply(case, moved if not action.via else moved._replace(effects=_by_way(moved.effects, action)))
 
     def _step(self, case_id: str, command: Command) -> None:
         case = case_rows.load(self.connection, case_id)
         if case is None:
             log.error("case %s is named by %s but does not exist", case_id, type(command).__name__)
             return
-        self._apply(case, machine.step(case, command, self.view.directory, self.now_ms))
+        self.apply(case, machine.step(case, command, self.view.directory, self.now_ms))
 
-    def _apply(self, before: Case | None, moved: Moved) -> Case:
+    def apply(self, before: Case | None, moved: Moved) -> Case:
+        """Write what a step led to: the case, and everything that follows from it."""
         case, effects = moved
         previous = 0 if before is None else before.version
         over = any(isinstance(effect, EndMomentaryAlarms) for effect in effects)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from devices.observation import Lane
 from gateway.cases.commands import HumanAction, Refused
+from gateway.cases.report import Report
 from gateway.decider import case_rows
 from gateway.journal.entry import Entry, JournalReader
 from gateway.state.db import insert, reading, writing
@@ -34,7 +35,7 @@ class Relayed(NamedTuple):
 
     id: str
     case_id: str
-    action: HumanAction
+    said: HumanAction | Report
 
 
 def decided_before(connection: sa.Connection, entries: Iterable[Entry]) -> set[str]:
@@ -66,11 +67,11 @@ def follow(journal: JournalReader, lane: Lane, after: int, decided_ms: int) -> i
     return after
 
 
-def relay(engine: sa.Engine, gateway: str, case_id: str, action: HumanAction, now_ms: int) -> str:
-    """Leave a person's decision for the leader; returns the id under which its answer will stand."""
+def relay(engine: sa.Engine, gateway: str, case_id: str, said: HumanAction | Report, now_ms: int) -> str:
+    """Leave a person's decision or report for the leader; returns the id under which its answer will stand."""
     id_ = secrets.token_hex(12)
     with writing(engine) as connection:
-        body = action.model_dump_json()
+        body = said.model_dump_json()
         connection.execute(sa.insert(relayed).values(id=id_, case_id=case_id, body=body, gateway=gateway, at_ms=now_ms))
     return id_
 
@@ -80,7 +81,16 @@ def waiting(engine: sa.Engine, now_ms: int) -> list[Relayed]:
     mine = sa.and_(relayed.c.done_at_ms.is_(None), relayed.c.at_ms >= now_ms - ANSWER_WITHIN_MS)
     with reading(engine) as connection:
         rows = connection.execute(sa.select(relayed).where(mine).order_by(relayed.c.at_ms)).all()
-    return [Relayed(row.id, row.case_id, HumanAction.model_validate_json(row.body)) for row in rows]
+    return [Relayed(row.id, row.case_id, _said(row.case_id, row.body)) for row in rows]
+
+
+def _said(case_id: str, body: str) -> HumanAction | Report:
+    return HumanAction.model_validate_json(body) if case_id else Report.model_validate_json(body)
+
+
+def name_case(connection: sa.Connection, id_: str, case_id: str) -> None:
+    """Say which case came of it: of a report that is known only now."""
+    connection.execute(sa.update(relayed).where(relayed.c.id == id_).values(case_id=case_id))
 
 
 def answer(connection: sa.Connection, id_: str, now_ms: int, refusal: KeyError | Refused | None = None) -> bool:

@@ -61,6 +61,16 @@ relayed = sa.Table(
 """What people decided at a gateway that does not lead, for the one that does. ``refusal``: JSON of why it was not
 done."""
 
+reported = sa.Table(
+    "reported",
+    metadata,
+    sa.Column("key", _text, primary_key=True),
+    sa.Column("digest", _text, nullable=False),
+    sa.Column("case_id", _text, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+)
+"""What people reported under which key, so that what is posted twice opens one case. ``digest``: of what was said."""
+
 attachments = sa.Table(
     "attachments",
     metadata,
@@ -179,3 +189,68 @@ disclosures = sa.Table(
     sa.Column("basis", _text, nullable=False),
 )
 """Who was shown what of whom, append only. ``basis``: ``emergency``, ``duty`` or ``consent``."""
+
+sms_parts = sa.Table(
+    "sms_parts",
+    metadata,
+    sa.Column("key", _text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("sim", _text, nullable=False),
+    sa.Column("reference", sa.Integer, nullable=False),
+    sa.Column("number", _text, nullable=False),
+    sa.Column("sent_at_ms", _ms, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("reported_at_ms", _ms),
+    sa.Index("sms_parts_reference", "sim", "reference"),
+)
+"""Parts of SMS that an SMS centre has taken; ``status`` is TP-ST of the newest report. See
+gateway.outbox.modem.ledger."""
+
+roster_overrides = sa.Table(
+    "roster_overrides",
+    metadata,
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("made_with", _text, nullable=False),
+    sa.Column("role", _text),
+    sa.Column("place", _text),
+    sa.Column("instead_of", _text),
+    sa.Column("person", _text),
+    sa.Column("begin_ms", _ms, nullable=False),
+    sa.Column("until_ms", _ms, nullable=False, index=True),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+    sa.Column("made_ms", _ms, nullable=False),
+    sa.Column("ended_ms", _ms),
+    sa.Column("ended_by", _text),
+)
+"""Somebody on duty instead of somebody, made at the running gateway; applying files leaves it. ``made_with``: the halves
+of a swap share it. One that was taken back before its time has ``ended_ms``; nothing is deleted."""
+
+duty_seen = sa.Table(
+    "duty_seen",
+    metadata,
+    sa.Column("role", _text, primary_key=True),
+    sa.Column("place", _text, primary_key=True),
+    sa.Column("people", _text, nullable=False),
+    sa.Column("since_ms", _ms, nullable=False),
+)
+"""Who was on duty when the decider last looked: what differs is a change that somebody has to hear of. ``people`` is
+JSON."""
+
+handovers = sa.Table(
+    "handovers",
+    metadata,
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("role", _text, nullable=False),
+    sa.Column("place", _text, nullable=False),
+    sa.Column("outgoing", _text, nullable=False),
+    sa.Column("incoming", _text, nullable=False),
+    sa.Column("cases", _text, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False, index=True),
+    sa.Column("due_ms", _ms, index=True),
+    sa.Column("receipt_ms", _ms),
+    sa.Column("receipt_by", _text),
+    sa.Column("escalated_ms", _ms),
+)
+"""Open cases that passed to whoever came on duty. ``due_ms``: until when they have to confirm it; None where nobody
+waits for that. ``outgoing`` and ``cases`` are JSON."""

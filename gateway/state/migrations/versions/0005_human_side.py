@@ -13,9 +13,12 @@ down_revision = "0004"
 
 def upgrade() -> None:
     """Add what was not there."""
+    _sms()
     _several_gateways()
+    _duty()
     _answers()
     _record()
+    _reports()
 
 
 def _several_gateways() -> None:
@@ -62,6 +65,17 @@ def _several_gateways() -> None:
         unique=False,
         sqlite_where=sa.text("done_at_ms IS NULL"),
         postgresql_where=sa.text("done_at_ms IS NULL"),
+    )
+
+
+def _reports() -> None:
+    op.create_table(
+        "reported",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
     )
 
 
@@ -202,3 +216,65 @@ def _answers() -> None:
     )
     for column in ("person", "case_id", "resident"):
         op.create_index(f"ix_disclosures_{column}", "disclosures", [column], unique=False)
+
+
+def _sms() -> None:
+    op.create_table(
+        "sms_parts",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("sim", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("sent_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("reported_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("key", "part"),
+    )
+    op.create_index("sms_parts_reference", "sms_parts", ["sim", "reference"], unique=False)
+
+
+def _duty() -> None:
+    op.create_table(
+        "roster_overrides",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("made_with", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=True),
+        sa.Column("place", sa.Text(), nullable=True),
+        sa.Column("instead_of", sa.Text(), nullable=True),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("begin_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_roster_overrides_until_ms", "roster_overrides", ["until_ms"], unique=False)
+    op.create_table(
+        "duty_seen",
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("people", sa.Text(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("role", "place"),
+    )
+    op.create_table(
+        "handovers",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("outgoing", sa.Text(), nullable=False),
+        sa.Column("incoming", sa.Text(), nullable=False),
+        sa.Column("cases", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("due_ms", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_ms", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_by", sa.Text(), nullable=True),
+        sa.Column("escalated_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_handovers_at_ms", "handovers", ["at_ms"], unique=False)
+    op.create_index("ix_handovers_due_ms", "handovers", ["due_ms"], unique=False)
