@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from devices.native import DeviceRef
 from gateway.cases.policy import Ladder
 from gateway.clock import Clock
+from gateway.registry import overrides
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import NATIVE
@@ -90,7 +91,9 @@ class Views:
         if community is None:
             return None
         now_ms = self._clock.now_ms()
-        self._directory = CommunityDirectory(community, self._itself)
+        with reading(self._engine) as connection:
+            made = overrides.load(connection, now_ms - overrides.KEPT_MS)
+        self._directory = CommunityDirectory(community, self._itself, made)
         if rules is None:
             zone = ZoneInfo(community.community.timezone)
             # At a start there is no engine before this one to go on with: the other rules still rule.

@@ -130,14 +130,14 @@ class Line:
         """Whether who is on duty changes by itself, without overrides."""
         self._shifts = tuple(shifts)
         self._overrides = tuple(overrides)
-        self._gone_ms = gone_ms
+        self.gone_ms = gone_ms
         self._zone = zone
         self._seen = Stretch(0, 0, ())
 
     @property
     def changes(self) -> bool:
         """Whether who is on duty may ever change."""
-        return self.timed or bool(self._overrides) or any(self._gone_ms(p) for s in self._shifts for p in s.everybody)
+        return self.timed or bool(self._overrides) or any(self.gone_ms(p) for s in self._shifts for p in s.everybody)
 
     @property
     def handover(self) -> HandOver | None:
@@ -151,15 +151,27 @@ class Line:
             seen = self._seen = next(one for one in found if one.begin_ms <= at_ms < one.until_ms)
         return seen
 
-    def planned(self, from_ms: int, until_ms: int) -> list[tuple[int, Stretch]]:
+    def _planned(self, from_ms: int, until_ms: int) -> list[tuple[int, Stretch]]:
         """What the shifts say, without overrides, with the number of the shift."""
         return [
             (n, one) for n, shift in enumerate(self._shifts) for one in worked(shift, from_ms, until_ms, self._zone)
         ]
 
+    def named(self, from_ms: int, until_ms: int) -> dict[str, list[tuple[int, int]]]:
+        """Who is written down for duty and when, by shifts and by overrides, whether they still work here or not."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for _, stretch in self._planned(from_ms, until_ms):
+            for person in stretch.people:
+                found.setdefault(person, []).append((stretch.begin_ms, stretch.until_ms))
+        for one in self._overrides:
+            begin_ms, end_ms = max(one.begin_ms, from_ms), min(one.until_ms, until_ms)
+            if one.person is not None and begin_ms < end_ms:
+                found.setdefault(one.person, []).append((begin_ms, end_ms))
+        return found
+
     def between(self, from_ms: int, until_ms: int) -> list[Stretch]:
         """Who is on duty from one instant to another: without gaps, in order; nobody is an empty stretch."""
-        planned = self.planned(from_ms, until_ms)
+        planned = self._planned(from_ms, until_ms)
         overrides = [one for one in self._overrides if one.begin_ms < until_ms and one.until_ms > from_ms]
         edges = {from_ms, until_ms}
         for _, stretch in planned:
@@ -167,7 +179,7 @@ class Line:
         for one in overrides:
             edges.update(edge for edge in (one.begin_ms, one.until_ms) if from_ms < edge < until_ms)
         named = {p for _, stretch in planned for p in stretch.people} | {o.person for o in overrides if o.person}
-        leaves = {person: gone for person in named if (gone := self._gone_ms(person)) is not None}
+        leaves = {person: gone for person in named if (gone := self.gone_ms(person)) is not None}
         edges.update(gone for gone in leaves.values() if from_ms < gone < until_ms)
         starts: dict[int, list[tuple[int, Stretch]]] = {}
         for number, stretch in planned:

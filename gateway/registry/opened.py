@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.clock import SystemClock
-from gateway.registry import desk, store
+from gateway.registry import desk, overrides, store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Device
 from gateway.state.db import reading
@@ -81,7 +81,10 @@ def opened(settings: Path | None, data_dir: Path | None) -> Iterator[Opened]:
         community = store.load(engine)
         if community is None:
             refuse(desk.NoCommunity())
-        yield Opened(engine, CommunityDirectory(community), SystemClock().now_ms())
+        now_ms = SystemClock().now_ms()
+        with reading(engine) as connection:
+            made = overrides.load(connection, now_ms - overrides.KEPT_MS)
+        yield Opened(engine, CommunityDirectory(community, overrides=made), now_ms)
     finally:
         engine.dispose()
 
