@@ -20,6 +20,7 @@ from gateway.api import (
     registering,
     rules,
     stream,
+    working,
 )
 from gateway.api.auth import cookie_scheme
 from gateway.api.context import Context
@@ -45,7 +46,7 @@ def create_api(context: Context) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=errors)
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
-    for room in (cases, *about_devices, rules, records, explaining, backtests, stream, health):
+    for room in (cases, working, *about_devices, rules, records, explaining, backtests, stream, health):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query
@@ -10,10 +11,12 @@ from fastapi import APIRouter, Body, Path, Query
 from gateway.api import reads
 from gateway.api.auth import Operator, Reader
 from gateway.api.context import Gateway
-from gateway.api.models import ID, CaseDetail, CaseSummary, Decision
+from gateway.api.models import ID, CaseDetail, CaseSummary, Decision, ReportIn
 from gateway.api.problem import ApiProblem, described
 from gateway.api.views import case_detail, case_summary
 from gateway.cases.commands import Action, HumanAction, Refused
+from gateway.cases.model import Case
+from gateway.cases.report import Report, Source
 from gateway.decider.case_rows import Conflict
 
 router = APIRouter(prefix="/cases", tags=["cases"])
@@ -47,6 +50,14 @@ def list_cases(
     return [case_summary(context, case) for case in found]
 
 
+@router.post("", status_code=201, responses=described(409, 413))
+async def report(context: Gateway, caller: Operator, said: ReportIn) -> CaseSummary:
+    """Report something that has to be done: a case is opened and those who do such work are told, before this returns.
+    What is posted again under the same key answers with the case it opened."""
+    known = {**said.model_dump(), "source": Source(said.source), "actor": caller.actor}
+    return case_summary(context, await decided(context.decider.report(Report.model_validate(known))))
+
+
 @router.get("/{case_id}", responses=described(404))
 def get_case(context: Gateway, _: Reader, case_id: CaseId) -> CaseDetail:
     """One case with its timeline, its alarms with their evidence, and everything that was said."""
@@ -67,21 +78,29 @@ async def decide(
     """Take a decision on a case. It is committed when this returns.
 
     ``acknowledge`` I take it (a lease: without progress the ladder goes on) · ``dispatch`` somebody is on the way ·
-    ``arrive`` somebody is there · ``resolve`` done · ``verify`` checked · ``close`` · ``cancel`` it was a mistake ·
-    ``release`` I hand it back · ``veto`` do not call 120 · ``dial_now`` call 120 now · ``note``.
+    ``arrive`` somebody is there · ``resolve`` done · ``verify`` checked, by somebody else than who handled it ·
+    ``rework`` the check failed · ``close`` · ``cancel`` it was a mistake · ``release`` I hand it back · ``suspend`` it
+    waits until … · ``resume`` it goes on · ``ask_time``, ``grant_time``, ``refuse_time`` more time · ``merge`` it is
+    part of another case · ``split`` a part of it becomes a case of its own · ``reopen`` what is over is taken up again
+    as a new, linked case · ``call_back``, ``rate`` after the closing · ``veto`` do not call 120 · ``dial_now`` call
+    120 now · ``note``.
     """
-    command = HumanAction(
-        action=action, actor=caller.actor, reason=decision.reason, to=decision.to, version=decision.version
-    )
+    command = HumanAction(action=action, actor=caller.actor, **decision.model_dump())
     try:
-        async with asyncio.timeout(DECIDE_WITHIN_S):
-            case = await asyncio.wrap_future(context.decider.act(case_id, command))
+        case = await decided(context.decider.act(case_id, command))
     except KeyError:
         raise no_such_case(case_id) from None
+    return case_summary(context, case)
+
+
+async def decided(future: Future[Case]) -> Case:
+    """The case as the decider has committed it. Raises KeyError, and ApiProblem for what was refused or not decided."""
+    try:
+        async with asyncio.timeout(DECIDE_WITHIN_S):
+            return await asyncio.wrap_future(future)
     except Refused as refused:
         raise ApiProblem(409, refused.code, refused.zh, refused.en) from None
     except (TimeoutError, Conflict):
         raise ApiProblem(
             503, "busy", "系统繁忙，请先查看案卷再重试", "not decided in time; look at the case before you try again"
         ) from None
-    return case_summary(context, case)

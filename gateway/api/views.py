@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from devices.kinds import KINDS
-from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Context
 from gateway.api.models import CaseDetail, CaseSummary, DeviceSummary, ReadingOut
 from gateway.api.reads import DeviceState, alarms, outbox, timeline
 from gateway.cases.model import Case
+from gateway.cases.wording import kind
 from gateway.registry.model import NATIVE, Device
 from gateway.store.protocol import Reading
 
@@ -18,11 +18,11 @@ def case_summary(context: Context, case: Case) -> CaseSummary:
 
 def _summary(context: Context, case: Case) -> dict[str, object]:
     directory = context.directory()
-    kind = ALARM_TYPES.get(case.type)  # None: a case of years ago may be of a type that is no more
+    words = kind(case, case.type)
     return {
         "case": case,
-        "type_zh": kind.zh if kind else case.type,
-        "type_en": kind.en if kind else case.type,
+        "type_zh": words.zh,
+        "type_en": words.en,
         "resident_name": directory.resident_name(case.resident) if directory else "",
         "place_zh": directory.place_path(case.place, "zh") if directory else "",
         "place_en": directory.place_path(case.place, "en") if directory else "",
