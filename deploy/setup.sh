@@ -76,6 +76,8 @@ if [ "$mode" = test ]; then
     need postgresql '/usr/lib/postgresql/*/bin/initdb' "the state database on PostgreSQL"
     need chromium chromium "the console in a real browser"
     need espeak-ng espeak-ng "what is said aloud in calls: speech, voice over the modem"
+    need baresip-core baresip "voice calls over a SIP trunk"
+    need sip-tester sipp "what a SIP trunk answers"
     need fonts-noto-cjk '/usr/share/fonts/opentype/noto/NotoSansCJK*' "Chinese characters in screenshots"
     if [ ${#missing[@]} -gt 0 ] && ! apt_install "${missing[@]}"; then
         say "these Debian packages are missing and could not be installed (not root, no sudo, or no apt):"

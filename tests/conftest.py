@@ -26,7 +26,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     ),
     "influxd": ("test_store_protocol", "test_store_influx", "test_store_writer"),
     "victoria-metrics": ("test_store_influx", "test_store_writer"),
-    "espeak-ng": ("test_speech",),
+    "baresip": ("test_sip_trunk",),
+    "sipp": ("test_sip_trunk",),
+    "espeak-ng": ("test_sip_trunk", "test_speech",),
     "chromium": ("test_console_browser", "test_devices_browser"),
 }
 """Which program which tests run against, by a part of their path."""

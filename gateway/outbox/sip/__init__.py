@@ -1,0 +1,1 @@
+"""Voice calls over a SIP trunk: one baresip for each line, as a child that is watched (docs/decisions/0028)."""
