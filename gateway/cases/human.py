@@ -290,6 +290,7 @@ def taken_back(turn: Turn, actor: str, *, duress: bool = False, others: bool = F
         return
     in_window = case.cancel_until_ms is not None and turn.now_ms <= case.cancel_until_ms
     if in_window and case.stage is Stage.OPENED and not others and not case.duress:
+        turn.become(cause="pressed_by_mistake")
         over(turn, actor, Stage.CANCELLED, "the resident said that it was a mistake")
         return
     if gate.fine(turn, actor) and case.emergency.state is LineState.COUNTDOWN:

@@ -234,6 +234,8 @@ def _texts(
     }
     late = case.late_ms // 60_000
     said = [] if discreet else list(case.said[:SAID_MOST])
+    if not discreet:
+        said += _reported(case)
     if case.storm is not None:
         said.append((f"至今共 {case.storm.count} 条", f"{case.storm.count} of them so far"))
     done = list(done_by_itself(case, directory)) if purpose in _WHOM_TO_CALL else []
@@ -262,6 +264,14 @@ def _texts(
     )
 
 
+def _reported(case: Case) -> Iterator[tuple[str, str]]:
+    """What somebody reported, and who it was."""
+    if case.text:
+        yield f"反映：{case.text}", f"Reported: {case.text}"
+    if case.reporter is not None and (who := " ".join(filter(None, (case.reporter.name, case.reporter.phone)))):
+        yield f"报告人：{who}", f"By: {who}"
+
+
 _WHOM_TO_CALL = frozenset(_TITLES) - {Purpose.CANCELLED, Purpose.RESOLVED, Purpose.DURESS}
 """With these a number is of use."""
 
@@ -284,6 +294,7 @@ def _numbers_en(case: Case, purpose: Purpose, directory: Directory) -> Iterator[
 
 TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "opened": ("立案", "case opened"),
+    "attached": ("添加附件", "attachment added"),
     "alarm_joined": ("并入报警", "another alarm joined"),
     "alarm_repeated": ("再次报警", "alarm repeated"),
     "alarm_cleared": ("报警条件解除", "alarm condition ended"),
@@ -342,7 +353,6 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "line_arrived": ("救护车已到", "the vehicle is there"),
     "line_hospital": ("已送医院", "at the hospital"),
     "line_also": ("同时呼叫另一号码", "another emergency line requested"),
-    "line_dialling": ("正在拨打 120", "emergency line: dialling"),
     "voice_asked": ("语音询问本人", "the resident is asked by voice"),
     "voice_unasked": ("没有可询问本人的设备", "no device that can ask the resident"),
     "voice_fine": ("本人答复平安", "the resident says that all is well"),
