@@ -22,19 +22,18 @@ from gateway.decider.care import belongs
 from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
 from gateway.decider.health import Changed, Health
+from gateway.decider.positions import Positions
 from gateway.decider.view import View
 from gateway.decider.withheld_rows import Withheld
 from gateway.journal.entry import Entry, JournalReader, Quarantined
 from gateway.outbox import rows as outbox_rows
 from gateway.registry import care as cares
 from gateway.registry.care import Care
-from gateway.state import tables as t
-from gateway.state.db import insert, reading, writing
-from gateway.state.leadership import Leadership, own_name
+from gateway.state.db import reading, writing
+from gateway.state.leadership import ALONE, Leadership
 
 log = logging.getLogger(__name__)
 
-READER = "decider"
 TIMER_BATCH = 32
 OUTCOME_BATCH = 64
 SILENCE_BATCH = 32
@@ -77,7 +76,7 @@ class Desk:
         self._on_change = on_change
         self._on_said = on_said
         self._leadership = leadership
-        self._reader = READER if leadership is None else own_name(READER, leadership.gateway)
+        self._positions = Positions(engine, journal, ALONE if leadership is None else leadership.gateway)
         self._reload = reload
         """Takes the rules' memory from the database again, where it is ahead of what was committed."""
         self.view: View | None = None
@@ -90,39 +89,13 @@ class Desk:
         """Whether a case has changed since it was last looked whose alarms are held back."""
         self._released_for = 0
         """The revision of the registry by which all that is held back was looked at."""
-        self._positions: dict[Lane, int] = {}
         self._read_until_ms: dict[Lane, int] = {}
         """Up to when all that was received has been decided, by lane: a backlog is no silence of its devices."""
         self._poisoned: set[tuple[Lane, int]] = set()
 
     def find_position(self) -> None:
-        """Where in the journal to go on: the database's word, where it can be true."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(t.cursors).where(t.cursors.c.reader == self._reader)).all()
-        positions = {Lane(row.lane): row.position for row in rows}
-        for lane in Lane:
-            position = positions.get(lane)
-            if position is None:
-                # A new database. Beside a journal that was decided already, what was decided is not told again.
-                position = self._journal.cursor(READER, lane) or 0
-                if position:
-                    log.error(
-                        "the state database is new, but the %s journal was decided up to %d: the cases before that "
-                        "went with the old database; going on from there",
-                        lane.value,
-                        position,
-                    )
-            if position > self._journal.last_position(lane):
-                # The journal is not the one these decisions were taken from: what is in it must not be skipped.
-                log.error(
-                    "the %s journal ends at %d but was decided up to %d: it was replaced; deciding it from its start",
-                    lane.value,
-                    self._journal.last_position(lane),
-                    position,
-                )
-                position = 0
-            self._positions[lane] = position
-            self._journal.set_cursor(READER, lane, position)
+        """Where in the journal to go on."""
+        self._positions.find()
 
     @property
     def _beside(self) -> bool:
@@ -138,23 +111,9 @@ class Desk:
         """Another gateway decides: come after it in the own journal, far enough behind to miss nothing of what it may
         leave undone."""
         assert self._leadership is not None
-        for lane in Lane:
-            position = others.follow(self._journal, lane, self._positions[lane], self._leadership.decided_ms)
-            if position != self._positions[lane]:
-                with writing(self._engine) as connection:
-                    self._save_position(connection, lane, position)
-                self._positions[lane] = position
-                self._journal.set_cursor(READER, lane, position)
+        self._positions.follow(self._leadership.decided_ms)
         self._read_until_ms.clear()
         self._health.audited = time.monotonic()  # the leader's to do
-
-    def _save_position(self, connection: sa.Connection, lane: Lane, position: int) -> None:
-        values = {"position": position}
-        connection.execute(
-            insert(connection, t.cursors)
-            .values(reader=self._reader, lane=lane.value, **values)
-            .on_conflict_do_update(index_elements=["reader", "lane"], set_=values)
-        )
 
     def mind_the_clock(self) -> None:
         """Where the wall clock was set, move what is due with it: a step neither fires a ladder nor puts it off."""
@@ -243,7 +202,7 @@ class Desk:
 
     def observations(self, lane: Lane, limit: int) -> bool:
         """Decide the next ``limit`` observations of a lane. True when there may be more."""
-        after = self._positions.get(lane, 0)
+        after = self._positions[lane]
         now_ms = self._clock.now_ms()
         entries = self._journal.read(lane, after, limit)
         if not entries:
@@ -254,9 +213,8 @@ class Desk:
         except _Undecidable as error:
             self._set_aside(lane, error)
             return True
-        self._positions[lane] = entries[-1].position
+        self._positions.reached(lane, entries[-1].position)
         self._poisoned = {(of, at) for of, at in self._poisoned if of is not lane or at > entries[-1].position}
-        self._journal.set_cursor(READER, lane, entries[-1].position)
         self._health.decided[lane.value] += len(entries)
         more = len(entries) == limit
         self._read_until_ms[lane] = entries[-1].observation.received_at_ms if more else now_ms
@@ -283,6 +241,8 @@ class Desk:
                     care_rows.tried(decision.connection, care, observation, decision.now_ms)
                 for change in decision.view.rules.observe(observation, decision.now_ms):
                     decision.alarm(change, care)
+                if observation.event == "cancel" and care is None:
+                    decision.voice_answered(observation)
                 self._failed(decision, observation, care)
             except Exception as error:
                 if case_rows.machines_trouble(error):
@@ -293,7 +253,7 @@ class Desk:
             others.note_decided(decision.connection, entries, decision.now_ms)
         devices = device_rows.note(decision.connection, observed, decision.now_ms)
         devices |= worked_on.keys() & {observation.device for observation in observed}
-        self._save_position(decision.connection, lane, entries[-1].position)
+        self._positions.save(decision.connection, lane, entries[-1].position)
         return devices
 
     def _failed(self, decision: Decision, observation: Observation, care: Care | None) -> None:
