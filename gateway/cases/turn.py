@@ -15,6 +15,7 @@ from gateway.cases.effects import (
     Purpose,
     Send,
     SetTimer,
+    Spoken,
     StopTimer,
     TimerName,
     WithdrawUnsent,
@@ -229,9 +230,16 @@ class Turn:
                 urgent=self.case.ladder.life_safety and purpose not in _CAN_WAIT,
                 title=title,
                 body=body,
-                say=wording_spoken.spoken(self.case, purpose, self.directory, language=target.language, detail=detail),
+                say=self._spoken(target, title, detail),
             )
         )
+
+    def _spoken(self, target: Target, title: str, detail: tuple[str, str]) -> Spoken:
+        index = 1 if target.language == "en" else 0
+        own = () if target.discreet else self.case.said[:1]
+        place = self.directory.place_path(self.case.place, target.language)
+        more = (detail[index], *(words[index] for words in own))
+        return wording_spoken.spoken(title, place, more, language=target.language)
 
     def tell_elsewhere(self, target: Target, failed_key: str, purpose: Purpose) -> bool:
         """The first attempt of ``failed_key`` failed: try the person's next address. False where there is none."""

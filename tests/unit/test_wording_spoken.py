@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cases.effects import Purpose
 from gateway.cases.wording_spoken import MOST, speakable, spoken
-from tests.support.town import Story, Town, change
+from tests.support.town import Story
+
+LANGUAGES: st.SearchStrategy[Literal["zh", "en"]] = st.sampled_from(("zh", "en"))
 
 
 @pytest.mark.parametrize(
@@ -19,18 +23,18 @@ from tests.support.town import Story, Town, change
         ("请拨 010-6500-0101", "zh", "请拨 零幺零六五零零零幺零幺"),
         ("room 1201", "en", "room 1 2 0 1"),
         ("11号楼", "zh", "11号楼"),
-        ("【演练】起火（3 楼）", "zh", " 演练 起火 3 楼 "),
+        ("【演练】起火（3 楼）。", "zh", " 演练，起火 3 楼。"),
+        ("仍无人处理 · 起火：李", "zh", "仍无人处理，起火：李"),
     ],
 )
-def test_figures_are_said_one_by_one(text: str, language: str, said: str) -> None:
+def test_figures_and_marks_are_put_as_they_are_said(text: str, language: str, said: str) -> None:
     assert speakable(text, language) == said
 
 
-@given(st.text(max_size=80), st.sampled_from(["zh", "en"]))
+@given(st.text(max_size=80), LANGUAGES)
 def test_no_long_figure_is_left_and_nothing_raises(text: str, language: str) -> None:
-    out = speakable(text, language)
     run = 0
-    for character in out:
+    for character in speakable(text, language):
         run = run + 1 if character in "0123456789" else 0
         assert run < 3
 
@@ -38,35 +42,27 @@ def test_no_long_figure_is_left_and_nothing_raises(text: str, language: str) -> 
 def test_an_alarm_goes_out_with_its_saying() -> None:
     sent = next(send for send in Story().sent if send.purpose is Purpose.ALARM)
     assert sent.say is not None
-    assert sent.say.text == "紧急呼救，李秀兰。地点，团结湖 door-1。"
+    assert sent.say.text == "紧急呼救：李秀兰。地点，团结湖 door-1。"
     assert sent.say.language == "zh"
 
 
 def test_english_is_said_in_english() -> None:
-    case = Story().case
-    said = spoken(case, Purpose.ALARM, Town(), language="en")
-    assert said is not None
-    assert said.text == "personal emergency, 李秀兰. At 团结湖 door-1."
+    said = spoken("personal emergency: Li", "Beijing, Chaoyang, Street 3, Building 2, Room 1201", language="en")
+    assert said.text == "personal emergency: Li. At Street 3, Building 2, Room 1 2 0 1."
     assert said.language == "en"
 
 
-@pytest.mark.parametrize("purpose", list(Purpose))
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_saying_fits_into_fifteen_seconds_and_begins_with_the_drill(purpose: Purpose, language: str) -> None:
-    case = Story(first=change()).case
-    long = ("详细情况，" * 30, "a long story, " * 30)
-    said = spoken(case, purpose, Town(), language=language, detail=long, drill=True)
-    if purpose in (Purpose.INDICATE, Purpose.ACTION, Purpose.BY_HAND, Purpose.EMERGENCY_CALL, Purpose.EMERGENCY_CANCEL):
-        assert said is None
-        return
-    assert said is not None
-    assert said.text.startswith("演练，演练" if language == "zh" else "This is a drill")
-    assert len(said.text) <= MOST[language]
-    assert "120" not in said.text
+def test_a_drill_says_so_first() -> None:
+    assert spoken("【演练】紧急呼救：李秀兰", "", language="zh").text.startswith("演练，紧急呼救")
 
 
-def test_what_fits_is_said_as_well() -> None:
-    case = Story().case
-    said = spoken(case, Purpose.TAKEN, Town(), language="zh", detail=("王网格员正在处理", "Wang is on it"))
-    assert said is not None
-    assert said.text.endswith("王网格员正在处理。")
+@given(st.text(max_size=120), st.text(max_size=60), st.lists(st.text(max_size=90), max_size=3), LANGUAGES)
+def test_every_saying_fits_into_fifteen_seconds(
+    title: str, place: str, more: list[str], language: Literal["zh", "en"]
+) -> None:
+    assert len(spoken(title, place, more, language=language).text) <= MOST[language]
+
+
+def test_what_fits_is_said_and_what_does_not_is_left_out_whole() -> None:
+    said = spoken("已有人受理：李秀兰", "", ("很长的说明" * 20, "王网格员正在处理"), language="zh")
+    assert said.text == "已有人受理：李秀兰。王网格员正在处理。"
