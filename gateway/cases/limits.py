@@ -32,7 +32,7 @@ _WORDED: dict[Unit, tuple[str, str]] = {
     "min": ("分钟", "min"),
     "h": ("小时", "h"),
     "d": ("天", "d"),
-    "working_hours": ("个工作小时", "working h"),
+    "working_hours": ("个工作小时", "working hours"),
     "working_days": ("个工作日", "working days"),
 }
 _BY_WORD: dict[str, Unit] = {word: unit for unit, words in _UNITS.items() for word in words}
