@@ -21,6 +21,9 @@ import uvicorn
 from devices.gear.memory import Memory
 from devices.native import Command, encode_command
 from gateway.announce.announcer import Announcer
+from gateway.answers import links
+from gateway.answers.desk import AnswerDesk
+from gateway.answers.invitations import Inviter
 from gateway.api.app import create_api
 from gateway.api.auth import create_token
 from gateway.api.context import Context
@@ -188,7 +191,8 @@ class Gateway:
                 monitors = [device.id for device in known if device.kind == MONITOR and device.resident == resident]
                 return await latest_vitals(store, monitors)
 
-            outbox = OutboxWorker(engine, {}, self.clock, decider.wake, leadership=leadership)
+            inviter = Inviter(settings.secrets.ensure(links.SECRET), settings.api.public_url)
+            outbox = OutboxWorker(engine, {}, self.clock, decider.wake, leadership=leadership, invite=inviter)
             await asyncio.to_thread(decider.start)
             stack.push_async_callback(asyncio.to_thread, decider.stop)
             directory = views.directory
@@ -258,6 +262,10 @@ class Gateway:
             sending = self._start(outbox.run(), "outbox")
             stack.push_async_callback(_end_outbox, outbox, sending)
 
+            # What people answer
+            answers = AnswerDesk(engine, decider, self.clock, lambda: views.directory)
+            stack.push_async_callback(_end, self._start(answers.run(), "answers"))
+
             # Who looks on
             organs = Organs(
                 journal=journal,
@@ -324,6 +332,7 @@ class Gateway:
                 said=outbox.wake,
                 settings=settings,
                 backtests=backtests,
+                answers=answers,
                 push=PushDoor(engine, lambda: views.directory, intake, gear, receipts, self.clock),
                 stopping=self._stopping,
             )

@@ -18,17 +18,15 @@ _STAFF: dict[Answer, Action] = {
     Answer.SEEN: "note",
 }
 _FAMILY: dict[Answer, Action] = {
-    Answer.ACCEPT: "note",
+    Answer.ACCEPT: "come",
     Answer.PASS_ON: "pass_on",
-    Answer.COMING: "note",
+    Answer.COMING: "come",
     Answer.ARRIVED: "note",
     Answer.FALSE_ALARM: "claim",
     Answer.REPORT: "note",
     Answer.SEEN: "note",
 }
 _NOTED: dict[Answer, str] = {
-    Answer.ACCEPT: "家属正在赶来 the family is coming",
-    Answer.COMING: "家属正在赶来 the family is coming",
     Answer.ARRIVED: "家属已到现场 the family is there",
     Answer.REPORT: "家属反馈 the family says",
     Answer.SEEN: "收到 seen",

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from gateway.answers.desk import AnswerDesk
 from gateway.backtest.jobs import Backtests
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
@@ -37,6 +38,7 @@ class Context:
     health: Callable[[], list[Part]]
     metrics: CollectorRegistry
     push: PushDoor
+    answers: AnswerDesk
     quarantined: Callable[[int, str], Sequence[Quarantined]]
     """The newest messages of a device, or of a stranger (``bridge/address``), that were not understood."""
     said: Callable[[], None]

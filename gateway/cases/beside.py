@@ -164,19 +164,25 @@ def revive(turn: Turn) -> None:
 # people who are coming
 
 
+OTHERS = "beside"
+"""The branch of those who come beside the ladder and stand on none of its branches: a family that the ladder tells."""
+
+
 def concerns(case: Case, action: HumanAction) -> bool:
     """Whether an answer is that of somebody of a branch: it silences the branch, and not the ladder."""
     person = action.actor.removeprefix("person:")
+    if action.action == "come":
+        return case.stage in reach.AT_WORK
     if case.stage not in reach.AT_WORK or person not in case.branch_of or case.owner == action.actor:
         return False
     coming = any(helper.actor == action.actor for helper in case.helpers)
-    return action.action in ("acknowledge", "dispatch") or (action.action == "release" and coming)
+    return action.action in ("acknowledge", "dispatch") or (action.action in ("release", "pass_on") and coming)
 
 
 def answer(turn: Turn, action: HumanAction) -> None:
     """Somebody of a branch says that they are coming, or that they are not after all."""
-    branch = turn.case.branch_of[action.actor.removeprefix("person:")]
-    if action.action == "release":
+    branch = turn.case.branch_of.get(action.actor.removeprefix("person:"), OTHERS)
+    if action.action in ("release", "pass_on"):
         _leave(turn, action.actor)
         turn.write(action.actor, "helper_left", action.reason, branch=branch)
         _nobody_comes(turn)
@@ -195,6 +201,16 @@ def answer(turn: Turn, action: HumanAction) -> None:
             detail=(f"正在赶来：{name}", f"Coming: {name}"),
         )
         turn.indicate("blue", "help_is_coming")
+
+
+def hurry(turn: Turn, branch: str) -> None:
+    """Somebody of a branch cannot come: its next rung is due now."""
+    turn.become(
+        agenda=tuple(
+            item.model_copy(update={"at_ms": turn.now_ms}) if (item.what, item.name) == ("branch", branch) else item
+            for item in turn.case.agenda
+        )
+    )
 
 
 def come(turn: Turn, actor: str, branch: str, lease_s: int) -> None:

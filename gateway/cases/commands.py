@@ -91,6 +91,7 @@ Action = Literal[
     "release",
     "pass_on",
     "claim",
+    "come",
     "veto",
     "dial_now",
     "take_back",
@@ -146,6 +147,16 @@ class HumanAction(Frozen):
     """By which way it came, for the timeline: ``link``, ``page``, a channel's id; empty for console and API."""
     answer: int | None = None
     """The answer it was taken from, by its row: carried out once, whatever crashes in between."""
+
+
+class DutyPassed(Frozen):
+    """Somebody comes on duty instead of others, for the role and place that this case is in the care of."""
+
+    role: str
+    place: str
+    outgoing: tuple[str, ...]
+    """Ids of the people who were on duty and are no more."""
+    incoming: Target
 
 
 Command = (

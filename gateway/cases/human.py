@@ -26,6 +26,7 @@ _FROM: dict[Action, tuple[Stage, ...]] = {
     "release": (Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     "pass_on": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
     "claim": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
+    "come": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     "take_back": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
     **line_actions.FROM,
     "note": tuple(Stage),
@@ -78,6 +79,8 @@ def possible(case: Case, actor: str | None = None) -> tuple[Action, ...]:
     silent = line_actions.silent(case) | handling.silent(case, actor)
     if case.resident is None or not case.alarms or case.duress:
         silent.add("take_back")
+    if actor is None or not actor.startswith("person:"):
+        silent |= {"pass_on", "claim", "come"}  # what people on the ladder answer; the console has other words for it
     return tuple(action for action, stages in _FROM.items() if case.stage in stages and action not in silent)
 
 
@@ -255,7 +258,10 @@ def _pass_on(turn: Turn, action: HumanAction) -> None:
         _release(turn, action)
         return
     turn.write(action.actor, "passed_on", action.reason)
-    if case.rung < len(case.ladder.rungs) and not case.ladder.rungs[case.rung].call:
+    branch = case.branch_of.get(action.actor.removeprefix("person:"))
+    if branch is not None:
+        beside.hurry(turn, branch)
+    elif case.rung < len(case.ladder.rungs) and not case.ladder.rungs[case.rung].call:
         rungs.climb(turn)
 
 
@@ -315,6 +321,7 @@ _ACTIONS = {
     "release": _release,
     "pass_on": _pass_on,
     "claim": _claim,
+    "come": beside.answer,
     "take_back": _take_back,
     **line_actions.ACTIONS,
     "note": _note,

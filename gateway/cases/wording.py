@@ -41,6 +41,7 @@ ACTIONS: dict[str, Words] = {
     "release": Words("退回", "hand back"),
     "pass_on": Words("转给下一位", "pass on to the next"),
     "claim": Words("称误报", "say it was a mistake"),
+    "come": Words("正在赶来", "coming"),
     "veto": Words("不打 120", "do not call 120"),
     "dial_now": Words("立即呼叫 120", "call 120 now"),
     "take_back": Words("本人凭码撤回", "taken back with the resident's code"),

@@ -20,7 +20,7 @@ from gateway.cases.limits import Office
 from gateway.cases.policy import Ladder
 from gateway.cases.work import WorkType
 from gateway.registry.channels import Channel, EmergencyLine
-from gateway.registry.facts import Attributes, PersonalLimit, other_than
+from gateway.registry.facts import Attributes, Moment, PersonalLimit, other_than
 from gateway.registry.organisation import Evaluation, Organisation
 from gateway.registry.roster import Date, Role, Roster
 from gateway.registry.values import TOPIC_LEVEL, Id, Position, Wording
@@ -70,6 +70,12 @@ class Relative(Frozen):
 
     person: Id
     relation: str
+    consent: Moment | None = None
+    """The day the resident agreed, on paper, that this relative sees on their own page how they are
+    (docs/answers.md). Without it the relative is told in an emergency, and sees nothing else."""
+
+
+_CODE = r"^([0-9]{4,12})?$"
 
 
 class Resident(Frozen):
@@ -88,6 +94,12 @@ class Resident(Frozen):
     doctor: Id | None = None
     family: tuple[Relative, ...] = ()
     """In the order they are to be told."""
+    neighbours: tuple[Id, ...] = ()
+    """People next door whom the resident allows to be told that help is needed, and where; not what was measured."""
+    cancel_code: str = Field(default="", pattern=_CODE)
+    """With it the resident takes an alarm back where no device proves that it is them."""
+    duress_code: str = Field(default="", pattern=_CODE)
+    """It looks as if it took the alarm back, and help comes silently."""
     attributes: Attributes = {}
     """What rules may know of the resident, as ``resident.<name>``."""
     limits: tuple[PersonalLimit, ...] = ()

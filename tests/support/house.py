@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from devices.native import Message, encode, topic
 from devices.observation import Channel, Lane, Observation
 from gateway.announce.announcer import Announcer
+from gateway.answers.desk import AnswerDesk
 from gateway.api.app import create_api
 from gateway.api.auth import Role, create_token
 from gateway.api.context import Context
@@ -153,6 +154,7 @@ class House:
             said=lambda: None,
             settings=Settings(data_dir=directory),
             backtests=self.backtests,
+            answers=AnswerDesk(self.engine, self.decider, self.clock, lambda: self.views.directory),
             push=PushDoor(self.engine, lambda: self.views.directory, self.intake, self.gear, self.receipts, self.clock),
             stopping=self.stopping,
         )
