@@ -109,8 +109,8 @@ class OutboxChannel(Protocol):
     async def ask(self, message: Send) -> Report | None:
         """After a crash or UNKNOWN: did this key arrive? None where the other side cannot be asked.
 
-        DELIVERED or REFUSED: it did, and that is the answer. RETRY: it did not arrive. UNKNOWN: it could not be found
-        out now.
+        DELIVERED or REFUSED: it did, and that is the answer. SENT: the other side has it, and its answer is still to
+        come. RETRY: it did not arrive. UNKNOWN: it could not be found out now.
         """
         ...
 

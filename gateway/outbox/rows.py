@@ -147,9 +147,6 @@ def confirm_command(connection: sa.Connection, device: str, id: str, ok: bool, e
     ).all():
         if command_id(row.key) != id or Send.model_validate_json(row.body).to != device:
             continue
-        row = _locked(connection, row.key)
-        if row.status not in (PENDING, SENDING):
-            return None
         report = (
             Report(result=Result.DELIVERED, detail="设备已执行 done by the device")
             if ok
@@ -157,10 +154,21 @@ def confirm_command(connection: sa.Connection, device: str, id: str, ok: bool, e
                 result=Result.REFUSED, detail=f"设备未执行 the device did not do it: {error or 'no reason given'}"
             )
         )
-        _end_attempts(connection, row.key, report, now_ms)
-        _close(connection, row, report, now_ms)
-        return str(row.key)
+        return str(row.key) if confirm(connection, row.key, report, now_ms) else None
     return None
+
+
+def confirm(connection: sa.Connection, key: str, report: Report, now_ms: int) -> bool:
+    """The other side's answer to a message that was SENT came by another way: a delivery report, a device's result.
+
+    False where the message is over already.
+    """
+    row = connection.execute(sa.select(outbox).where(_c.key == key).with_for_update()).one_or_none()
+    if row is None or row.status not in (PENDING, SENDING):
+        return False
+    _end_attempts(connection, key, report, now_ms)
+    _close(connection, row, report, now_ms)
+    return True
 
 
 # the worker's side
@@ -241,6 +249,25 @@ def begin(connection: sa.Connection, claim: Claim, now_ms: int) -> Claim | None:
         return None
     _begin(connection, row, now_ms)
     return replace(claim, attempts=claim.attempts + 1, unclear=_unclear(connection, claim.key), ask_first=False)
+
+
+def wait_on(connection: sa.Connection, key: str, detail: str, until_ms: int, now_ms: int) -> None:
+    """The other side still works on what it was SENT: it is not sent again; its case tries another way meanwhile."""
+    row = _locked(connection, key)
+    if row.status != SENDING:
+        return
+    reason = _fate(row).withdraw
+    if reason is not None:
+        _withdraw(connection, row, reason, now_ms)
+        return
+    connection.execute(
+        sa.update(outbox_attempts)
+        .where(_a.key == key, _a.attempt == row.attempts)
+        .values(result=Result.SENT, detail=detail, ended_at_ms=None)
+    )
+    _update(connection, key, lease_until_ms=until_ms)
+    if not _fate(row).told:
+        _tell(connection, row, Delivery.TROUBLE, detail, None, now_ms)
 
 
 def did_not_arrive(connection: sa.Connection, key: str, detail: str) -> None:

@@ -144,6 +144,20 @@ class OutboxWorker:
         self._stopping = True
         self.wake()
 
+    def settle(self, key: str, report: Report) -> None:
+        """What became of a message that was SENT, by its delivery report. Thread-safe."""
+
+        def begin() -> None:
+            task = asyncio.get_running_loop().create_task(self._settle(key, report), name=f"settle {key}")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+        self._call(begin)
+
+    async def _settle(self, key: str, report: Report) -> None:
+        if await self._record(rows.confirm, key, report, self._clock.now_ms()):
+            self._on_outcome()
+
     def replace_channels(self, channels: Mapping[str, OutboxChannel]) -> None:
         """From now on send through ``channels``; the former ones are closed when their running attempts have ended.
 
@@ -346,6 +360,15 @@ class OutboxWorker:
         if answer is not None and answer.result in (Result.DELIVERED, Result.REFUSED):
             self._note(claim.send.channel, answer)
             await self._conclude(claim, answer)
+            return None
+        now_ms = self._clock.now_ms()
+        if answer is not None and answer.result is Result.SENT:
+            if now_ms >= claim.deadline_ms:
+                await self._conclude(claim, Report(result=Result.REFUSED, detail=answer.detail))
+            else:
+                until_ms = min(now_ms + int(channel.limits.answer_s * 1000), claim.deadline_ms)
+                await self._record(rows.wait_on, claim.key, answer.detail, until_ms, now_ms)
+                self._on_outcome()
             return None
         if answer is not None and answer.result is Result.RETRY:
             await self._record(rows.did_not_arrive, claim.key, answer.detail)
