@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import get_args
 
 from gateway.cases import timing
 from gateway.cases.causes import CAUSES
@@ -50,7 +51,7 @@ def silent(case: Case, actor: str | None) -> set[Action]:
     """Of the actions that fit the stage those that make no sense now, or not for ``actor``."""
     found: set[Action] = set()
     if case.suspended is not None:
-        found |= set(FROM) - WHILE_SUSPENDED - {"reopen", "call_back", "rate"}
+        found |= set(get_args(Action)) - WHILE_SUSPENDED
     else:
         found.add("resume")
     if case.ladder.life_safety:

@@ -14,7 +14,11 @@ from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.turn import Turn
 from gateway.cases.wording import ACTIONS, STAGES
 
-_REASON_NEEDED = {"cancel": "撤销", "claim": "称误报", "release": "退回", "note": "备注", **line_actions.REASON_NEEDED}
+_REASON_NEEDED: dict[Action, str] = {
+    **{"cancel": "撤销", "claim": "称误报", "release": "退回", "note": "备注"},
+    **line_actions.REASON_NEEDED,
+    **handling.REASON_NEEDED,
+}
 _FROM: dict[Action, tuple[Stage, ...]] = {
     "acknowledge": (Stage.OPENED, Stage.ACKNOWLEDGED),
     "dispatch": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
