@@ -292,6 +292,9 @@ def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
             turn.write("system", "withdrawn", heard.detail, **facts)
         elif heard.delivery is not Delivery.TROUBLE:
             turn.write("system", what, heard.detail, **facts)
+    elif heard.purpose is Purpose.HAND_OVER:
+        said = {Delivery.DELIVERED: "told_outside", Delivery.TROUBLE: "delivery_trouble"}
+        turn.write("system", said.get(heard.delivery, "not_reached"), heard.detail, **facts)
     elif heard.delivery is Delivery.DELIVERED:
         turn.stamp("notified")
         turn.become(unreached=tuple(one for one in turn.case.unreached if one != heard.person))

@@ -296,6 +296,10 @@ class Case(Frozen):
     """Why it was a false alarm."""
     call_backs: tuple[CallBack, ...] = ()
     ratings: tuple[Rating, ...] = ()
+    revisions: tuple[int, ...] = ()
+    """When what outside systems are told of it changed; the first is its opening."""
+    handed: dict[str, tuple[str, ...]] = {}
+    """Outside system → the messages it was told last."""
     times: dict[str, int] = {}
     """When it was triggered, received, raised, notified, answered, arrived, resolved, verified, closed."""
 

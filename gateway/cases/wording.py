@@ -309,6 +309,7 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "reminder": ("再次提醒", "everybody is told again"),
     "ladder_ended": ("通知步骤已全部完成", "end of the ladder"),
     "told": ("已通知", "told"),
+    "told_outside": ("已告知外部系统", "an outside system was told"),
     "delivery_trouble": ("通知受阻，换渠道重试", "delivery trouble, trying another way"),
     "not_reached": ("未能通知到", "could not be reached"),
     "withdrawn": ("通知已撤回", "message withdrawn"),

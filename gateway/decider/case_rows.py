@@ -136,9 +136,9 @@ def _carry_out(connection: sa.Connection, case: Case, effects: list[Effect], now
                     sa.delete(t.timers).where(t.timers.c.case_id == case.id, t.timers.c.name == effect.name.value)
                 )
             case WithdrawUnsent():
-                kept = set(Purpose) - set(effect.only) if effect.only else outbox_rows.LINE_PURPOSES
+                kept = set(Purpose) - set(effect.only) if effect.only else outbox_rows.OWN_PURPOSES
                 outbox_rows.withdraw_unsent(
-                    connection, case.id, effect.reason, now_ms, keep_purposes=kept, keys=effect.keys
+                    connection, case.id, effect.reason, now_ms, keep_purposes=kept, keys=effect.keys, rungs=effect.rungs
                 )
             case EndMomentaryAlarms():
                 for rule, subject in momentary_alarms(connection, case):

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -27,8 +28,10 @@ from gateway.cases.commands import (
     StormJoined,
     TimerDue,
     TimerLost,
+    VoiceAnswered,
 )
 from gateway.cases.effects import Effect, EndMomentaryAlarms, TimerName, Write
+from gateway.cases.handover import hand_over
 from gateway.cases.model import Case, Stage, Storm
 from gateway.cases.policy import Ladder
 from gateway.cases.report import Report
@@ -39,6 +42,7 @@ from gateway.decider.orders import orders
 from gateway.decider.view import View
 from gateway.decider.withheld_rows import Withheld
 from gateway.registry.care import Care
+from gateway.registry.outside import receivers, scene
 from gateway.rules.document import EventRule, RuleDocument
 from gateway.state import tables as t
 
@@ -356,6 +360,9 @@ class Decision:
     def apply(self, before: Case | None, moved: Moved) -> Case:
         """Write what a step led to: the case, and everything that follows from it."""
         case, effects = moved
+        outsiders = receivers(self.view.directory, case.place)
+        case, told = hand_over(before, case, outsiders, partial(scene, self.view.directory, case), self.now_ms)
+        effects += told
         previous = 0 if before is None else before.version
         over = any(isinstance(effect, EndMomentaryAlarms) for effect in effects)
         moments = case_rows.momentary_alarms(self.connection, case) if over else []

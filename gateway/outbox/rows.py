@@ -27,8 +27,11 @@ from gateway.state.tables import outbox, outbox_attempts
 
 PENDING, SENDING, DELIVERED, FAILED, WITHDRAWN = "pending", "sending", "delivered", "failed", "withdrawn"
 
-LINE_PURPOSES = (Purpose.EMERGENCY_CALL, Purpose.EMERGENCY_CANCEL)
+LINE_PURPOSES = (Purpose.EMERGENCY_CALL, Purpose.EMERGENCY_UPDATE, Purpose.EMERGENCY_CANCEL)
 """Once committed, the emergency line is told, never silently hung up."""
+
+OWN_PURPOSES = (*LINE_PURPOSES, Purpose.HAND_OVER)
+"""What goes out whatever becomes of the case: outside systems are told how it ended, after how it began."""
 
 KEPT_PURPOSES = (*LINE_PURPOSES, Purpose.RESOLVED)
 """What is said even when its case is over: how it ended."""
@@ -76,9 +79,10 @@ def withdraw_unsent(
     *,
     keep_purposes: Collection[Purpose] = KEPT_PURPOSES,
     keys: Collection[str] = (),
+    rungs: Collection[str] = (),
 ) -> Withdrawal:
-    """Take back what ``case_id`` has waiting, with ``keys`` only these, retries included. What is being sent now is
-    not sent again afterwards."""
+    """Take back what ``case_id`` has waiting, with ``keys`` only these, with ``rungs`` only what they said, retries
+    included. What is being sent now is not sent again afterwards."""
     withdrawn, in_flight = [], []
     for row in connection.execute(
         sa.select(outbox)
@@ -86,7 +90,8 @@ def withdraw_unsent(
         .order_by(_c.created_at_ms, _c.key)
         .with_for_update()
     ).all():
-        if Send.model_validate_json(row.body).purpose in keep_purposes or (keys and row.key not in keys):
+        send = Send.model_validate_json(row.body)
+        if send.purpose in keep_purposes or (keys and row.key not in keys) or (rungs and send.rung not in rungs):
             continue
         if row.status == SENDING:
             fate = _fate(row).model_copy(update={"withdraw": reason})

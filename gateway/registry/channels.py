@@ -29,7 +29,41 @@ class WebhookChannel(Frozen):
     """Name of the secret in the environment or the secrets directory, never the secret itself."""
 
 
-Channel = Annotated[AppriseChannel | WebhookChannel, Field(discriminator="type")]
+class CapChannel(Frozen):
+    """CAP 1.2 messages by a signed HTTP POST, as webhooks are. For outside systems (``hand_over``), not for people."""
+
+    id: Id
+    type: Literal["cap"]
+    url: str
+    secret: str
+    """Name of the secret by which messages are signed."""
+
+
+class Dc09Receiver(Frozen):
+    """One receiver of an alarm receiving centre."""
+
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(ge=1, le=65535)
+    transport: Literal["tcp", "udp"] = "tcp"
+
+
+class Dc09Channel(Frozen):
+    """An alarm receiving centre, told by SIA DC-09 in Contact ID. For outside systems (``hand_over``), not people."""
+
+    id: Id
+    type: Literal["dc09"]
+    receivers: tuple[Dc09Receiver, ...] = Field(min_length=1, max_length=2)
+    """The first, and a second for when it does not answer."""
+    account: str = Field(pattern=r"^[0-9A-Fa-f]{3,16}$")
+    receiver: str = Field(default="0", pattern=r"^[0-9A-Fa-f]{1,6}$")
+    line: str = Field(default="0", pattern=r"^[0-9A-Fa-f]{1,6}$")
+    secret: str | None = None
+    """Name of the secret with the AES key: 16, 24 or 32 characters, or ``hex:`` and digits. Without it: in plain."""
+    poll_s: int = Field(default=60, ge=0, le=86_400)
+    """How often the path is tried by a link test (``NULL``); 0: only by what there is to say."""
+
+
+Channel = Annotated[AppriseChannel | WebhookChannel | CapChannel | Dc09Channel, Field(discriminator="type")]
 
 
 class EmergencyLine(Frozen):

@@ -14,8 +14,8 @@ from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.cases.policy import Ladder
-from gateway.registry import check_duty, check_facts, secrets
-from gateway.registry.channels import AppriseChannel
+from gateway.registry import check_duty, check_facts, check_outside, secrets
+from gateway.registry.channels import AppriseChannel, Dc09Channel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
 from gateway.registry.model import NATIVE, Community, Device, way_in
@@ -92,6 +92,7 @@ class _Checker:
         yield self.ladders()
         yield self.rules()
         yield self.channels()
+        yield check_outside.outsiders(self.c, self.missing, self.incomplete)
         if "rules" not in self.incomplete:
             yield check_facts.limits_for_rules(self.c.residents, self.c.rules)
             yield check_facts.facts_for_rules(self.c.places, self.c.residents, self.c.devices, self.c.rules)
@@ -274,7 +275,7 @@ class _Checker:
             if channel.id in (DEVICE_CHANNEL, LINE_CHANNEL):
                 message = f"{channel.id} is Anju's own name; call the channel something else"
                 yield Finding(level="error", section="channels", index=index, path=("id",), message=message)
-            for fault in secrets.url_faults(channel.url, fields):
+            for fault in () if isinstance(channel, Dc09Channel) else secrets.url_faults(channel.url, fields):
                 yield Finding(level="error", section="channels", index=index, path=("url",), message=fault)
         if self.c.emergency_line is not None:
             if not self.c.emergency_line.url.startswith(("http://", "https://")):
@@ -283,7 +284,7 @@ class _Checker:
             for fault in secrets.url_faults(self.c.emergency_line.url, frozenset()):
                 yield Finding(level="error", section="emergency_line", path=("url",), message=fault)
         for name, section, index, path in secrets.references(self.c):
-            if path == ("secret",) and not secrets.NAME.fullmatch(name):
+            if path[-1] in ("secret", "key") and not secrets.NAME.fullmatch(name):
                 message = (
                     "expected the NAME of a secret in capitals (such as HOTLINE_SECRET), found something else; "
                     "the secret itself belongs into the environment or the secrets directory"

@@ -16,6 +16,7 @@ from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import Frozen
 from gateway.cases.directory import Address
+from gateway.cases.handover import Outsider
 from gateway.cases.limits import Office
 from gateway.cases.policy import Ladder
 from gateway.cases.work import WorkType
@@ -277,3 +278,4 @@ class Community(Frozen):
     organisations: tuple[Organisation, ...] = ()
     evaluation: tuple[Evaluation, ...] = ()
     channels: tuple[Channel, ...] = ()
+    hand_over: tuple[Outsider, ...] = ()

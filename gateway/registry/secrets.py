@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gateway.registry.channels import AppriseChannel
+from gateway.registry.channels import AppriseChannel, Dc09Channel
 from gateway.registry.model import Community
 from gateway.registry.problem import Path
 from gateway.settings import Secrets
 
+DC09 = "dc09"
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _SENSITIVE = re.compile(r"token|secret|passw|pwd|api_?key|access_?key|^key$|^sign|^auth", re.IGNORECASE)
@@ -22,10 +23,17 @@ _PLAIN_SCHEMES = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "ht
 def references(community: Community) -> Iterator[tuple[str, str, int, Path]]:
     """Every secret the community names: (name, section, index, path)."""
     for index, channel in enumerate(community.channels):
-        for name in _PLACEHOLDER.findall(channel.url):
-            yield name, "channels", index, ("url",)
-        if not isinstance(channel, AppriseChannel):
+        if not isinstance(channel, Dc09Channel):
+            for name in _PLACEHOLDER.findall(channel.url):
+                yield name, "channels", index, ("url",)
+        if not isinstance(channel, AppriseChannel) and channel.secret is not None:
             yield channel.secret, "channels", index, ("secret",)
+    for index, bridge in enumerate(community.bridges):
+        if bridge.profile == DC09 and "key" in bridge.options:
+            yield bridge.options["key"], "bridges", index, ("options", "key")
+    for index, device in enumerate(community.devices):
+        if device.profile == DC09 and "key" in device.options and device.status == "active":
+            yield device.options["key"], "devices", index, ("options", "key")
     line = community.emergency_line
     if line is not None:
         for name in _PLACEHOLDER.findall(line.url):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.cases.handover import Outsider
 from gateway.cases.policy import Ladder
 from gateway.cases.work import WorkType
 from gateway.registry.channels import Channel
@@ -27,6 +28,7 @@ MODELS: Mapping[str, Any] = {
     "organisations": Organisation,
     "evaluation": Evaluation,
     "channels": Channel,
+    "hand_over": Outsider,
 }
 SECTIONS = tuple(MODELS)
 """Lists; they may be spread over files."""
