@@ -12,8 +12,9 @@ import typer
 from rich.logging import RichHandler
 
 from gateway import gear_try
-from gateway.api import battery_cli, device_cli, rules_cli, rules_edit_cli
+from gateway.api import battery_cli, device_cli, record_cli, rules_cli, rules_edit_cli
 from gateway.api.cli import cases_app, token_app
+from gateway.api.where_cli import where
 from gateway.backtest.cli import backtest
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
@@ -115,6 +116,8 @@ app.command()(send)
 app.command()(backtest)
 app.command()(explain)
 app.command()(doctor)
+app.command()(where)
+record_cli.add_to(cases_app)
 for _room in (devices_list_cli, devices_edit_cli, devices_care_cli, devices_bulk_cli, battery_cli):
     _room.add_to(devices_app)
 for _room in (rules_cli, rules_edit_cli):

@@ -16,10 +16,12 @@ from gateway.api import (
     health,
     outlooks,
     push,
+    record,
     records,
     registering,
     rules,
     stream,
+    where,
     working,
 )
 from gateway.api.auth import cookie_scheme
@@ -46,7 +48,7 @@ def create_api(context: Context) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=errors)
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
-    for room in (cases, working, *about_devices, rules, records, explaining, backtests, stream, health):
+    for room in (record, where, cases, working, *about_devices, rules, records, explaining, backtests, stream, health):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)

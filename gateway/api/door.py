@@ -6,6 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.problem import ApiProblem, explain
+from gateway.record.files import PHOTO_MOST
 from gateway.registry.csvfile import BYTES_MOST
 
 MAX_BODY_BYTES = 65_536
@@ -16,6 +17,11 @@ IMPORT = "/api/v1/devices/import"
 """Where tables of devices are read, up to `csvfile.BYTES_MOST`, by somebody who was asked for a token first."""
 
 
+ATTACHMENT = "/attachments"
+"""A photo, or a voice note, of somebody who was asked for a token first; and what a form puts around it."""
+MAX_ATTACHMENT_BYTES = PHOTO_MOST + 65_536
+
+
 def _too_large(limit: int) -> ApiProblem:
     return ApiProblem(413, "too_large", "请求过大", f"a request here has at most {limit} bytes")
 
@@ -23,6 +29,8 @@ def _too_large(limit: int) -> ApiProblem:
 def _limit(path: str) -> int:
     if path == IMPORT:
         return BYTES_MOST
+    if path.endswith(ATTACHMENT):
+        return MAX_ATTACHMENT_BYTES
     return MAX_PUSH_BYTES if path.startswith("/push/") else MAX_BODY_BYTES
 
 

@@ -63,8 +63,11 @@ class DeadMan:
         gateway: str,
         clock: Clock,
         steady_ms: Callable[[], int],
+        record: Callable[[], dict[str, object]] = dict,
     ) -> None:
-        """``gateway``: the device that is this box. ``steady_ms``: a clock that nobody can set."""
+        """``gateway``: the device that is this box. ``steady_ms``: a clock that nobody can set. ``record``: the newest
+        anchor of the cases' record, which whoever is outside can keep (docs/records.md)."""
+        self._record = record
         self._settings = settings
         self._secrets = secrets
         self._community = community
@@ -177,6 +180,8 @@ class DeadMan:
 
     async def _beat(self, degraded: Sequence[str]) -> None:
         how: dict[str, Any] = {"state": "degraded" if degraded else "ok", "degraded": list(degraded)}
+        if anchor := self._record():
+            how["record"] = anchor
         trouble = await self._send(self._settings.method, self._url, how)
         now_ms = self._steady_ms()
         if trouble:

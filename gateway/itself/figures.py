@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,12 @@ class Seen:
 class Figures:
     """Reads the parts. `look` may block for a moment (it reads a few rows), so it belongs into a thread."""
 
-    def __init__(self, organs: Organs, checkup: Checkup, clock: Clock) -> None:
+    def __init__(
+        self, organs: Organs, checkup: Checkup, clock: Clock, record: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """``record``: what is wrong with the record of cases; empty where nothing is, None where it is not known."""
         self._organs = organs
+        self._record_trouble = record
         self._checkup = checkup
         self._clock = clock
         self._said: dict[str, str] = {}
@@ -56,7 +60,15 @@ class Figures:
     def look(self) -> Seen:
         metrics: dict[str, float] = {}
         states: dict[str, Ill] = {}
-        for read in (self._machine, self._journal, self._store, self._outbox, self._decider, self._connections):
+        for read in (
+            self._machine,
+            self._journal,
+            self._store,
+            self._outbox,
+            self._decider,
+            self._connections,
+            self._record,
+        ):
             try:
                 for key, value in read():
                     if isinstance(value, Ill):
@@ -118,6 +130,11 @@ class Figures:
 
     def _decider(self) -> Iterator[tuple[str, float | Ill]]:
         yield "rules_failed", float(self._organs.decider.health.undecidable)
+
+    def _record(self) -> Iterator[tuple[str, float | Ill]]:
+        trouble = self._record_trouble()
+        if trouble is not None:
+            yield "record_broken", Ill(bool(trouble), trouble)
 
     def _connections(self) -> Iterator[tuple[str, float | Ill]]:
         broker, mqtt = self._organs.broker, self._organs.mqtt.health
