@@ -22,7 +22,15 @@ INDICATE = CommandType(
     en="lamp and voice",
     args={
         "lamp": ("off", "amber", "green", "blue"),
-        "voice": ("none", "received", "help_is_coming", "cancelled", "drill"),
+        "voice": (
+            "none",
+            "received",
+            "are_you_all_right",  # answered by cancelling, where all is well
+            "calling_for_help",
+            "help_is_coming",
+            "cancelled",
+            "drill",
+        ),
     },
 )
 """Amber: sending. Green: the gateway has it on disk. Blue: a person has taken it."""

@@ -42,6 +42,8 @@ class Call:
     cancelled_at_ms: int | None = None
     cancel_reason: str = ""
     cancels: int = 0
+    updates: dict[str, str] = field(default_factory=dict)
+    """What was said afterwards, by idempotency key."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class Centre:
             Route("/calls", self._log, methods=["GET"]),
             Route("/calls/by-key/{key:path}", self._by_key, methods=["GET"]),
             Route("/calls/{reference}/cancel", self._cancel, methods=["POST"]),
+            Route("/calls/{reference}/update", self._update, methods=["POST"]),
             Route("/behaviour", self._set_behaviour, methods=["PUT"]),
             Route("/behaviour", self._behaviour, methods=["GET"]),
         ]
@@ -149,6 +152,22 @@ class Centre:
         if call.state != "cancelled":
             call.state, call.cancelled_at_ms = "cancelled", _now_ms()
             call.cancel_reason = str((told or {}).get("reason", ""))
+        return JSONResponse(_answer(call))
+
+    async def _update(self, request: Request) -> Response:
+        denied = self._denied(request)
+        if denied is not None:
+            return denied
+        reference = request.path_params["reference"]
+        call = next((call for call in self.calls.values() if call.reference == reference), None)
+        if call is None:
+            return _problem(404, "unknown_reference", "reference", "没有这个呼叫 there is no such call")
+        told = await _object(request) or {}
+        if told.get("drill") is not True:
+            return _problem(403, "not_a_drill", "drill", "本中心为模拟，只接演练呼叫 a simulation takes only drills")
+        call.updates.setdefault(unquote(request.headers.get("Idempotency-Key", "")), str(told.get("what", "")))
+        if isinstance(told.get("card"), dict):
+            call.card = told["card"]
         return JSONResponse(_answer(call))
 
     def _denied(self, request: Request) -> Response | None:

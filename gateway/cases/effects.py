@@ -65,6 +65,8 @@ class Purpose(StrEnum):
     """To the supervisor: nobody has confirmed it."""
     BY_HAND = "by_hand"
     """A command that a person gave a device; it belongs to no case."""
+    LOGIN_CODE = "login_code"
+    """To somebody who logs in to their own page; it belongs to no case."""
     HAND_OVER = "hand_over"
     """To an outside system: an alarm receiving centre, a platform. Never to a person."""
     EMERGENCY_CALL = "emergency_call"
@@ -148,8 +150,6 @@ Effect = Send | SetTimer | StopTimer | WithdrawUnsent | Write | EndMomentaryAlar
 class Delivery(StrEnum):
     """What became of an outbox row, as the case hears it."""
 
-    BEGUN = "begun"
-    """A first attempt at the emergency line is being made."""
     DELIVERED = "delivered"
     TROUBLE = "trouble"
     """The first attempt failed; it is being retried, and the next address of the person is tried now."""

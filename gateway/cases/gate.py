@@ -314,6 +314,7 @@ def update(turn: Turn, actor: str, what: str) -> None:
         "case": turn.case.number,
         "what": what,
         "card": _card(turn),
+        "path": turn.case.emergency.path,
     }
     turn.line(f"{turn.case.emergency.reference}:update:{turn.case.version}", Purpose.EMERGENCY_UPDATE, facts)
 
@@ -324,20 +325,18 @@ def tell_cancelled(turn: Turn, reason: str) -> None:
     calls = [(emergency.number, emergency.reference)] if emergency.state.called else []
     for number, reference in (*calls, *((one.number, one.reference) for one in emergency.also)):
         facts: dict[str, object] = {"reason": reason, "call_key": reference, "case": turn.case.number}
+        facts["path"] = emergency.path if reference == emergency.reference else 0
         turn.line(f"{reference}:cancel", Purpose.EMERGENCY_CANCEL, facts, number=number)
 
 
 def heard(turn: Turn, heard: DeliveryHeard) -> bool:
     """The line answered, or it did not. True when it has failed for good and everybody has to know."""
     emergency = turn.case.emergency
+    mine = heard.key == emergency.reference
     if heard.delivery is Delivery.TROUBLE:
         turn.write("system", "delivery_trouble", heard.detail, channel=heard.channel)
-        return False
-    mine = heard.key == emergency.reference
-    if heard.delivery is Delivery.BEGUN:
         if mine and emergency.state is LineState.COMMITTED:
             _become(turn, state=LineState.DIALLING)
-            turn.write("system", "line_dialling", number=emergency.number)
         return False
     answered = heard.delivery is Delivery.DELIVERED
     other = next((one for one in emergency.also if one.reference == heard.key), None)
@@ -372,6 +371,7 @@ def _answered(turn: Turn, heard: DeliveryHeard) -> None:
             "reason": "the case was closed",
             "call_key": heard.key,
             "case": turn.case.number,
+            "path": turn.case.emergency.path if heard.key == turn.case.emergency.reference else 0,
         }
         turn.line(f"{heard.key}:cancel", Purpose.EMERGENCY_CANCEL, facts)
 

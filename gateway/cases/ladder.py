@@ -63,7 +63,9 @@ def climb(turn: Turn) -> None:
             following = case.ladder.rungs[turn.case.rung]
             wait_s = following.after_s
             due = max(planned + wait_s * 1000, turn.now_ms + min(wait_s, MIN_RUNG_S) * 1000)
-            if not reached and not following.call:
+            if following.call:
+                due = max(due, turn.case.emergency.deadline_ms or 0)  # it keeps its time, whatever was passed over
+            elif not reached:
                 due = turn.now_ms
             schedule(turn, due)
             if due > turn.now_ms:

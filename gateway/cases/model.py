@@ -46,7 +46,7 @@ class LineState(StrEnum):
     COMMITTED = "committed"
     """The request is in the outbox: from here on it is told, never silently hung up."""
     DIALLING = "dialling"
-    """The call is being made."""
+    """A first attempt has not got through, and it is tried again, or by the other way."""
     ANSWERED = "answered"
     FAILED = "failed"
     VETOED = "vetoed"

@@ -327,6 +327,8 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "cancelled": ("撤销", "cancelled"),
     "cancel_claimed": ("本人称误按，待核实", "said to be a mistake, to be verified"),
     "released": ("退回", "handed back"),
+    "handed_over": ("交接班，转由接班人办理", "change of shift: passed to whoever came on duty"),
+    "duty_passed": ("换班，已告知接班人", "change of shift: whoever came on duty was told"),
     "assigned": ("派给", "given to"),
     "suspended": ("挂账", "suspended"),
     "resumed": ("恢复办理", "no longer suspended"),

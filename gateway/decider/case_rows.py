@@ -177,13 +177,23 @@ def _write(connection: sa.Connection, case_id: str, lines: list[Write], now_ms: 
     """Write lines behind ``end``; returns where the timeline ends now, for the row of the case."""
     head, rows = end.head, []
     for seq, line in enumerate(lines, end.lines + 1):
-        data = chain.canonical(line.data)
+        data = chain.canonical(_with_heads(connection, line.data))
         head = chain.link(head, case_id, seq, now_ms, line.actor, line.what, line.reason, json.loads(data))
         facts = {"at_ms": now_ms, "actor": line.actor, "what": line.what, "reason": line.reason, "data": data}
         rows.append({"case_id": case_id, "seq": seq, **facts, "hash": head})
     if rows:
         connection.execute(sa.insert(t.timeline), rows)
     return {"timeline_head": head, "timeline_lines": end.lines + len(rows)}
+
+
+def _with_heads(connection: sa.Connection, data: dict[str, object]) -> dict[str, object]:
+    """Where a line names another case (merged, split, taken up again), it is bound to that one's timeline as well."""
+    other = data.get("case") or data.get("into")
+    if not isinstance(other, str):
+        return data
+    query = sa.select(t.cases.c.timeline_head).where(t.cases.c.number == other)
+    head = connection.execute(query).scalar_one_or_none()
+    return data if head is None else {**data, "case_head": head}
 
 
 def due_timers(connection: sa.Connection, now_ms: int, limit: int) -> list[DueTimer]:
@@ -253,8 +263,8 @@ def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, 
     )
     for body in connection.execute(query).scalars():
         case = Case.model_validate_json(body)
-        if case.storm is not None:
-            continue  # of what joins it nobody is told
+        if case.storm is not None or case.suspended is not None or not case.alarms:
+            continue  # nobody would be told of what joins a storm, or work that waits; a report is another thing
         same_person = case.resident == change.resident or None in (case.resident, change.resident)
         # Beside an emergency, what else is wrong with the same person is part of it.
         beside = change.resident is not None and change.severity in (Severity.EMERGENCY, Severity.URGENT)
@@ -262,6 +272,13 @@ def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, 
         if same_person and same_work and case.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED):
             return case
     return None
+
+
+def asked_aloud(connection: sa.Connection) -> list[Case]:
+    """The open cases in which the resident was asked by voice whether all is well, and has not answered."""
+    asked = t.cases.c.body.contains('"voice":"asked"', autoescape=True)
+    bodies = connection.execute(sa.select(t.cases.c.body).where(t.cases.c.open.is_(True), asked)).scalars()
+    return [Case.model_validate_json(body) for body in bodies]
 
 
 def open_alarm_case(connection: sa.Connection, rule: str, subject: str) -> str | None:

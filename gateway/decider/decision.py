@@ -23,6 +23,7 @@ from gateway.cases.commands import (
     ClockStepped,
     Command,
     DeliveryHeard,
+    DutyPassed,
     HumanAction,
     Order,
     StormJoined,
@@ -317,6 +318,12 @@ class Decision:
         log.error("rule %s names ladder %s, which is gone; going by %s", change.rule, change.ladder, ladder.id)
         return ladder
 
+    def voice_answered(self, observation: Observation) -> None:
+        """Where the resident was asked whether all is well, the key that takes an alarm back answers the question."""
+        for case in case_rows.asked_aloud(self.connection):
+            if observation.device in case.indicators:
+                self._step(case.id, VoiceAnswered(device=observation.device))
+
     def repair(self, case_id: str, name: TimerName) -> None:
         """A timer was lost: set it again."""
         self._step(case_id, TimerLost(name=name))
@@ -329,6 +336,10 @@ class Decision:
         """A durable timer is due: claim it and take the step in the same transaction."""
         if case_rows.claim_timer(self.connection, timer):
             self._step(timer.case_id, TimerDue(name=timer.name))
+
+    def duty_passed(self, case_id: str, passed: DutyPassed) -> None:
+        """Somebody else is on duty."""
+        self._step(case_id, passed)
 
     def delivered(self, case_id: str, heard: DeliveryHeard) -> None:
         """The outbox reports."""

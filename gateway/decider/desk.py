@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Refused
 from gateway.clock import Clock
-from gateway.decider import auditor, care_rows, case_rows, device_rows, others, withheld_rows
+from gateway.decider import auditor, care_rows, case_rows, device_rows, duty, others, withheld_rows
 from gateway.decider.care import belongs
 from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
@@ -83,6 +83,9 @@ class Desk:
         """The registry to decide by."""
         self._watch = ClockWatch(clock, steady_ms) if steady_ms is not None else None
         self._audited = float("-inf")
+        self._shifts = duty.Shifts()
+        self._shifts_at_ms = 0
+        """After a failure the shifts rest until then."""
         self._free: list[Withheld] = []
         """Alarms that were held back and perhaps are no longer."""
         self._moved = True
@@ -126,6 +129,7 @@ class Desk:
             for case_id in case_rows.timed_cases(decision.connection):
                 self._apart(decision, f"clock step of {case_id}", partial(decision.clock_stepped, case_id, by_ms))
             care_rows.move(decision.connection, by_ms)
+            duty.move(decision.connection, by_ms)
             if by_ms > 0:
                 decision.view.rules.set_forward(by_ms, decision.now_ms)  # back, the rules notice by themselves
             return set()
@@ -319,8 +323,29 @@ class Desk:
             what = f"{outcome.delivery.value} of {outcome.send.key}"
             if outcome.case_id:  # a command by hand belongs to none; who gave it looks at the outbox
                 self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
+            elif outcome.send.purpose in duty.PURPOSES:
+                self._apart(decision, what, partial(duty.heard, decision, outcome))
             outbox_rows.mark_seen(decision.connection, outcome)
         return set()
+
+    def shifts(self) -> None:
+        """Whoever comes on duty is told, and takes over what is open."""
+        view, now_ms = self.need_view(), self._clock.now_ms()
+        if now_ms < self._shifts_at_ms or not self._shifts.due(self._engine, view, now_ms):
+            return
+
+        well = False
+
+        def change(decision: Decision) -> set[str]:
+            nonlocal well
+            well = self._apart(decision, "a change of shift", partial(duty.look, decision))
+            return set()
+
+        self.commit(change)
+        if well:
+            self._shifts.looked(view, now_ms)
+        else:
+            self._shifts_at_ms = now_ms + AGAIN_MS
 
     def timers(self) -> bool:
         """Take the steps of the timers that are due. True when there may be more."""

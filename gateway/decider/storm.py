@@ -64,7 +64,7 @@ def raised(
     place = _common(directory, (*connection.execute(recent).scalars(), change.place))
     if not any(
         directory.resolve(recipient, place=place, resident=None, at_ms=now_ms)
-        for rung in ladder.rungs
+        for rung in ladder.every_rung
         for recipient in rung.notify
     ):
         place = change.place

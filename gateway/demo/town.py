@@ -25,11 +25,12 @@ def cut_out(community: Community, devices: int) -> Community:
     organisations = [one for one in community.organisations if not one.places or places.intersection(one.places)]
     people |= {person for one in organisations for person in one.people}
     people |= {relative.person for resident in served for relative in resident.family}
+    people |= {neighbour for resident in served for neighbour in resident.neighbours}
     people |= {resident.doctor for resident in served if resident.doctor}
     people |= {
         recipient.person
         for ladder in community.ladders
-        for rung in ladder.rungs
+        for rung in ladder.every_rung
         for recipient in rung.notify
         if recipient.person is not None
     }

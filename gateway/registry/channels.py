@@ -72,5 +72,7 @@ class EmergencyLine(Frozen):
     mode: Literal["drill"] = "drill"
     url: str
     """Base of the simulated 120 centre: ``http://${CENTRE_HOST}:${CENTRE_PORT}``; the driver adds ``/calls``."""
+    backup_url: str = ""
+    """The other way to the line, for when the first has failed; empty where there is none."""
     secret: str | None = None
     """Name of the secret that holds the centre's token, where it wants one."""

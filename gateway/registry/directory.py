@@ -5,6 +5,7 @@ Built once per revision and never changed; every look-up is a dictionary away, w
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
-from gateway.cases.directory import Target
+from gateway.cases.directory import Quiet, Target
 from gateway.cases.limits import WorkCalendar
 from gateway.cases.policy import Recipient
 from gateway.cases.work import WorkType
@@ -25,6 +26,7 @@ from gateway.registry.ruled import ruled_devices
 from gateway.registry.values import Text
 from gateway.registry.work import work_types
 from gateway.rules.forms import KnownDevice
+from gateway.rules.schedule import in_force, next_boundary_ms
 from gateway.workdays import instant_ms
 
 
@@ -110,19 +112,77 @@ class CommunityDirectory:
         A role is held by the nearest duty up the place tree. A place that is unknown or not given stands for the whole
         community, so that somebody is told. A person without contacts comes without addresses: the machine says so.
         """
+        served = self._residents.get(resident or "")
         if recipient.person is not None:
             ids: Iterable[str] = (recipient.person,)
         elif recipient.family:
-            served = self._residents.get(resident or "")
-            ids = (relative.person for relative in served.family) if served is not None else ()
+            family = () if served is None else tuple(relative.person for relative in served.family)
+            part = {"first": slice(0, 1), "further": slice(1, None)}.get(str(recipient.family), slice(None))
+            ids = family[part]
+        elif recipient.neighbours:
+            ids = () if served is None else served.neighbours
+        elif recipient.doctor:
+            ids = () if served is None or served.doctor is None else (served.doctor,)
+        elif recipient.organisation is not None:
+            ids = self.people_of(recipient.organisation, place, at_ms)
         else:
             ids = self.on_duty(recipient.role or "", place, at_ms)
         people = (self._people.get(person) for person in dict.fromkeys(ids))
         return [
-            Target(person=person.id, name=person.name, language=person.language, addresses=person.contacts)
+            Target(
+                person=person.id,
+                name=person.name,
+                language=person.language,
+                addresses=person.contacts,
+                at_once=person.at_once,
+                discreet=recipient.neighbours,
+            )
             for person in people
             if person is not None
         ]
+
+    def quiet(self, person: str, at_ms: int) -> Quiet | None:
+        """The quiet hours that somebody has now, until they end."""
+        known = self._people.get(person)
+        if known is None or known.quiet is None:
+            return None
+        zone = ZoneInfo(self.community.community.timezone)
+        hours = known.quiet.hours
+        if not in_force(hours, None, at_ms, zone):
+            return None
+        until_ms = at_ms
+        for _ in range(10):  # hours that touch each other, such as 20:00-24:00,00:00-07:00, are one night
+            until_ms = next_boundary_ms(hours, None, until_ms, zone) or at_ms
+            if not in_force(hours, None, until_ms, zone):
+                break
+        return Quiet(until_ms=until_ms, channels=known.quiet.channels)
+
+    def cancels(self, resident: str | None, code: str) -> Literal["cancel", "duress"] | None:
+        """What a code means with which an alarm of this resident is taken back; None for a wrong one."""
+        known = self._residents.get(resident or "")
+        if known is None or not code:
+            return None
+        if known.duress_code and secrets.compare_digest(code.encode(), known.duress_code.encode()):
+            return "duress"
+        right = known.cancel_code and secrets.compare_digest(code.encode(), known.cancel_code.encode())
+        return "cancel" if right else None
+
+    def obeying(self, kinds: Sequence[str], command: str, *, place: str | None, resident: str | None) -> Sequence[str]:
+        """Devices of ``kinds`` (of any, where none is given) that know ``command``: at or inside the place, those of
+        the resident first; where there are none, those that stand at the nearest larger place."""
+        wanted = kinds or tuple(KINDS)
+        here = self._places.get(place or "")
+        found = [] if here is None else self.near(here.id, wanted)
+        mine = [one for one in found if resident is not None and self._active[one].resident == resident]
+        able = [one for one in mine or found if self.obeys(one, command)]
+        if able:
+            return able
+        for node in list(self._up(place))[1:]:
+            there = (one for one in self._active.values() if one.place == node.id and one.kind in wanted)
+            able = [one.id for one in there if one.resident in (None, resident) and self.obeys(one.id, command)]
+            if able and kinds:
+                return able
+        return []
 
     def place_path(self, place: str | None, language: str) -> str:
         """The address from the largest place to the door: unbroken in Chinese, with commas in English."""
@@ -198,6 +258,16 @@ class CommunityDirectory:
     def line_mode(self) -> Literal["drill"]:
         line = self.community.emergency_line
         return "drill" if line is None else line.mode
+
+    @property
+    def line_enabled(self) -> bool:
+        """A drill reaches nobody, and needs nobody's leave."""
+        return self.line_mode == "drill"
+
+    @property
+    def line_paths(self) -> int:
+        line = self.community.emergency_line
+        return 2 if line is not None and line.backup_url else 1
 
     def work_of(self, alarm_type: str) -> WorkType | None:
         """The type of work that a case of this type of alarm is."""

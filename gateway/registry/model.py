@@ -26,6 +26,7 @@ from gateway.registry.organisation import Evaluation, Organisation
 from gateway.registry.roster import Date, Role, Roster
 from gateway.registry.values import TOPIC_LEVEL, Id, Position, Wording
 from gateway.rules.document import RuleDocument
+from gateway.workdays import Hours
 
 
 class Place(Frozen):
@@ -53,6 +54,15 @@ class Place(Frozen):
         return value
 
 
+class QuietHours(Frozen):
+    """When somebody does not want to be disturbed by what can wait. What concerns a life, or is urgent, does not."""
+
+    hours: Hours
+    """Local time of day: ``22:00-07:00``, several with commas."""
+    channels: tuple[Id, ...] = ()
+    """Channels that make no noise and may be used meanwhile; without one of them what can wait waits."""
+
+
 class Person(Frozen):
     """Somebody who can be told: family, grid staff, guard, operator."""
 
@@ -62,6 +72,9 @@ class Person(Frozen):
     language: Literal["zh", "en"] = "zh"
     contacts: tuple[Address, ...] = ()
     """Ways to reach them, in their order of preference."""
+    at_once: int = Field(default=1, ge=1, le=5)
+    """For life safety so many of the contacts at once; the others after them."""
+    quiet: QuietHours | None = None
     left: Date | None = None
     """The last day on which they work here: afterwards they are on duty no more, whatever a roster says."""
 
@@ -111,6 +124,12 @@ class Resident(Frozen):
     def _of_its_own(cls, value: Attributes) -> Attributes:
         other_than(value, cls.model_fields)
         return value
+
+    @model_validator(mode="after")
+    def _codes_differ(self) -> Self:
+        if self.duress_code and self.duress_code == self.cancel_code:
+            raise ValueError("duress_code: must differ from cancel_code")
+        return self
 
 
 NATIVE = "native"

@@ -13,12 +13,20 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.cases.directory import Address
+from gateway.cases.handover import Outsider, Zone
 from gateway.cases.limits import Limits, Office
-from gateway.cases.policy import Ladder, Recipient, Rung
+from gateway.cases.policy import Branch, DeviceOrder, Dial, Fallback, Ladder, Recipient, Repeat, Rung
 from gateway.cases.work import WorkType
-from gateway.registry.channels import AppriseChannel, EmergencyLine, WebhookChannel
+from gateway.registry.channels import (
+    AppriseChannel,
+    CapChannel,
+    Dc09Channel,
+    Dc09Receiver,
+    EmergencyLine,
+    WebhookChannel,
+)
 from gateway.registry.facts import PersonalLimit
-from gateway.registry.model import Bridge, CommunityInfo, Device, Person, Place, Relative, Resident
+from gateway.registry.model import Bridge, CommunityInfo, Device, Person, Place, QuietHours, Relative, Resident
 from gateway.registry.organisation import Evaluation, Organisation, Rater
 from gateway.registry.roster import Duty, HandOver, Required, Role, Roster, Rotation, Shift
 from gateway.registry.values import Position
@@ -35,6 +43,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("places[].position", Position),
     ("people[]", Person),
     ("people[].contacts[]", Address),
+    ("people[].quiet", QuietHours),
     ("residents[]", Resident),
     ("residents[].family[]", Relative),
     ("residents[].limits[]", PersonalLimit),
@@ -42,6 +51,11 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("devices[]", Device),
     ("channels[] with type: apprise", AppriseChannel),
     ("channels[] with type: webhook", WebhookChannel),
+    ("channels[] with type: cap", CapChannel),
+    ("channels[] with type: dc09", Dc09Channel),
+    ("channels[].receivers[] with type: dc09", Dc09Receiver),
+    ("hand_over[]", Outsider),
+    ("hand_over[].zones", Zone),
     ("rosters[]", Roster),
     ("rosters[].duties[]", Duty),
     ("rosters[].duties[].shifts[]", Shift),
@@ -55,6 +69,11 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("ladders[]", Ladder),
     ("ladders[].rungs[]", Rung),
     ("ladders[].rungs[].notify[]", Recipient),
+    ("ladders[].rungs[].repeat", Repeat),
+    ("ladders[].rungs[].devices[]", DeviceOrder),
+    ("ladders[].branches[]", Branch),
+    ("ladders[].fallback", Fallback),
+    ("ladders[].lines[]", Dial),
     ("work[]", WorkType),
     ("work[].limits", Limits),
     ("rules[] with form: event", EventRule),

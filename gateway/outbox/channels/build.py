@@ -34,7 +34,7 @@ def build_channels(
     channels[DEVICE_CHANNEL] = DeviceCommandChannel(publish)
     line = community.emergency_line
     if line is not None:
-        channels[LINE_CHANNEL] = DrillLine(line.url, line.secret, secrets, vitals=vitals)
+        channels[LINE_CHANNEL] = DrillLine(line.url, line.secret, secrets, backup_url=line.backup_url, vitals=vitals)
     return channels
 
 

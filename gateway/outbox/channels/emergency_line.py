@@ -30,12 +30,13 @@ Vitals = Callable[[str], Awaitable[list[dict[str, object]]]]
 
 
 class DrillLine:
-    """Calls the simulated 120 centre at ``url``; ``secret`` names the token it wants, if any.
+    """Calls the simulated 120 centre at ``url``, by the other way at ``backup_url``; ``secret`` names the token it
+    wants, if any.
 
     ``vitals`` is asked at each call, so that the card has the newest.
 
     ``POST /calls`` with the EmergencyCard and ``Idempotency-Key``; ``GET /calls/by-key/<key>`` asks what became of a
-    call; ``POST /calls/<reference>/cancel`` tells the centre that it was a mistake. Raises ValueError for a URL that is
+    call; ``POST /calls/<reference>/update`` tells it what is new; ``POST /calls/<reference>/cancel`` tells the centre that it was a mistake. Raises ValueError for a URL that is
     not HTTP.
     """
 
@@ -45,13 +46,15 @@ class DrillLine:
         secret: str | None,
         secrets: Secrets,
         *,
+        backup_url: str = "",
         vitals: Vitals | None = None,
         limits: Limits | None = None,
     ) -> None:
-        if urlsplit(url).scheme not in ("http", "https"):
+        ways = [url, backup_url] if backup_url else [url]
+        if any(urlsplit(way).scheme not in ("http", "https") for way in ways):
             raise ValueError("emergency_line.url: expected http:// or https:// of the simulated 120 centre")
         self.limits = limits or Limits(timeout_s=10, parallel=8, unclear_max=3)
-        self._url = Template(url.rstrip("/"), secrets)
+        self._urls = [Template(way.rstrip("/"), secrets) for way in ways]
         self._secret = secret
         self._secrets = secrets
         self._vitals = vitals
@@ -60,13 +63,15 @@ class DrillLine:
     async def send(self, message: Send, attempt: Attempt) -> Report:
         if message.purpose is Purpose.EMERGENCY_CANCEL:
             return await self._cancel(message)
+        if message.purpose is Purpose.EMERGENCY_UPDATE:
+            return await self._update(message)
         base = dict(message.data)
         if attempt.repeat:
             # The centre knows repeats by the key; whoever reads the card has to know as well.
             base["complaint"] = f"（重复呼叫，可能已受理）{unmarked(str(base.get('complaint', '')))}"
         card = card_for_line(base, await self._newest_vitals(base), drill=True)
         card |= {"number": message.to, "attempt": attempt.number, "repeat": attempt.repeat}
-        answer = await self._exchange("POST", "/calls", message.key, card)
+        answer = await self._exchange("POST", "/calls", message.key, card, _way(message))
         if isinstance(answer, Report):
             return answer
         report = _answered(answer)
@@ -75,9 +80,9 @@ class DrillLine:
         return report.model_copy(update={"detail": f"{report.detail}；体征 vitals: {signs}"}) if signs else report
 
     async def ask(self, message: Send) -> Report | None:
-        if message.purpose is Purpose.EMERGENCY_CANCEL:
-            return None  # cancelling twice is cancelling once
-        answer = await self._look_up(message.key)
+        if message.purpose is not Purpose.EMERGENCY_CALL:
+            return None  # cancelling twice is cancelling once, and the centre knows an update by its key
+        answer = await self._look_up(message.key, _way(message))
         if isinstance(answer, Report):
             # Nothing was learnt about the call, whatever became of the question.
             return Report(result=Result.UNKNOWN, detail=answer.detail)
@@ -94,7 +99,7 @@ class DrillLine:
         """
         answer = await self._look_up("anju-check")
         if isinstance(answer, Report):
-            return self._url.hide(answer.detail)
+            return self._urls[0].hide(answer.detail)
         if answer.status in (200, 404):
             return ""
         said = _reason(answer)
@@ -114,34 +119,52 @@ class DrillLine:
             logger.exception("the emergency card goes without vitals")
             return None
 
+    async def _update(self, message: Send) -> Report:
+        """Tell the centre what is new, with the newest vitals."""
+        base = message.data.get("card")
+        base = dict(base) if isinstance(base, dict) else {}
+        card = card_for_line(base, await self._newest_vitals(base), drill=True)
+        told = {"what": marked(str(message.data.get("what", ""))), "card": card}
+        report, reference = await self._tell(message, "update", told)
+        if report.result is not Result.DELIVERED:
+            return report
+        detail = f"已告知急救中心新情况 the centre knows what is new ({reference})"
+        return Report(result=Result.DELIVERED, detail=detail, reference=reference)
+
     async def _cancel(self, message: Send) -> Report:
-        reference = message.data.get("reference")
+        told = {**message.data, "reason": marked(str(message.data.get("reason", "")))}
+        report, reference = await self._tell(message, "cancel", told)
+        if report.result is not Result.DELIVERED:
+            return report
+        detail = f"已告知急救中心取消 the centre knows that it is cancelled ({reference})"
+        return Report(result=Result.DELIVERED, detail=detail, reference=reference)
+
+    async def _tell(self, message: Send, what: str, told: dict[str, Any]) -> tuple[Report, str]:
+        """Say something about a call that was made, and the centre's reference of that call."""
+        reference = str(message.data.get("reference") or "")
         if not reference:
-            found = await self._look_up(str(message.data.get("call_key", "")))
+            found = await self._look_up(str(message.data.get("call_key", "")), _way(message))
             if isinstance(found, Report):
-                return Report(result=Result.RETRY, detail=found.detail)  # so far it was only a question
-            reference = found.document.get("reference")
+                return Report(result=Result.RETRY, detail=found.detail), ""  # so far it was only a question
+            reference = str(found.document.get("reference") or "")
             if found.status != 200 or not reference:
                 detail = f"HTTP {found.status}: 呼叫尚未送达急救中心 the call has not reached the centre yet"
-                return Report(result=Result.RETRY, detail=detail)
-        told = {**message.data, "reason": marked(str(message.data.get("reason", ""))), "drill": True, "mark": MARK}
-        path = f"/calls/{quote(str(reference), safe='')}/cancel"
-        answer = await self._exchange("POST", path, message.key, told)
+                return Report(result=Result.RETRY, detail=detail), ""
+        path = f"/calls/{quote(reference, safe='')}/{what}"
+        answer = await self._exchange("POST", path, message.key, told | {"drill": True, "mark": MARK}, _way(message))
         if isinstance(answer, Report):
-            return answer
+            return answer, reference
         said = _reason(answer)
-        report = status_report(answer, f"HTTP {answer.status}{f': {said}' if said else ''}")
-        if report.result is Result.DELIVERED:
-            detail = f"已告知急救中心取消 the centre knows that it is cancelled ({reference})"
-            return Report(result=Result.DELIVERED, detail=detail, reference=str(reference))
-        return report
+        return status_report(answer, f"HTTP {answer.status}{f': {said}' if said else ''}"), reference
 
-    async def _look_up(self, key: str) -> Answer | Report:
-        return await self._exchange("GET", f"/calls/by-key/{quote(key, safe='')}", key, None)
+    async def _look_up(self, key: str, way: int = 0) -> Answer | Report:
+        return await self._exchange("GET", f"/calls/by-key/{quote(key, safe='')}", key, None, way)
 
-    async def _exchange(self, method: str, path: str, key: str, document: dict[str, Any] | None) -> Answer | Report:
+    async def _exchange(
+        self, method: str, path: str, key: str, document: dict[str, Any] | None, way: int
+    ) -> Answer | Report:
         try:
-            url = self._url.fill() + path
+            url = self._urls[min(way, len(self._urls) - 1)].fill() + path
             token = self._secrets.get(self._secret) if self._secret else None
         except KeyError as error:
             return Report(result=Result.RETRY, detail=str(error.args[0]))
@@ -150,6 +173,12 @@ class DrillLine:
             headers["Authorization"] = f"Bearer {token}"
         content = None if document is None else json.dumps(document, ensure_ascii=False).encode()
         return await exchange(self._client, method, url, content=content, headers=headers)
+
+
+def _way(message: Send) -> int:
+    """By which way to the line the message goes: 0 the first, 1 the other one."""
+    path = message.data.get("path", 0)
+    return path if isinstance(path, int) else 0
 
 
 def _answered(answer: Answer) -> Report:
