@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.answers.meaning import Answer
+from gateway.cases.causes import Cause
 from gateway.cases.commands import Action, HumanAction
 from gateway.cases.directory import Directory
 from gateway.cases.model import Case
@@ -53,7 +54,15 @@ def is_family(directory: CommunityDirectory, case: Case, person: str, at_ms: int
 
 
 def action_of(
-    answer: Answer, person: str, *, family: bool, via: str, row: int, version: int | None, reason: str
+    answer: Answer,
+    person: str,
+    *,
+    family: bool,
+    via: str,
+    row: int,
+    version: int | None,
+    reason: str,
+    cause: Cause | None = None,
 ) -> HumanAction:
     """The action that carries an answer out. What family says never takes the case out of other hands."""
     action = (_FAMILY if family else _STAFF)[answer]
@@ -67,6 +76,7 @@ def action_of(
         actor=f"person:{person}",
         reason=said,
         to=f"person:{person}" if action in ("dispatch", "arrive") else "",
+        cause=cause if action == "cancel" else None,
         version=None if action == "note" else version,
         via=via,
         answer=row,

@@ -17,6 +17,7 @@ from gateway.answers import acting, rows, words
 from gateway.answers.meaning import Answer, interpret
 from gateway.answers.numbers import whose
 from gateway.answers.rows import Invited, Kept, Result
+from gateway.cases.causes import Cause
 from gateway.cases.commands import Refused
 from gateway.cases.model import Case, Stage
 from gateway.cases.wording import Words
@@ -56,6 +57,7 @@ class _Known(Frozen):
     answer: Answer
     version: int | None
     reason: str = ""
+    cause: Cause | None = None
 
 
 class _Said(Frozen):
@@ -91,10 +93,19 @@ class AnswerDesk:
         return (await self._settle(id_)).words
 
     async def tap(
-        self, heard: Heard, *, person: str, case_id: str, answer: Answer, version: int | None, reason: str = ""
+        self,
+        heard: Heard,
+        *,
+        person: str,
+        case_id: str,
+        answer: Answer,
+        version: int | None,
+        reason: str = "",
+        cause: Cause | None = None,
     ) -> Reply:
         """An answer from a page, which knows whose it is. Raises NotDecided."""
-        known = {"person": person, "case_id": case_id, "answer": answer.value, "version": version, "reason": reason}
+        what = {"answer": answer.value, "version": version, "reason": reason, "cause": cause}
+        known: dict[str, object] = {"person": person, "case_id": case_id, **what}
         id_ = await asyncio.to_thread(rows.keep, self._engine, heard, self._clock.now_ms(), **known)
         return await self._settle(id_)
 
@@ -172,6 +183,7 @@ class AnswerDesk:
             row=kept.id,
             version=None if stale else known.version,
             reason=known.reason,
+            cause=known.cause,
         )
         if not case.open and kept.acted_ms is None:
             return "refused", words.how_it_ended(case, directory)
@@ -199,7 +211,12 @@ class AnswerDesk:
         if kept.person is not None and kept.case_id is not None and kept.answer is not None:
             answer = Answer(kept.answer)  # from a page, or understood before a crash
             return _Known(
-                person=kept.person, case_id=kept.case_id, answer=answer, version=kept.version, reason=kept.reason
+                person=kept.person,
+                case_id=kept.case_id,
+                answer=answer,
+                version=kept.version,
+                reason=kept.reason,
+                cause=kept.cause,
             )
         if kept.message is not None:
             return self._of_message(kept, kept.message)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gateway.alarms import Frozen
 from gateway.answers.meaning import Answer
+from gateway.cases.causes import Cause
 from gateway.cases.effects import Send
 from gateway.outbox.channel import Heard
 from gateway.state import tables as t
@@ -35,6 +36,7 @@ class Kept(Frozen):
     answer: str | None
     version: int | None
     reason: str
+    cause: Cause | None
     acted_ms: int | None
     done_ms: int | None
     result: str | None
@@ -64,7 +66,7 @@ class LinkRow(Frozen):
 
 def keep(engine: sa.Engine, heard: Heard, now_ms: int, **known: object) -> int:
     """Write an answer down; returns its row, the same for one that is heard again. ``known``: what a page knows of it:
-    person, case_id, answer, version, reason."""
+    person, case_id, answer, version, reason, cause."""
     values = {
         "sender": heard.sender,
         "text": heard.text[:2000],
@@ -96,10 +98,25 @@ def undone(engine: sa.Engine, before_ms: int) -> list[int]:
 
 
 def understood(
-    engine: sa.Engine, id_: int, *, person: str, case_id: str, answer: Answer, version: int | None, reason: str
+    engine: sa.Engine,
+    id_: int,
+    *,
+    person: str,
+    case_id: str,
+    answer: Answer,
+    version: int | None,
+    reason: str,
+    cause: Cause | None,
 ) -> None:
     """Note what an answer means, before it is acted on."""
-    values = {"person": person, "case_id": case_id, "answer": answer.value, "version": version, "reason": reason}
+    values: dict[str, object] = {
+        "person": person,
+        "case_id": case_id,
+        "answer": answer.value,
+        "version": version,
+        "reason": reason,
+    }
+    values["cause"] = cause
     with writing(engine) as connection:
         connection.execute(sa.update(answers).where(_c.id == id_).values(**values))
 

@@ -114,6 +114,7 @@ answers = sa.Table(
     sa.Column("answer", _text),
     sa.Column("version", sa.Integer),
     sa.Column("reason", _text, nullable=False, server_default=""),
+    sa.Column("cause", _text),
     sa.Column("acted_ms", _ms),
     sa.Column("done_ms", _ms),
     sa.Column("result", _text),

@@ -151,6 +151,7 @@ def _answers() -> None:
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("cause", sa.Text(), nullable=True),
         sa.Column("acted_ms", sa.BigInteger(), nullable=True),
         sa.Column("done_ms", sa.BigInteger(), nullable=True),
         sa.Column("result", sa.Text(), nullable=True),
