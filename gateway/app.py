@@ -50,6 +50,13 @@ from gateway.metrics import metrics_registry
 from gateway.outbox.channel import OutboxChannel
 from gateway.outbox.channels.build import build_channels, emergency_line
 from gateway.outbox.channels.device_command import Published
+from gateway.outbox.channels.sms import report_of
+from gateway.outbox.channels.telephony import Telephony
+from gateway.outbox.modem.ledger import SmsLedger
+from gateway.outbox.modem.pool import ModemPool
+from gateway.outbox.modem.reports import Fate
+from gateway.outbox.speech import Speech
+from gateway.outbox.voice import Caller
 from gateway.outbox.worker import OutboxWorker
 from gateway.receipts import Receipts
 from gateway.record.audit import RecordAudit
@@ -157,8 +164,29 @@ class Gateway:
 
             ways_out: dict[str, OutboxChannel] = {}
 
+            # What people answer
+            answers = AnswerDesk(engine, decider, self.clock, lambda: views.directory)
+
+            # What is said by telephone
+            speech = Speech(settings.data_dir / "speech")
+            ledger = SmsLedger(engine)
+            stack.push_async_callback(asyncio.to_thread, ledger.close)
+            modems = ModemPool(
+                settings.modems,
+                settings.secrets,
+                speech,
+                ledger,
+                self.clock,
+                listener=answers,
+                settle=lambda key, fate, words: _reported(outbox, key, fate, words),
+            )
+            callers: dict[str, Caller] = {"modem": modems} if settings.modems else {}
+            telephony = Telephony(modems, ledger, callers, answers, self.clock)
+
             def rebuild(directory: CommunityDirectory) -> None:
-                channels = build_channels(directory.community, settings.secrets, publish, vitals)
+                channels = build_channels(
+                    directory.community, settings.secrets, publish, vitals, telephony=telephony
+                )
                 outbox.replace_channels(channels)
                 ways_out.clear()
                 ways_out.update(channels)
@@ -257,13 +285,12 @@ class Gateway:
             )
             stack.push_async_callback(_end, self._start(announcer.run(), "announcer"))
             announcers.append(announcer)
+            stack.push_async_callback(_end, self._start(modems.run(), "modems"))
             rebuild(views.directory or directory)
 
             sending = self._start(outbox.run(), "outbox")
             stack.push_async_callback(_end_outbox, outbox, sending)
 
-            # What people answer
-            answers = AnswerDesk(engine, decider, self.clock, lambda: views.directory)
             stack.push_async_callback(_end, self._start(answers.run(), "answers"))
 
             # Who looks on
@@ -279,6 +306,7 @@ class Gateway:
                 bridges=bridges,
                 announcer=announcer,
                 feed=self.feed,
+                modems=modems.health,
                 missing_secrets=lambda: missing_secrets(
                     views.directory.community if views.directory is not None else directory.community, settings.secrets
                 ),
@@ -402,6 +430,12 @@ def _give_up(leadership: Leadership) -> None:
     """The next gateway need not wait. Where the database is gone it waits, which is no harm."""
     with contextlib.suppress(sa.exc.SQLAlchemyError):
         leadership.give_up()
+
+
+def _reported(outbox: OutboxWorker, key: str, fate: Fate, words: str) -> None:
+    """A delivery report: the outbox hears what is final."""
+    if fate is not Fate.TRYING:
+        outbox.settle(key, report_of(fate, words))
 
 
 class _Server(uvicorn.Server):

@@ -15,6 +15,7 @@ from gateway.gear.health import BridgeHealth
 from gateway.health import Part
 from gateway.intake import Intake
 from gateway.journal.journal import Journal
+from gateway.outbox.modem.health import ModemHealth, ModemState
 from gateway.outbox.worker import OutboxWorker
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
@@ -48,6 +49,7 @@ class Organs:
     lines: Sequence[SerialTransport]
     bridges: Bridges
     announcer: Announcer
+    modems: Callable[[], Sequence[ModemHealth]]
     feed: Feed
     missing_secrets: Callable[[], Sequence[str]]
     clock: Clock
@@ -80,6 +82,7 @@ class Checkup:
             ("gateways", self._gateways_part),
             ("outbox", self._outbox_part),
             ("channels", self._channels_part),
+            ("modems", self._modem_parts),
             ("store", self._store_part),
         ):
             try:
@@ -252,6 +255,10 @@ class Checkup:
             else "every secret is there",
         )
 
+    def _modem_parts(self) -> Iterator[Part]:
+        for modem in self._organs.modems():
+            yield _modem_part(modem)
+
     def _store_part(self) -> Part:
         health = self._organs.writer.health()
         down = health.state == "unavailable"
@@ -265,6 +272,23 @@ class Checkup:
             + (f"; {health.last_error}; {health.what_to_do}" if down else ""),
             since_ms=health.since_ms,
         )
+
+
+def _modem_part(modem: ModemHealth) -> Part:
+    done = f"，通话 {modem.calls}，短信 {modem.sms_sent}"
+    done_en = f"; {modem.calls} calls, {modem.sms_sent} SMS"
+    if failed := modem.calls_failed + modem.sms_failed:
+        done += f"，失败 {failed}"
+        done_en += f", {failed} failed (last: {modem.last_error})"
+    starting = modem.state in (ModemState.STARTING, ModemState.SEARCHING)
+    return Part(
+        name=f"modem-{modem.name}",
+        state="ok" if modem.ready else "degraded" if starting else "failed",
+        critical=False,  # others may carry it, and the console shows what nobody was told
+        zh=modem.zh + done,
+        en=modem.en + done_en,
+        since_ms=modem.since_ms,
+    )
 
 
 def _line_part(line: PortHealth, *, name: str) -> Part:

@@ -38,6 +38,7 @@ class _Figures(Collector):
         yield from self._of_transports()
         yield from self._of_decisions()
         yield from self._of_outbox()
+        yield from self._of_modems()
         yield from self._of_store()
         yield from self._of_heartbeat()
         yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._organs.feed.watchers)
@@ -137,6 +138,18 @@ class _Figures(Collector):
             sent.add_metric([name, "delivered"], channel.delivered)
             sent.add_metric([name, "failed"], channel.failed)
         yield sent
+
+    def _of_modems(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily("anju_modem_ready", "1 while a modem can call and send", labels=["modem"])
+        signal = GaugeMetricFamily("anju_modem_signal_dbm", "Strength of its cell (RSSI)", labels=["modem"])
+        events = CounterMetricFamily("anju_modem_events", "What a modem did", labels=["modem", "what"])
+        for modem in self._organs.modems():
+            ready.add_metric([modem.name], float(modem.ready))
+            if modem.signal_dbm is not None:
+                signal.add_metric([modem.name], modem.signal_dbm)
+            for what in ("calls", "calls_failed", "sms_sent", "sms_failed", "sms_received", "resets", "noise"):
+                events.add_metric([modem.name, what], getattr(modem, what))
+        yield from (ready, signal, events)
 
     def _of_store(self) -> Iterator[Metric]:
         health = self._organs.writer.health()

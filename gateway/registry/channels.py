@@ -63,7 +63,28 @@ class Dc09Channel(Frozen):
     """How often the path is tried by a link test (``NULL``); 0: only by what there is to say."""
 
 
-Channel = Annotated[AppriseChannel | WebhookChannel | CapChannel | Dc09Channel, Field(discriminator="type")]
+
+class SmsChannel(Frozen):
+    """SMS over the gateway's own modems (``modems`` of the settings). An address is a telephone number."""
+
+    id: Id
+    type: Literal["sms"]
+    delivery_reports: bool = True
+    """Delivered is what the report says. Without: what the SMS centre takes, for networks that report nothing."""
+
+
+class VoiceChannel(Frozen):
+    """A call with the words spoken, in which a key is pressed. An address is a telephone number."""
+
+    id: Id
+    type: Literal["voice"]
+    by: tuple[Literal["modem", "sip"], ...] = Field(default=("modem", "sip"), min_length=1)
+    """The ways to place it, in their order: the next where the one before has no line."""
+
+
+Channel = Annotated[
+    AppriseChannel | WebhookChannel | CapChannel | Dc09Channel | SmsChannel | VoiceChannel, Field(discriminator="type")
+]
 
 
 class EmergencyLine(Frozen):

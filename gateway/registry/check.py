@@ -14,8 +14,8 @@ from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.cases.policy import Ladder
-from gateway.registry import check_duty, check_facts, check_outside, secrets
-from gateway.registry.channels import AppriseChannel, Dc09Channel
+from gateway.registry import check_duty, check_facts, check_numbers, check_outside, secrets
+from gateway.registry.channels import AppriseChannel, Dc09Channel, SmsChannel, VoiceChannel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
 from gateway.registry.model import NATIVE, Community, Device, way_in
@@ -275,8 +275,10 @@ class _Checker:
             if channel.id in (DEVICE_CHANNEL, LINE_CHANNEL):
                 message = f"{channel.id} is Anju's own name; call the channel something else"
                 yield Finding(level="error", section="channels", index=index, path=("id",), message=message)
-            for fault in () if isinstance(channel, Dc09Channel) else secrets.url_faults(channel.url, fields):
-                yield Finding(level="error", section="channels", index=index, path=("url",), message=fault)
+            if not isinstance(channel, Dc09Channel | SmsChannel | VoiceChannel):
+                for fault in secrets.url_faults(channel.url, fields):
+                    yield Finding(level="error", section="channels", index=index, path=("url",), message=fault)
+        yield from check_numbers.numbers(self.c.people, {channel.id: channel for channel in self.c.channels})
         if self.c.emergency_line is not None:
             if not self.c.emergency_line.url.startswith(("http://", "https://")):
                 message = "expected http:// or https:// of the simulated 120 centre"

@@ -23,6 +23,8 @@ from gateway.registry.channels import (
     Dc09Channel,
     Dc09Receiver,
     EmergencyLine,
+    SmsChannel,
+    VoiceChannel,
     WebhookChannel,
 )
 from gateway.registry.facts import PersonalLimit
@@ -51,6 +53,8 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("devices[]", Device),
     ("channels[] with type: apprise", AppriseChannel),
     ("channels[] with type: webhook", WebhookChannel),
+    ("channels[] with type: sms", SmsChannel),
+    ("channels[] with type: voice", VoiceChannel),
     ("channels[] with type: cap", CapChannel),
     ("channels[] with type: dc09", Dc09Channel),
     ("channels[].receivers[] with type: dc09", Dc09Receiver),

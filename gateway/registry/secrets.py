@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gateway.registry.channels import AppriseChannel, Dc09Channel
+from gateway.registry.channels import AppriseChannel, Dc09Channel, SmsChannel, VoiceChannel
 from gateway.registry.model import Community
 from gateway.registry.problem import Path
 from gateway.settings import Secrets
@@ -23,6 +23,8 @@ _PLAIN_SCHEMES = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "ht
 def references(community: Community) -> Iterator[tuple[str, str, int, Path]]:
     """Every secret the community names: (name, section, index, path)."""
     for index, channel in enumerate(community.channels):
+        if isinstance(channel, SmsChannel | VoiceChannel):
+            continue  # the lines are this box's: their secrets stand in its settings
         if not isinstance(channel, Dc09Channel):
             for name in _PLACEHOLDER.findall(channel.url):
                 yield name, "channels", index, ("url",)

@@ -310,6 +310,7 @@ def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -
             bridges=other,
             announcer=other,
             feed=other,
+            modems=list,
             missing_secrets=lambda: [],
             clock=room.clocks,
         )

@@ -134,6 +134,7 @@ class House:
             bridges=self.bridges,
             announcer=self.announcer,
             feed=self.feed,
+            modems=list,
             missing_secrets=lambda: [],
             clock=self.clock,
         )

@@ -18,7 +18,7 @@ REPEAT = "（可能重复 may be a repeat）"
 SHORTENED = "…"
 
 
-class SmsChannel:
+class SmsMessenger:
     """SENT when the centre has it; DELIVERED with its report, or at once where reports are not asked for."""
 
     def __init__(

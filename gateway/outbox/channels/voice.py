@@ -33,7 +33,7 @@ _HEARD = {"zh": "听到请按 1。", "en": "Press 1 if you have heard this."}
 _REPEAT = {"zh": "重复呼叫。", "en": "This call may repeat an earlier one. "}
 
 
-class VoiceChannel:
+class VoiceCalls:
     """Calls ``message.to`` by the first way that can place the call."""
 
     def __init__(
