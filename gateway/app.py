@@ -184,9 +184,7 @@ class Gateway:
             telephony = Telephony(modems, ledger, callers, answers, self.clock)
 
             def rebuild(directory: CommunityDirectory) -> None:
-                channels = build_channels(
-                    directory.community, settings.secrets, publish, vitals, telephony=telephony
-                )
+                channels = build_channels(directory.community, settings.secrets, publish, vitals, telephony=telephony)
                 outbox.replace_channels(channels)
                 ways_out.clear()
                 ways_out.update(channels)
@@ -262,6 +260,7 @@ class Gateway:
                 self.clock,
                 field_bus=frozenset(line.line.name for line in lines),
                 dc09=None if settings.dc09 is None else (settings.dc09, settings.secrets),
+                scaip=settings.scaip,
             )
             for line in lines:
                 line.start()

@@ -63,7 +63,6 @@ class Dc09Channel(Frozen):
     """How often the path is tried by a link test (``NULL``); 0: only by what there is to say."""
 
 
-
 class SmsChannel(Frozen):
     """SMS over the gateway's own modems (``modems`` of the settings). An address is a telephone number."""
 
