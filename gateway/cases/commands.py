@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gateway.alarms import AlarmChange, Frozen
 from gateway.cases.causes import Cause
+from gateway.cases.directory import Target
 from gateway.cases.effects import Delivery, Purpose, TimerName
 
 
@@ -169,6 +170,7 @@ Command = (
     | ClockStepped
     | DeliveryHeard
     | HumanAction
+    | DutyPassed
 )
 
 

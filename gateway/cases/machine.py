@@ -19,6 +19,7 @@ from gateway.cases.commands import (
     ClockStepped,
     Command,
     DeliveryHeard,
+    DutyPassed,
     HumanAction,
     Order,
     StormJoined,
@@ -30,6 +31,7 @@ from gateway.cases.directory import Directory
 from gateway.cases.effects import Delivery, Purpose, TimerName
 from gateway.cases.human import act, taken_back
 from gateway.cases.model import Case, LineState, Stage, Storm
+from gateway.cases.passing import passed
 from gateway.cases.policy import Ladder
 from gateway.cases.report import Source
 from gateway.cases.settling import settle
@@ -122,6 +124,8 @@ def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Mov
             _delivery(turn, command)
         case HumanAction():
             act(turn, command)
+        case DutyPassed():
+            passed(turn, command)
     return settle(turn)
 
 

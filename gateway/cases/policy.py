@@ -23,14 +23,17 @@ class Recipient(Frozen):
     """The people next door whom the resident allows to be told."""
     doctor: bool = False
     """The resident's own doctor."""
+    organisation: str | None = None
+    """A contractor, a social organisation, a department: its people on duty for the case's place, else all of them."""
     person: str | None = None
     """One person by id."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        given = (self.role is not None, bool(self.family), self.neighbours, self.doctor, self.person is not None)
-        if sum(given) != 1:
-            raise ValueError("give exactly one of role, family: true, neighbours: true, doctor: true, person")
+        named = (self.role, self.organisation, self.person)
+        if sum((bool(self.family), self.neighbours, self.doctor, *(one is not None for one in named))) != 1:
+            kinds = "role, family: true, neighbours: true, doctor: true, organisation, person"
+            raise ValueError(f"give exactly one of {kinds}")
         return self
 
     def __str__(self) -> str:
@@ -38,6 +41,8 @@ class Recipient(Frozen):
             return f"role {self.role}"
         if self.person:
             return f"person {self.person}"
+        if self.organisation:
+            return f"organisation {self.organisation}"
         if self.family:
             return "family" if self.family is True else f"family ({self.family})"
         return "neighbours" if self.neighbours else "doctor"

@@ -211,13 +211,15 @@ def handlers(turn: Turn) -> list[Target]:
     """Whom a limit concerns: who has the case and to whom it was given; where that is nobody one can tell, those who
     hold the role."""
     case = turn.case
-    named = [one for one in (case.owner or "", case.handler) if one.startswith(("person:", "role:"))]
+    named = [one for one in (case.owner or "", case.handler) if one.startswith(("person:", "role:", "organisation:"))]
     found: dict[str, Target] = {}
     for one in named:
         for target in assigned(turn, one):
             found.setdefault(target.person, target)
     if not any(target.addresses for target in found.values()) and case.work is not None and case.work.role:
         return list(_resolve(turn, Recipient(role=case.work.role)))
+    if not found and case.work is not None and case.work.organisation:
+        return list(_resolve(turn, Recipient(organisation=case.work.organisation)))
     return list(found.values())
 
 
@@ -228,11 +230,11 @@ def supervisors(turn: Turn) -> list[Target]:
 
 
 def assigned(turn: Turn, to: str) -> list[Target]:
-    """The people behind ``person:<id>`` or ``role:<name>``; nobody behind plain text."""
+    """The people behind ``person:<id>``, ``role:<name>`` or ``organisation:<id>``; nobody behind plain text."""
     kind, _, name = to.partition(":")
-    if not name or kind not in ("person", "role"):
+    if not name or kind not in ("person", "role", "organisation"):
         return []
-    recipient = Recipient(person=name) if kind == "person" else Recipient(role=name)
+    recipient = Recipient.model_validate({kind: name})
     return list(_resolve(turn, recipient))
 
 

@@ -24,7 +24,9 @@ class WorkType(Frozen):
     department: str = ""
     """Who answers for it, in the community's words: 市容环卫."""
     role: str = ""
-    """The roster role that handles it; needed where no ladder is named."""
+    """The roster role that handles it; needed where neither an organisation nor a ladder is named."""
+    organisation: str = ""
+    """The organisation that handles it in place of a role: a contractor, a social organisation."""
     backup: str = ""
     """The role that is told when nobody has taken it after half an hour."""
     supervisor: str = "supervisor"
@@ -50,14 +52,17 @@ class WorkType(Frozen):
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
-        if not self.role and self.ladder is None:
-            raise ValueError("give role (who handles it) or ladder (who is told in which order)")
+        if self.role and self.organisation:
+            raise ValueError("give role or organisation (who handles it), not both")
+        if not self.role and not self.organisation and self.ladder is None:
+            raise ValueError("give role or organisation (who handles it), or ladder (who is told in which order)")
         return self
 
     @property
     def own_ladder(self) -> Ladder:
         """Who is told of a report where the type names no ladder of the community."""
-        rungs = [Rung(id="handler", after_s=0, notify=(Recipient(role=self.role),))]
+        handler = Recipient(organisation=self.organisation) if self.organisation else Recipient(role=self.role)
+        rungs = [Rung(id="handler", after_s=0, notify=(handler,))]
         if self.backup and self.backup != self.role:
             rungs.append(Rung(id="backup", after_s=BACKUP_AFTER_S, notify=(Recipient(role=self.backup),)))
         return Ladder(id=f"work-{self.id}", lease_s=HANDLER_LEASE_S, on_the_way_s=HANDLER_LEASE_S, rungs=tuple(rungs))

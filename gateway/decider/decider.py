@@ -248,6 +248,7 @@ class Decider:
             self._quiet_until_s = time.monotonic() + QUIET_S
         busy = desk.deliveries() or busy
         busy = desk.timers() or busy
+        desk.shifts()
         busy = desk.silence() or busy
         desk.settle_care()
         desk.audit()

@@ -162,7 +162,7 @@ def _ladder(decision: Decision, work: WorkType) -> Ladder:
     named = decision.view.ladders.get(work.ladder or "")
     if named is not None:
         return named
-    if work.role:
+    if work.role or work.organisation:
         return work.own_ladder
     raise Refused(
         "no_ladder",

@@ -14,8 +14,11 @@ from rich.console import Console
 from yaml import YAMLError
 
 from gateway.clock import SystemClock
-from gateway.registry import store
+from gateway.registry import coverage, store
+from gateway.registry.directory import CommunityDirectory
+from gateway.registry.duty import DAY_MS
 from gateway.registry.load import Reading, read_community
+from gateway.registry.model import Community
 from gateway.registry.problem import Problem
 from gateway.registry.schema import json_schema
 from gateway.registry.secrets import references
@@ -25,6 +28,7 @@ from gateway.state.db import open_database
 config_app = typer.Typer(no_args_is_help=True, help="社区配置 · A community's YAML: check it, and its JSON Schema.")
 
 _out = Console(highlight=False)
+_LOOK_AHEAD_DAYS = 28
 _SHOWN = 200
 """How many lines of a long list of changes are printed."""
 
@@ -94,12 +98,29 @@ def check(
         if missing:
             raise typer.Exit(1)
     c = result.community
+    in_time = _rosters(c, SystemClock().now_ms())
     _out.print(
         f"[green]✓[/] {c.community.name.zh} {c.community.name.en}: {len(result.files)} 个文件 files, "
         f"{len(c.places)} 处地点 places, {len(c.residents)} 位居民 residents, {len(c.people)} 位人员 people, "
-        f"{len(c.devices)} 台设备 devices, {len(c.rules)} 条规则 rules, {len(result.warnings)} 处提醒 warnings",
+        f"{len(c.devices)} 台设备 devices, {len(c.rules)} 条规则 rules, "
+        f"{len(result.warnings) + in_time} 处提醒 warnings",
         soft_wrap=True,
     )
+
+
+def _rosters(community: Community, now_ms: int) -> int:
+    """Warn of what is wrong with the rosters in the next days; each thing once, with how often it comes."""
+    directory = CommunityDirectory(community)
+    groups = coverage.grouped(coverage.troubles(directory, now_ms, now_ms + _LOOK_AHEAD_DAYS * DAY_MS))
+    for first, times in groups[:_SHOWN]:
+        said = coverage.in_words(first, directory)
+        span = coverage.when(first.begin_ms, first.until_ms, directory.duties.zone)
+        often = f"（{_LOOK_AHEAD_DAYS} 天内 {times} 次 times）" if times > 1 else ""
+        _out.print("[yellow]提醒 warning[/] ", end="")
+        _out.print(f"值班 roster: {span.zh} {said.zh} · {span.en} {said.en}{often}", markup=False, soft_wrap=True)
+    if len(groups) > _SHOWN:
+        _out.print(f"… 还有 {len(groups) - _SHOWN} 处 more: anju roster holes --file …")
+    return len(groups)
 
 
 @config_app.command("schema")

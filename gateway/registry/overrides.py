@@ -86,8 +86,7 @@ def make(
     """Write overrides that belong together (two for a swap), in the caller's transaction. Returns them, and the new
     revision. Raises NotMade, and then nothing is to be committed."""
     store.lock(connection)
-    for order in orders:
-        _check(directory, order, now_ms)
+    check(directory, orders, now_ms)
     made_with = secrets.token_hex(4)
     made = tuple(
         Made(
@@ -136,6 +135,18 @@ def end(connection: sa.Connection, id_: str, *, actor: str, now_ms: int) -> tupl
     rows = connection.execute(sa.select(roster_overrides).where(_o.id.in_(ended)).order_by(_o.id))
     made = tuple(_made(row) for row in rows)
     return made, store.write_revision(connection, actor, f"roster override {', '.join(ended)} taken back", now_ms)
+
+
+def check(directory: CommunityDirectory, orders: Sequence[Order], now_ms: int) -> None:
+    """Could these be made? Raises NotMade."""
+    for order in orders:
+        _check(directory, order, now_ms)
+
+
+def with_orders(directory: CommunityDirectory, orders: Sequence[Order | Override]) -> CommunityDirectory:
+    """The directory as it will be with these as well."""
+    new = [Override(id="new", **one.model_dump(include=set(Order.model_fields))) for one in orders]
+    return CommunityDirectory(directory.community, overrides=(*directory.overrides, *new))
 
 
 def _check(directory: CommunityDirectory, order: Order, now_ms: int) -> None:
