@@ -23,6 +23,7 @@ from gateway.gateways_cli import gateways_app
 from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
 from gateway.registry.cli import apply, config_app
+from gateway.registry.roster_cli import roster_app
 from gateway.send import send
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
 
@@ -130,6 +131,7 @@ devices_app.command("profiles")(gear_try.list_profiles)
 app.add_typer(devices_app, name="devices")
 app.add_typer(rules_app, name="rules")
 app.add_typer(cases_app, name="cases")
+app.add_typer(roster_app, name="roster")
 app.add_typer(gateways_app, name="gateways")
 app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")
 app.add_typer(token_app, name="token")
