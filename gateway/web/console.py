@@ -13,15 +13,19 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.answers.pace import Paces
 from gateway.api.auth import COOKIE, find_caller
 from gateway.web import (
     acting,
     adopting,
+    answer_page,
     board,
     case_page,
     device_life,
     device_pages,
     fleet_pages,
+    ladder_page,
+    my_pages,
     ordering,
     rule_backtest,
     rule_pages,
@@ -83,6 +87,8 @@ def _explain_pages(app: FastAPI) -> None:
         zh, _, en = str(error.detail).partition(" · ")
         if request.headers.get("HX-Request"):
             return page(request, "not_done.html", status=error.status_code, zh=zh, en=en)
+        if request.url.path.startswith(("/a/", "/me")):
+            return page(request, "person_note.html", status=error.status_code, title="不能显示", zh=zh, en=en)
         token = request.cookies.get(COOKIE)
         caller = find_caller(request.app.state.context.engine, token) if token is not None else None
         if caller is None:
@@ -101,6 +107,7 @@ def _explain_pages(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, explain)
     app.add_exception_handler(RequestValidationError, explain_invalid)
     app.add_exception_handler(session.LoginNeeded, session.ask_to_log_in)
+    app.add_exception_handler(my_pages.PersonNeeded, my_pages.ask_who)
 
 
 def _is_api(request: Request) -> bool:
@@ -118,9 +125,22 @@ async def _answer(handler: Callable[[Request, Any], Any], request: Request, erro
 def add_console(app: FastAPI) -> None:
     """Put the console's pages, files and headers on the API's application."""
     app.state.login_failures = session.Failures()
+    app.state.paces = Paces()
     # What stands under /devices by a name of its own comes before the devices, which stand there by their ids.
     about_devices = (adopting, fleet_pages, device_life, ordering, device_pages)
-    for room in (session, board, acting, why_page, case_page, *about_devices, rule_backtest, rule_pages):
+    for room in (
+        answer_page,
+        my_pages,
+        session,
+        board,
+        acting,
+        why_page,
+        ladder_page,
+        case_page,
+        *about_devices,
+        rule_backtest,
+        rule_pages,
+    ):
         app.include_router(room.router)
     app.mount("/static", Files(directory=STATIC), name="static")
     _explain_pages(app)
