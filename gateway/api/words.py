@@ -39,16 +39,23 @@ PURPOSES: dict[str, Words] = {
     "action": Words("自动操作", "automatic action"),
     "action_failed": Words("自动操作未完成，请人工处理", "automatic action not done"),
     "action_done": Words("告知自动操作已完成", "automatic action done"),
+    "login_code": Words("登录验证码", "login code"),
     "by_hand": Words("人工指令", "command by hand"),
     "emergency_call": Words("呼叫 120（演练）", "call to 120 (drill)"),
     "emergency_cancel": Words("通知 120 取消（演练）", "cancel at 120 (drill)"),
 }
+
+REASON = Words("怎么回事？", "what was it?")
+FOUND = Words("现场情况和处理结果", "what you found and did")
 
 CHANNELS: dict[str, Words] = {
     "messenger": Words("消息", "message"),
     "sms": Words("短信", "SMS"),
     "phone": Words("电话", "phone"),
     "webhook": Words("网络接口", "webhook"),
+    "voice": Words("电话按键", "key in a call"),
+    "link": Words("消息链接", "link in a message"),
+    "page": Words("个人页面", "own page"),
     "device": Words("设备", "device"),
     "emergency_line": Words("120（演练）", "120 (drill)"),
 }
@@ -141,3 +148,17 @@ def words(table: dict[str, Words], key: object) -> Words:
     """The words for ``key``; a key without words stands for itself."""
     text = str(key)
     return table.get(text, Words(text, text))
+
+
+def duration(seconds: float | None) -> str:
+    """``0.8 s``, ``42 s``, ``3:20`` (minutes), ``2:05:00`` (hours) or ``3.5 d``."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02}"
+    if whole < 2 * 86_400:
+        return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return f"{whole / 86_400:.1f} d"
