@@ -19,6 +19,7 @@ from gateway.api import (
     record,
     records,
     registering,
+    rosters,
     rules,
     stream,
     where,
@@ -48,7 +49,7 @@ def create_api(context: Context) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=errors)
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
-    for room in (record, where, cases, working, *about_devices, rules, records, explaining, backtests, stream, health):
+    for room in (record, where, cases, working, rosters, *about_devices, rules, records, explaining, backtests, stream, health):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)
