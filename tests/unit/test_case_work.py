@@ -175,7 +175,7 @@ def test_what_is_possible_at_a_stage_is_carried_out_and_nothing_else_is(stage: S
         work = Work().to(stage)
         more: dict[str, object] = {
             **{"reason": "因为", "actor": "operator:third", "until_ms": work.now_ms + 1000 * HOUR},
-            **{"done": True, "score": 5, "cause": "other"},
+            **{"done": True, "score": 5, "cause": "other", "version": work.case.version},
         }
         if action in STAGE_ACTIONS[stage]:
             work.act(action, **more)  # type: ignore[arg-type]
