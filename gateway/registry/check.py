@@ -14,7 +14,7 @@ from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
 from gateway.cases.policy import Ladder
-from gateway.registry import check_duty, check_facts, check_numbers, check_outside, secrets
+from gateway.registry import check_duty, check_facts, check_ladders, check_numbers, check_outside, secrets
 from gateway.registry.channels import AppriseChannel, Dc09Channel, SmsChannel, VoiceChannel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
@@ -74,7 +74,7 @@ class _Checker:
             (duty.role, duty.place): duty.everybody for roster in community.rosters for duty in roster.duties
         }
         self.roles = frozenset(role for role, _ in self.duties)
-        self.told = {r.role for ladder in community.ladders for rung in ladder.rungs for r in rung.notify if r.role}
+        self.told = {r.role for ladder in community.ladders for _, r in check_ladders.told_by(ladder) if r.role}
         self.misspelt: dict[str, str] = {}
         """Roles that a ladder tells and no roster has, each with the hint at the one that was surely meant."""
         if "rosters" not in self.incomplete:
@@ -136,6 +136,8 @@ class _Checker:
             yield from self.missing("places", resident.home, "residents", index, ("home",))
             if resident.doctor is not None:
                 yield from self.missing("people", resident.doctor, "residents", index, ("doctor",))
+            for position, neighbour in enumerate(resident.neighbours):
+                yield from self.missing("people", neighbour, "residents", index, ("neighbours", position))
             counted = Counter(relative.person for relative in resident.family)
             for position, relative in enumerate(resident.family):
                 path = ("family", position, "person")
@@ -191,8 +193,9 @@ class _Checker:
 
     def contacts(self) -> Iterator[Finding]:
         on_duty = {person for people in self.duties.values() for person in people}
-        named = {r.person for ladder in self.c.ladders for rung in ladder.rungs for r in rung.notify if r.person}
+        named = {r.person for ladder in self.c.ladders for _, r in check_ladders.told_by(ladder) if r.person}
         family = {relative.person for resident in self.c.residents for relative in resident.family}
+        neighbours = {neighbour for resident in self.c.residents for neighbour in resident.neighbours}
         for index, person in enumerate(self.c.people):
             for position, address in enumerate(person.contacts):
                 path: Path = ("contacts", position, "channel")
@@ -201,10 +204,17 @@ class _Checker:
                     message = "empty; give the address in that channel (a telephone number, a user id)"
                     path = ("contacts", position, "to")
                     yield Finding(level="error", section="people", index=index, path=path, message=message)
+            for position, channel in enumerate(person.quiet.channels if person.quiet is not None else ()):
+                path = ("quiet", "channels", position)
+                yield from self.missing("channels", channel, "people", index, path)
             if not person.contacts:
                 needed = person.id in on_duty or person.id in named
-                if needed or person.id in family:
-                    who = "is on duty" if needed else "is to be told as family"
+                if needed or person.id in family | neighbours:
+                    who = (
+                        "is on duty"
+                        if needed
+                        else f"is to be told as {'family' if person.id in family else 'a neighbour'}"
+                    )
                     message = f"{person.id} {who} and cannot be reached; add contacts: [{{channel: …, to: …}}]"
                     level: Level = "error" if needed else "warning"
                     yield Finding(level=level, section="people", index=index, message=message)
@@ -221,29 +231,7 @@ class _Checker:
 
     def ladders(self) -> Iterator[Finding]:
         has_line = self.c.emergency_line is not None or "emergency_line" in self.broken
-        for index, ladder in enumerate(self.c.ladders):
-            for position, rung in enumerate(ladder.rungs):
-                for number, recipient in enumerate(rung.notify):
-                    if recipient.person is not None:
-                        path: Path = ("rungs", position, "notify", number, "person")
-                        yield from self.missing("people", recipient.person, "ladders", index, path)
-                    if recipient.role in self.misspelt:
-                        message = f"role {recipient.role} is in no roster{self.misspelt[recipient.role]}"
-                        path = ("rungs", position, "notify", number, "role")
-                        yield Finding(level="error", section="ladders", index=index, path=path, message=message)
-                if rung.call is not None and not has_line:
-                    message = (
-                        f"the rung calls {rung.call}, but there is no emergency_line section; add it to the main file"
-                    )
-                    path = ("rungs", position, "call")
-                    yield Finding(level="error", section="ladders", index=index, path=path, message=message)
-            calls = any(rung.call for rung in ladder.rungs)
-            if ladder.life_safety and not calls:
-                message = 'life safety without a rung that calls an emergency line; add a last rung with call: "120"'
-                yield Finding(level="warning", section="ladders", index=index, message=message)
-            if calls and self.c.community is not None and not self.c.community.call_back:
-                message = f"{ladder.id} calls an emergency line; give the control room's telephone for the dispatcher"
-                yield Finding(level="warning", section="community", path=("call_back",), message=message)
+        yield from check_ladders.ladders(self.c, self.missing, self.misspelt, has_line=has_line)
 
     def rules(self) -> Iterator[Finding]:
         ladders = {ladder.id: ladder for ladder in self.c.ladders}
@@ -313,24 +301,21 @@ class _Checker:
             yield from self._without_family(ladder, kinds_of.get(ladder.id, set()))
 
     def _holes_of(self, index: int, ladder: Ladder, places: list[str]) -> Iterator[Finding]:
-        for position, rung in enumerate(ladder.rungs):
-            for number, recipient in enumerate(rung.notify):
-                if recipient.role is None or recipient.role in self.misspelt:
-                    continue
-                held = {place for role, place in self.duties if role == recipient.role}
-                if not held <= self.ids["places"]:
-                    continue  # the roster's own place is wrong, which has been said
-                empty = [place for place in places if not self._held(place, held)]
-                if empty:
-                    more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
-                    message = f"role {recipient.role} has nobody for place {empty[0]}{more}; add a duty to a roster"
-                    if not held:
-                        message = (
-                            f"role {recipient.role} is in no roster, so nobody comes to {empty[0]}{more}; add a duty"
-                        )
-                    level: Level = "error" if ladder.life_safety else "warning"
-                    path = ("rungs", position, "notify", number, "role")
-                    yield Finding(level=level, section="ladders", index=index, path=path, message=message, late=True)
+        for path, recipient in check_ladders.told_by(ladder):
+            if recipient.role is None or recipient.role in self.misspelt:
+                continue
+            held = {place for role, place in self.duties if role == recipient.role}
+            if not held <= self.ids["places"]:
+                continue  # the roster's own place is wrong, which has been said
+            empty = [place for place in places if not self._held(place, held)]
+            if empty:
+                more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+                message = f"role {recipient.role} has nobody for place {empty[0]}{more}; add a duty to a roster"
+                if not held:
+                    message = f"role {recipient.role} is in no roster, so nobody comes to {empty[0]}{more}; add a duty"
+                level: Level = "error" if ladder.life_safety else "warning"
+                at = (*path, "role")
+                yield Finding(level=level, section="ladders", index=index, path=at, message=message, late=True)
 
     def _leads_up(self, place: str) -> bool:
         """Whether every place from here to the top exists and could be read."""
@@ -354,7 +339,7 @@ class _Checker:
         return False
 
     def _without_family(self, ladder: Ladder, kinds: set[str]) -> Iterator[Finding]:
-        if not ladder.life_safety or not any(r.family for rung in ladder.rungs for r in rung.notify):
+        if not ladder.life_safety or not any(r.family for _, r in check_ladders.told_by(ladder)):
             return
         served = {device.resident for device in self.listened_to if device.kind in kinds}
         for index, resident in enumerate(self.c.residents):

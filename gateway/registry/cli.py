@@ -14,7 +14,7 @@ from rich.console import Console
 from yaml import YAMLError
 
 from gateway.clock import SystemClock
-from gateway.registry import coverage, store
+from gateway.registry import check_ladders, coverage, store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.duty import DAY_MS
 from gateway.registry.load import Reading, read_community
@@ -98,7 +98,8 @@ def check(
         if missing:
             raise typer.Exit(1)
     c = result.community
-    in_time = _rosters(c, SystemClock().now_ms())
+    now_ms = SystemClock().now_ms()
+    in_time = _rosters(c, now_ms) + _ladders(c, now_ms)
     _out.print(
         f"[green]✓[/] {c.community.name.zh} {c.community.name.en}: {len(result.files)} 个文件 files, "
         f"{len(c.places)} 处地点 places, {len(c.residents)} 位居民 residents, {len(c.people)} 位人员 people, "
@@ -121,6 +122,15 @@ def _rosters(community: Community, now_ms: int) -> int:
     if len(groups) > _SHOWN:
         _out.print(f"… 还有 {len(groups) - _SHOWN} 处 more: anju roster holes --file …")
     return len(groups)
+
+
+def _ladders(community: Community, now_ms: int) -> int:
+    """Warn of ladders that would reach nobody at this moment."""
+    found = check_ladders.now(CommunityDirectory(community), now_ms)
+    for said in found:
+        _out.print("[yellow]提醒 warning[/] ", end="")
+        _out.print(f"{said.zh} {said.en}", markup=False, soft_wrap=True)
+    return len(found)
 
 
 @config_app.command("schema")
