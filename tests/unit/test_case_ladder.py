@@ -98,7 +98,7 @@ def test_the_whole_story_to_the_end() -> None:
     story.act("acknowledge")
     story.act("arrive", to="ambulance")
     story.act("resolve", reason="taken to hospital")
-    story.act("verify")
+    story.act("verify", actor="operator:check")
     story.act("close")
     assert story.case.stage is Stage.CLOSED
     assert story.timers == {}
