@@ -240,6 +240,11 @@ def _undecipherable(frame: Frame) -> Refusal:
     )
 
 
+def time_of(found: re.Match[bytes] | None) -> int | None:
+    """The time that a pattern found, ms; None where there is none."""
+    return None if found is None else _time(found[1].decode("ascii", "replace"))
+
+
 def _time(text: str | None) -> int | None:
     try:
         return int(datetime.strptime(text or "", _TIME).replace(tzinfo=UTC).timestamp()) * 1000

@@ -48,10 +48,11 @@ from gateway.journal.entry import Outcome, Quarantined
 from gateway.journal.journal import Journal
 from gateway.metrics import metrics_registry
 from gateway.outbox.channel import OutboxChannel
-from gateway.outbox.channels.build import build_channels, emergency_line
+from gateway.outbox.channels.build import build_channels, emergency_line, paths
 from gateway.outbox.channels.device_command import Published
 from gateway.outbox.channels.sms import report_of
 from gateway.outbox.channels.telephony import Telephony
+from gateway.outbox.dc09_book import Dc09Book
 from gateway.outbox.modem.ledger import SmsLedger
 from gateway.outbox.modem.pool import ModemPool
 from gateway.outbox.modem.reports import Fate
@@ -184,7 +185,14 @@ class Gateway:
             telephony = Telephony(modems, ledger, callers, answers, self.clock)
 
             def rebuild(directory: CommunityDirectory) -> None:
-                channels = build_channels(directory.community, settings.secrets, publish, vitals, telephony=telephony)
+                channels = build_channels(
+                    directory.community,
+                    settings.secrets,
+                    publish,
+                    vitals,
+                    telephony=telephony,
+                    reporting=(Dc09Book(engine), self.clock),
+                )
                 outbox.replace_channels(channels)
                 ways_out.clear()
                 ways_out.update(channels)
@@ -305,6 +313,7 @@ class Gateway:
                 bridges=bridges,
                 announcer=announcer,
                 feed=self.feed,
+                outside=lambda: paths(ways_out),
                 modems=modems.health,
                 missing_secrets=lambda: missing_secrets(
                     views.directory.community if views.directory is not None else directory.community, settings.secrets

@@ -16,6 +16,7 @@ from gateway.health import Part
 from gateway.intake import Intake
 from gateway.journal.journal import Journal
 from gateway.outbox.modem.health import ModemHealth, ModemState
+from gateway.outbox.channels.dc09 import PathHealth
 from gateway.outbox.worker import OutboxWorker
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
@@ -52,6 +53,8 @@ class Organs:
     modems: Callable[[], Sequence[ModemHealth]]
     feed: Feed
     missing_secrets: Callable[[], Sequence[str]]
+    outside: Callable[[], Sequence[PathHealth]] = tuple
+    """The paths to alarm receiving centres."""
     clock: Clock
 
 
@@ -82,6 +85,7 @@ class Checkup:
             ("gateways", self._gateways_part),
             ("outbox", self._outbox_part),
             ("channels", self._channels_part),
+            ("paths", self._paths),
             ("modems", self._modem_parts),
             ("store", self._store_part),
         ):
@@ -258,6 +262,19 @@ class Checkup:
     def _modem_parts(self) -> Iterator[Part]:
         for modem in self._organs.modems():
             yield _modem_part(modem)
+
+    def _paths(self) -> Iterator[Part]:
+        for path in self._organs.outside():
+            zh = {"up": "畅通", "untried": "尚未测试", "down": f"中断：{path.why}"}[path.state]
+            en = {"up": "is there", "untried": "not tried yet", "down": f"does not answer: {path.why}"}[path.state]
+            yield Part(
+                name=f"path-{path.channel}",
+                state="failed" if path.state == "down" else "ok",
+                critical=False,  # people are told all the same
+                zh=f"报警中心 {path.receiver} {zh}",
+                en=f"alarm receiving centre {path.receiver} {en}",
+                since_ms=path.since_ms,
+            )
 
     def _store_part(self) -> Part:
         health = self._organs.writer.health()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict, Field
+
 from gateway.alarms import ALARM_TYPES, Frozen
 from gateway.cases.model import Case, Stage
 from gateway.cases.wording import STAGES
@@ -66,7 +68,9 @@ class AlarmTold(Frozen):
 class CaseDocument(Frozen):
     """All that is told of a case. Fields may be added; a reader passes over what it does not know."""
 
-    schema_: Literal["anju/case/1"] = "anju/case/1"
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal["anju/case/1"] = Field(default="anju/case/1", alias="schema")
     event: Event
     id: str
     number: str
@@ -114,8 +118,8 @@ class CaseDocument(Frozen):
 
     def as_json(self) -> dict[str, object]:
         """As it is sent."""
-        found: dict[str, object] = self.model_dump(mode="json", exclude={"schema_"})
-        return {"schema": self.schema_, **found}
+        found: dict[str, object] = self.model_dump(mode="json", by_alias=True)
+        return found
 
 
 LEGAL_BASIS = "PIPL Art. 13(4): emergency, to protect life and health"

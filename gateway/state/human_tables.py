@@ -71,6 +71,16 @@ reported = sa.Table(
 )
 """What people reported under which key, so that what is posted twice opens one case. ``digest``: of what was said."""
 
+dc09_messages = sa.Table(
+    "dc09_messages",
+    metadata,
+    sa.Column("key", _text, primary_key=True),
+    sa.Column("account", _text, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False, index=True),
+)
+"""Which message of the outbox went to an alarm receiving centre under which sequence number, for a week."""
+
 attachments = sa.Table(
     "attachments",
     metadata,

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.outbox.channels.webhook import signature
+from gateway.outbox.channels.signed_post import signature
 
 
 @dataclass(frozen=True)

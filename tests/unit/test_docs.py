@@ -196,11 +196,12 @@ def test_parts_are_those_of_the_checkup() -> None:
         "bridge-<bridge>",
         "announcer",
         "channels",
+        "path-<channel>",
         "store",
         "itself",
         DEAD_MAN,
     }
-    assert source.count("critical=False") == 5
+    assert source.count("critical=False") == 8
 
 
 def test_the_readme_names_what_is_there() -> None:

@@ -18,7 +18,7 @@ from gateway.outbox.channels.build import build_channels
 from gateway.outbox.channels.device_command import OUTCOMES
 from gateway.outbox.channels.emergency_line import DrillLine
 from gateway.outbox.channels.exchange import header_text
-from gateway.outbox.channels.webhook import signature
+from gateway.outbox.channels.signed_post import signature
 from gateway.registry.model import Community
 from gateway.settings import Secrets
 from gateway.transports.mqtt_connection import PublishOutcome

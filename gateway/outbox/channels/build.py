@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
+from gateway.clock import Clock
 from gateway.outbox.channel import OutboxChannel
 from gateway.outbox.channels.apprise_messenger import AppriseMessenger
+from gateway.outbox.channels.cap import CapPost
+from gateway.outbox.channels.dc09 import Dc09Centre, PathHealth
 from gateway.outbox.channels.device_command import DeviceCommandChannel, Publish
 from gateway.outbox.channels.emergency_line import DrillLine, Vitals
 from gateway.outbox.channels.telephony import Telephony
 from gateway.outbox.channels.webhook import Webhook
-from gateway.registry.channels import AppriseChannel, SmsChannel, VoiceChannel, WebhookChannel
+from gateway.outbox.dc09_book import Dc09Book
+from gateway.registry.channels import (
+    AppriseChannel,
+    CapChannel,
+    Dc09Channel,
+    SmsChannel,
+    VoiceChannel,
+    WebhookChannel,
+)
 from gateway.registry.model import Community
 from gateway.settings import Secrets
 
@@ -23,10 +34,12 @@ def build_channels(
     vitals: Vitals | None = None,
     *,
     telephony: Telephony | None = None,
+    reporting: tuple[Dc09Book, Clock] | None = None,
 ) -> dict[str, OutboxChannel]:
     """Every way out of the house, by the name that messages use. To be called in the event loop that sends.
 
     ``telephony``: the lines of this gateway; without them whoever is reached by SMS or a call only is not reached.
+    ``reporting``: the sequence numbers of what alarm receiving centres are told; without them they are told nothing.
     Raises ValueError for a channel whose id is a name of the house's own, or a line whose URL is not HTTP.
     """
     channels: dict[str, OutboxChannel] = {}
@@ -38,6 +51,10 @@ def build_channels(
                 channels[channel.id] = AppriseMessenger(channel.url, secrets)
             case WebhookChannel():
                 channels[channel.id] = Webhook(channel.url, channel.secret, secrets)
+            case CapChannel():
+                channels[channel.id] = CapPost(channel.id, channel.url, channel.secret, secrets)
+            case Dc09Channel() if reporting is not None:
+                channels[channel.id] = Dc09Centre(channel, secrets, *reporting)
             case SmsChannel() if telephony is not None:
                 channels[channel.id] = telephony.sms(channel)
             case VoiceChannel() if telephony is not None:
@@ -53,3 +70,8 @@ def emergency_line(channels: Mapping[str, OutboxChannel]) -> DrillLine | None:
     """The 120 line among the channels, to be asked whether it answers."""
     line = channels.get(LINE_CHANNEL)
     return line if isinstance(line, DrillLine) else None
+
+
+def paths(channels: Mapping[str, OutboxChannel]) -> list[PathHealth]:
+    """How the ways to alarm receiving centres are."""
+    return [path for channel in channels.values() if isinstance(channel, Dc09Centre) for path in channel.paths]

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 
 from gateway.cases.effects import Send
-from gateway.outbox.channel import Attempt, Limits, Report, Result
-from gateway.outbox.channels.exchange import exchange, header_text, http_client, status_report
-from gateway.outbox.channels.template import Template
+from gateway.outbox.channel import Attempt, Limits, Report
+from gateway.outbox.channels.signed_post import SignedPost
 from gateway.settings import Secrets
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """``sha256=`` and the HMAC-SHA256, in hex, over timestamp, a full stop, and the body as sent."""
-    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 class Webhook:
@@ -23,16 +15,9 @@ class Webhook:
 
     def __init__(self, url: str, secret: str, secrets: Secrets, *, limits: Limits | None = None) -> None:
         self.limits = limits or Limits(timeout_s=10, parallel=8)
-        self._url = Template(url, secrets)
-        self._secret = secret
-        self._secrets = secrets
-        self._client = http_client(self.limits.timeout_s)
+        self._post = SignedPost(url, secret, secrets, self.limits)
 
     async def send(self, message: Send, attempt: Attempt) -> Report:
-        try:
-            secret, url = self._secrets.get(self._secret), self._url.fill()
-        except KeyError as error:
-            return Report(result=Result.RETRY, detail=str(error.args[0]))
         body = json.dumps(
             {
                 "key": message.key,
@@ -49,28 +34,10 @@ class Webhook:
             },
             ensure_ascii=False,
         ).encode()
-        timestamp = str(attempt.at_ms // 1000)
-        answer = await exchange(
-            self._client,
-            "POST",
-            url,
-            content=body,
-            headers={
-                "Content-Type": "application/json",
-                "X-Anju-Key": header_text(message.key),
-                "X-Anju-Timestamp": timestamp,
-                "X-Anju-Signature": signature(secret, timestamp, body),
-            },
-        )
-        if isinstance(answer, Report):
-            return answer.model_copy(update={"detail": self._url.hide(answer.detail)})
-        if 300 <= answer.status < 400:
-            detail = f"HTTP {answer.status}: 不跟随重定向 redirects are not followed, give the final URL"
-            return Report(result=Result.REFUSED, detail=detail)
-        return status_report(answer, f"HTTP {answer.status}")
+        return await self._post.post(message, attempt, body, "application/json")
 
     async def ask(self, message: Send) -> Report | None:
         return None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._post.close()

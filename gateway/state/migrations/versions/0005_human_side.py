@@ -19,6 +19,7 @@ def upgrade() -> None:
     _answers()
     _record()
     _reports()
+    _outside()
 
 
 def _several_gateways() -> None:
@@ -66,6 +67,18 @@ def _several_gateways() -> None:
         sqlite_where=sa.text("done_at_ms IS NULL"),
         postgresql_where=sa.text("done_at_ms IS NULL"),
     )
+
+
+def _outside() -> None:
+    op.create_table(
+        "dc09_messages",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index("ix_dc09_messages_at_ms", "dc09_messages", ["at_ms"], unique=False)
 
 
 def _reports() -> None:
