@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 class Pace:
@@ -29,3 +30,19 @@ class Pace:
         while len(self._left) > self._keys_most:
             self._left.popitem(last=False)
         return allowed
+
+
+@dataclass(frozen=True)
+class Paces:
+    """How often what is done on pages of people."""
+
+    opens: Pace = field(default_factory=lambda: Pace(60, 2.0))
+    """By link."""
+    taps: Pace = field(default_factory=lambda: Pace(20, 6.0))
+    """By link or person."""
+    wrong: Pace = field(default_factory=lambda: Pace(30, 2.0))
+    """Links that are none, by address."""
+    codes: Pace = field(default_factory=lambda: Pace(5, 60.0))
+    """Codes asked for, by address and by number."""
+    logins: Pace = field(default_factory=lambda: Pace(20, 15.0))
+    """Codes tried, by address."""

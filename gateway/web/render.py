@@ -64,6 +64,20 @@ class Show:
     def since(self, at_ms: int) -> str:
         return span(self.now_ms - at_ms)
 
+    def ago(self, at_ms: int) -> Words:
+        """How long ago, in words that need no reckoning."""
+        minutes = max(0, self.now_ms - at_ms) // 60_000
+        if minutes < 1:
+            return Words("刚刚", "just now")
+        if minutes < 120:
+            return Words(f"{minutes} 分钟前", f"{minutes} min ago")
+        hours = minutes // 60
+        return (
+            Words(f"{hours} 小时前", f"{hours} h ago")
+            if hours < 48
+            else Words(f"{hours // 24} 天前", f"{hours // 24} d ago")
+        )
+
     def counting(self, at_ms: int, way: str) -> Markup:
         """A time that counts by itself in the browser: ``up`` from an instant, ``down`` to one."""
         shown = span(self.now_ms - at_ms if way == "up" else at_ms - self.now_ms)

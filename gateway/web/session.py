@@ -59,7 +59,7 @@ def seen(request: Request, context: Gateway) -> Caller:
     if caller is None:
         raise LoginNeeded
     if request.method not in ("GET", "HEAD"):
-        _own_page_only(request)
+        own_page_only(request)
     return caller
 
 
@@ -113,7 +113,7 @@ def _local(then: str) -> str:
     return then if safe else "/"
 
 
-def _own_page_only(request: Request) -> None:
+def own_page_only(request: Request) -> None:
     """403 for a form that another site's page sends."""
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
@@ -133,7 +133,7 @@ async def login(
     then: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
     """Change a token for the console's cookie."""
-    _own_page_only(request)
+    own_page_only(request)
     failures: Failures = request.app.state.login_failures
     address = request.client.host if request.client is not None else "?"
     token = token.strip()
@@ -165,7 +165,7 @@ async def login(
 
 @router.post("/logout")
 def logout(request: Request) -> Response:
-    _own_page_only(request)
+    own_page_only(request)
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return answer

@@ -1,0 +1,225 @@
+"""What one person may see of a case, and answer to it: the need and the place, never a reading. Each look is written
+down before it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gateway.alarms import ALARM_TYPES
+from gateway.answers import acting
+from gateway.answers.meaning import Answer
+from gateway.answers.rows import Basis, Disclosure, disclose
+from gateway.answers.words import who
+from gateway.api import reads
+from gateway.api.context import Context
+from gateway.cases.causes import CAUSES
+from gateway.cases.human import possible
+from gateway.cases.model import Case, Stage
+from gateway.cases.wording import LINE_STATES, STAGES, Words
+from gateway.registry.directory import CommunityDirectory
+from gateway.registry.model import Relative
+from gateway.state import tables as t
+from gateway.state.db import reading
+
+MONTH_MS = 30 * 86_400_000
+_SHOWN = frozenset(
+    (
+        *("opened", "alarm_repeated", "acknowledged", "dispatched", "arrived", "resolved", "verified", "closed"),
+        *("cancelled", "released", "passed_on", "coming", "helper_left", "cancel_claimed", "line_committed"),
+        *("line_answered", "line_failed", "line_vetoed", "line_sent", "line_arrived", "line_hospital"),
+    )
+)
+"""The lines of a timeline that people see who are not at the console: what was done, and nothing measured."""
+_SAYS_WHY = frozenset({"resolved", "closed", "cancelled"})
+ANSWERS: dict[Answer, Words] = {
+    Answer.ACCEPT: Words("我来处理", "I take it"),
+    Answer.COMING: Words("我在路上", "I am on my way"),
+    Answer.ARRIVED: Words("已到现场", "I am there"),
+    Answer.REPORT: Words("处置完成", "it is done"),
+    Answer.FALSE_ALARM: Words("误报", "false alarm"),
+    Answer.PASS_ON: Words("转给下一位", "pass on to the next"),
+}
+_FAMILY_SAYS = {
+    Answer.COMING: Words("我正在赶来", "I am on my way"),
+    Answer.ARRIVED: Words("我已到现场", "I am there"),
+    Answer.FALSE_ALARM: Words("是误按，请核实", "it was a mistake, please verify"),
+    Answer.PASS_ON: Words("我去不了", "I cannot come"),
+}
+_NEEDS = {
+    Answer.ACCEPT: "acknowledge",
+    Answer.COMING: "dispatch",
+    Answer.ARRIVED: "arrive",
+    Answer.REPORT: "resolve",
+    Answer.FALSE_ALARM: "cancel",
+    Answer.PASS_ON: "pass_on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened, as people read it."""
+
+    at_ms: int
+    says: Words
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A case as one person sees it."""
+
+    case: Case
+    person: str
+    name: str
+    family: bool
+    type: Words
+    resident: str
+    where: Words
+    access: str
+    """Of those who have to get in."""
+    meet_at: str
+    phones: tuple[tuple[str, str], ...]
+    """Whom to call: name, number."""
+    stage: Words
+    owner: str
+    mine: bool
+    """Whether this person has the case."""
+    coming: tuple[str, ...]
+    line: Words | None
+    """The emergency line, where it has to do with it."""
+    steps: tuple[Step, ...]
+    answers: tuple[tuple[Answer, Words], ...]
+    causes: tuple[tuple[str, str, str], ...]
+
+
+def relative_of(directory: CommunityDirectory, resident: str | None, person: str) -> Relative | None:
+    """The person as family of a resident."""
+    known = directory.resident(resident or "")
+    return None if known is None else next((one for one in known.family if one.person == person), None)
+
+
+def basis_of(context: Context, directory: CommunityDirectory, case: Case, person: str) -> Basis | None:
+    """On what ground the person may see the case; None where they may not.
+
+    Staff: they have it, or stand for it on its ladder. Family: the resident agreed, or a life is at stake and they were
+    told of it.
+    """
+    if case.owner == f"person:{person}" or acting.on_duty_for(directory, case, person, context.clock.now_ms()):
+        return "duty"
+    relative = relative_of(directory, case.resident, person)
+    told = any(target.person == person for target in case.told)
+    if relative is not None:
+        if relative.consent is not None:
+            return "consent"
+        return "emergency" if told and case.open and case.ladder.life_safety else None
+    return "duty" if told and case.open else None
+
+
+def basis_at_hand(context: Context, directory: CommunityDirectory, case: Case, person: str) -> Basis:
+    """The ground for showing a case to somebody who was sent a link to it: they were told of it by message already."""
+    basis = basis_of(context, directory, case, person)
+    return basis or ("emergency" if case.ladder.life_safety else "consent")
+
+
+def look(
+    context: Context, directory: CommunityDirectory, case: Case, person: str, way: str, basis: Basis
+) -> PersonView:
+    """The case as the person may see it; that they saw it is on disk when this returns."""
+    now_ms = context.clock.now_ms()
+    disclose(
+        context.engine,
+        Disclosure(
+            at_ms=now_ms, person=person, way=way, what="case", case_id=case.id, resident=case.resident, basis=basis
+        ),
+    )
+    family = acting.is_family(directory, case, person, now_ms)
+    kind = ALARM_TYPES[case.type]
+    card = directory.emergency_card(
+        case_number=case.number, complaint="", place=case.place, resident=case.resident, source="", at_ms=now_ms
+    )
+    known = directory.person(person)
+    own, desk = directory.numbers(case.resident)
+    resident = directory.resident_name(case.resident)
+    phones = ((f"{resident} 本人", own), ("值班室 control room", desk))
+    sees_why = not family or basis == "consent"
+    return PersonView(
+        case=case,
+        person=person,
+        name=known.name if known is not None else person,
+        family=family,
+        type=Words(kind.zh, kind.en),
+        resident=resident,
+        where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
+        access="" if family else str(card["access"]),
+        meet_at="" if family else str(card["meet_at"]),
+        phones=tuple((name, number) for name, number in phones if number),
+        stage=STAGES[case.stage.value],
+        owner=who(directory, case.owner) if case.owner else "",
+        mine=case.owner == f"person:{person}",
+        coming=tuple(who(directory, helper.actor) for helper in case.helpers),
+        line=LINE_STATES[case.emergency.state.value] if case.emergency.state.called or _failed(case) else None,
+        steps=_steps(context, directory, case, sees_why),
+        answers=_answers(case, person, family),
+        causes=tuple((key, *words) for key, words in CAUSES.items()),
+    )
+
+
+def _failed(case: Case) -> bool:
+    return case.emergency.state.value == "failed"
+
+
+def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words], ...]:
+    """The buttons: what would be carried out now."""
+    can = possible(case, f"person:{person}")
+    if family:
+        if not case.open or case.stage in (Stage.RESOLVED, Stage.VERIFIED):
+            return ()
+        return tuple(_FAMILY_SAYS.items())
+    mine = case.owner == f"person:{person}"
+    found = []
+    for answer, says in ANSWERS.items():
+        if _NEEDS[answer] not in can:
+            continue
+        if answer is Answer.ACCEPT and case.owner is not None:
+            continue  # they have it, or somebody else has
+        if answer in (Answer.PASS_ON, Answer.FALSE_ALARM, Answer.REPORT) and case.owner is not None and not mine:
+            continue
+        found.append((answer, says))
+    return tuple(found)
+
+
+def _steps(context: Context, directory: CommunityDirectory, case: Case, why: bool) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            at_ms=line.at_ms,
+            says=Words(line.zh, line.en),
+            who=who(directory, line.actor) if line.actor.startswith(("person:", "operator:")) else "",
+            why=line.reason if why and line.what in _SAYS_WHY else "",
+        )
+        for line in reads.timeline(context.engine, case.id)
+        if line.what in _SHOWN
+    )
+
+
+def cases_of_staff(context: Context, directory: CommunityDirectory, person: str) -> list[Case]:
+    """The open cases that are this person's as staff: they have them, or they stand for them. Their own first."""
+    found, _ = reads.open_cases(context.engine, 1000)
+    mine = [
+        case
+        for case in found
+        if basis_of(context, directory, case, person) == "duty"
+        and not acting.is_family(directory, case, person, context.clock.now_ms())
+    ]
+    return sorted(mine, key=lambda case: (case.owner != f"person:{person}", case.owner is not None))
+
+
+def cases_of_resident(engine: sa.Engine, resident: str, since_ms: int) -> list[Case]:
+    """A resident's cases since then, and those that are open; the newest first."""
+    c = t.cases.c
+    query = sa.select(c.body).where(c.resident == resident, sa.or_(c.open, c.opened_at_ms >= since_ms))
+    with reading(engine) as connection:
+        bodies = connection.execute(query.order_by(c.opened_at_ms.desc()).limit(200)).scalars()
+        return [Case.model_validate_json(body) for body in bodies]
