@@ -37,6 +37,7 @@ def gear(
         typer.Option(help="lay a cable for each serial bridge; the gateway's end is <this>/<bridge>/gateway.tty"),
     ] = None,
     dc09: Annotated[str | None, typer.Option(help="where alarm units call in by SIA DC-09, host:port")] = None,
+    scaip: Annotated[str | None, typer.Option(help="where alarm units report by SCAIP, host:port")] = None,
     push: Annotated[str | None, typer.Option(help="the gateway's URL, for gear that pushes over HTTP")] = None,
     push_keys: Annotated[Path | None, typer.Option(help="JSON file: sender → key (`anju devices key`)")] = None,
     seed: Annotated[int, typer.Option(help="the same seed, the same life")] = 1,
@@ -52,7 +53,8 @@ def gear(
             ways = Ways(
                 broker=endpoint,
                 ports=far_ends,
-                receiver=None if dc09 is None else _receiver(dc09),
+                receiver=None if dc09 is None else _receiver("--dc09", dc09),
+                scaip=None if scaip is None else _receiver("--scaip", scaip),
                 push_url=push,
                 push_keys=keys,
             )
@@ -75,10 +77,10 @@ def _lay(directory: Path, town: SimulatedCommunity, stack: contextlib.ExitStack)
     return ends
 
 
-def _receiver(text: str) -> Receiver:
+def _receiver(option: str, text: str) -> Receiver:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"--dc09: expected host:port, got {text!r}")
+        raise ValueError(f"{option}: expected host:port, got {text!r}")
     return Receiver(host, int(port))
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from devices.gear.messages import AddressBook, GearDevice, Incoming, Order, Reading
 from devices.native import Command
 
-Carrier = Literal["mqtt", "http", "serial", "modbus", "dc09"]
+Carrier = Literal["mqtt", "http", "serial", "modbus", "dc09", "scaip"]
 Parity = Literal["N", "E", "O"]
 PARITIES: Mapping[str, Parity] = MappingProxyType({"N": "N", "E": "E", "O": "O"})
 """None, even, odd: as it is written in settings → the same, known to be one of them."""

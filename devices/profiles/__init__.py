@@ -17,6 +17,7 @@ from devices.profiles.nmea import NMEA
 from devices.profiles.onetouch_ultraeasy import ONETOUCH_ULTRAEASY
 from devices.profiles.onvif import ONVIF
 from devices.profiles.ops243 import OPS243
+from devices.profiles.scaip import SCAIP
 from devices.profiles.sparkplug_b import SPARKPLUG_B
 from devices.profiles.taidoc_td42xx import TAIDOC_TD42XX
 from devices.profiles.zigbee2mqtt import ZIGBEE2MQTT
@@ -39,6 +40,7 @@ _PROFILES: tuple[Profile, ...] = (
     NMEA,
     LD2450,
     DC09,
+    SCAIP,
     *(declared(key) for key in _DECLARED),
 )
 

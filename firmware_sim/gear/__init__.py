@@ -19,6 +19,7 @@ from firmware_sim.gear.onvif import SimOnvif
 from firmware_sim.gear.ops243 import SimOps243
 from firmware_sim.gear.owntracks import SimOwnTracks
 from firmware_sim.gear.rtl_433 import SimRtl433
+from firmware_sim.gear.scaip import SimScaip
 from firmware_sim.gear.shelly import SimShelly
 from firmware_sim.gear.shelly_gen1 import SimShellyGen1
 from firmware_sim.gear.sparkplug_b import SimSparkplugB
@@ -37,6 +38,7 @@ _GEAR: tuple[type[SimGear], ...] = (
     SimSparkplugB,
     SimCms50,
     SimDc09,
+    SimScaip,
     SimModbus,
     SimTaidoc,
     SimOps243,

@@ -12,6 +12,7 @@ from firmware_sim.gear import SIMULATED_GEAR
 from firmware_sim.gear.base import Door, GearPart, Link, Port, Receiver, SimGear
 from firmware_sim.gear.dc09 import SimDc09
 from firmware_sim.gear.mqtt import MqttGear
+from firmware_sim.gear.scaip import SimScaip
 from firmware_sim.gear.serial import SerialGear
 from firmware_sim.mqtt_device import Broker
 
@@ -25,6 +26,8 @@ class Ways:
     """Bridge → the gear's end of its serial line."""
     receiver: Receiver | None = None
     """Where alarm units call in."""
+    scaip: Receiver | None = None
+    """Where alarm units report by SCAIP."""
     push_url: str | None = None
     """Of the gateway, for gear that pushes over HTTP."""
     push_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -109,6 +112,8 @@ def _link(bridge: SimulatedBridge, ways: Ways) -> tuple[Link | None, str]:
         return (None if port is None else Port(port)), f"it speaks on a line, and none was laid for {bridge.id}"
     if issubclass(simulated, SimDc09):
         return ways.receiver, "it calls in by DC-09, and nobody said where"
+    if issubclass(simulated, SimScaip):
+        return ways.scaip, "it reports by SCAIP, and nobody said where"
     key = ways.push_keys.get(bridge.id)
     if ways.push_url is None or key is None:
         return None, f"it pushes over HTTP, and has no key: `anju devices key {bridge.id}`"

@@ -21,10 +21,11 @@ from gateway.gear.dc09 import Dc09Way
 from gateway.gear.health import BridgeHealth
 from gateway.gear.intake import GearIntake
 from gateway.gear.mqtt_bridge import MqttBridge, session_of
+from gateway.gear.scaip import ScaipWay
 from gateway.journal.entry import Outcome
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Bridge
-from gateway.settings import Dc09Settings, Secrets, SerialLine
+from gateway.settings import Dc09Settings, ScaipSettings, Secrets, SerialLine
 from gateway.transports.gear_line import GearLine
 from gateway.transports.modbus_line import ModbusLine
 from gateway.transports.mqtt_connection import Address
@@ -61,9 +62,11 @@ class Bridges:
         *,
         field_bus: frozenset[str] = frozenset(),
         dc09: tuple[Dc09Settings, Secrets] | None = None,
+        scaip: ScaipSettings | None = None,
     ) -> None:
         """``broker``: where bridges over MQTT connect, with the beginning of their client ids. ``field_bus``: names of
-        lines that this process uses for the native field bus. ``dc09``: where alarm units call in, and their keys."""
+        lines that this process uses for the native field bus. ``dc09``: where alarm units call in, and their keys.
+        ``scaip``: where those of another sort report."""
         self._intake = intake
         self._broker = broker
         self._lines: Mapping[str, SerialLine] = {line.name: line for line in lines}
@@ -71,6 +74,7 @@ class Bridges:
         self._clock = clock
         self._field_bus = field_bus
         self._dc09 = dc09
+        self._scaip = scaip
         self._turn = asyncio.Lock()
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Bridge, _Way]] = {}
@@ -141,6 +145,14 @@ class Bridges:
                     "add dc09: {port: 5093}, where alarm units call in",
                 )
             return Dc09Way(bridge, *self._dc09, self._intake, self._book_of(bridge), self._clock)
+        if profile.carrier == "scaip":
+            if self._scaip is None:
+                return _Broken(
+                    bridge,
+                    "设置中没有 scaip，报警终端无法接入 the settings have no scaip: "
+                    "add scaip: {port: 5060}, where alarm units report",
+                )
+            return ScaipWay(bridge, self._scaip, self._intake, self._book_of(bridge), self._clock)
         assert speaks_on_a_line(bridge)
         line = self._lines.get(bridge.id)
         if line is None:
