@@ -164,7 +164,8 @@ def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
         parts = [one for one in (annotation, *getattr(annotation, "__args__", ())) if isinstance(one, type)]
         part = next((one for one in parts if issubclass(one, BaseModel)), None)
         if part is not None:
-            yield from settings(part, f"{prefix}{name}[]." if part is not annotation else f"{prefix}{name}.")
+            many = getattr(annotation, "__origin__", None) is list
+            yield from settings(part, f"{prefix}{name}[]." if many else f"{prefix}{name}.")
         elif field.is_required():
             yield prefix + name, "required"
         else:
