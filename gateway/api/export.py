@@ -90,11 +90,8 @@ def export_case(engine: sa.Engine, directory: CommunityDirectory | None, case: C
         lines = [chains.line_of(row) for row in connection.execute(of_case)]
         added = attachments.of_case(connection, case.id)
         anchor = anchors.newest(connection)
-        bodies = dict(
-            connection.execute(sa.select(t.outbox.c.key, t.outbox.c.body).where(t.outbox.c.case_id == case.id))
-            .tuples()
-            .all()
-        )
+        said_of = sa.select(t.outbox.c.key, t.outbox.c.body).where(t.outbox.c.case_id == case.id)
+        bodies = {row.key: row.body for row in connection.execute(said_of)}
     said = list(reversed(read_outbox(engine, case_id=case.id, status=None, limit=MOST)))
     return Export(
         form=FORM,

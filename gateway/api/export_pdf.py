@@ -166,7 +166,7 @@ class _Paper(FPDF):
         self._title("三、经过 timeline")
         rows = []
         for line in self._of.timeline:
-            facts = [line.reason, *self._data(line.data)]
+            facts = [line.reason, *self._data(line.data if line.what != "attached" else _file_of(line.data))]
             rows.append(
                 (
                     str(line.seq),
@@ -190,7 +190,8 @@ class _Paper(FPDF):
             if key == "people" and isinstance(value, list):
                 yield "、".join(self._who(f"person:{one}") for one in value)
             elif isinstance(value, str | int | float):
-                yield f"{key}: {self._who(value) if isinstance(value, str) else value}"
+                said = self._who(value) if isinstance(value, str) else value
+                yield f"{key}: {self._instant(value) if key.endswith('_ms') and isinstance(value, int) else said}"
 
     def _evidence(self) -> None:
         self._title("四、依据 evidence")
@@ -363,6 +364,11 @@ class _Paper(FPDF):
 
 def _both(pair: tuple[str, str]) -> str:
     return f"{pair[0]} {pair[1]}"
+
+
+def _file_of(data: dict[str, object]) -> dict[str, object]:
+    """Of an attachment the timeline shows what it is checked by; the rest stands in the list of attachments."""
+    return {key: data[key] for key in ("id", "sha256", "camera", "from_ms", "until_ms") if key in data}
 
 
 def _after(ms: int) -> str:

@@ -353,7 +353,9 @@ def _group(key: str, cases: Sequence[Seen], now_ms: int) -> Group:
 def _overdue(cases: Iterable[Seen], now_ms: int) -> Iterable[Overdue]:
     for case in cases:
         stage, due_ms = "", None
-        if case.limit is not None and case.suspended is None:
+        if case.suspended is not None:
+            continue  # 挂账: its clock stands
+        if case.limit is not None:
             stage, due_ms = case.limit.stage, case.limit.due_at_ms
         elif case.life_safety and case.owner is None and "resolved" not in case.times:
             stage, due_ms = "answer", case.began_ms + ANSWER_S * 1000

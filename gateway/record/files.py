@@ -96,10 +96,13 @@ def _photo(data: bytes) -> Looked | None:
         raise _too_large(PHOTO_MOST)
     try:
         with Image.open(io.BytesIO(data), formats=tuple(_PHOTOS)) as image:
+            image.verify()
+        with Image.open(io.BytesIO(data), formats=tuple(_PHOTOS)) as image:
             if image.width * image.height > PIXELS_MOST:
                 raise _too_large(PHOTO_MOST)
             found = Looked("photo", _PHOTOS[str(image.format)], image.width, image.height, _position(image))
-            image.verify()
+            image.draft("RGB", (64, 64))
+            image.load()  # the whole of it can be read
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise NotTaken(
             "damaged", "照片已损坏，无法打开", f"the photo is damaged and cannot be opened ({error}): send it again"

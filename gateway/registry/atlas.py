@@ -197,8 +197,9 @@ class Atlas:
         found = {}
         for place in self._places.values():
             address = {"zh": "", "en": ""}
+            said = [one for one in self.way(place.id) if one.in_address or one.id == place.id]
             for language in address:
-                names = [one.name.in_language(language) for one in self.way(place.id)]
+                names = [one.name.in_language(language) for one in said]
                 address[language] = plain(" ".join(reversed(names)))
             lives = tuple(self.lives.get(place.id, ()))
             own = plain(place.name.zh)

@@ -16,14 +16,18 @@ from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
 from gateway.api.words import accepted, channel
-from gateway.cases.effects import LINE_CHANNEL, Purpose, Send
+from gateway.cases.effects import DRILL_LINE_CHANNEL, LINE_CHANNEL, Purpose, Send
 from gateway.cases.model import Case
+from gateway.cases.wording import Words
+from gateway.record import attachments
+from gateway.record.attachments import Attachment
 from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
 from gateway.state.db import reading
 from gateway.web.calls import Call, call_of, said_of
 from gateway.web.cards import Card, card, rung_in_words, who
 from gateway.web.render import page
+from gateway.web.reporting import WAYS
 from gateway.web.session import Seen, may_act
 from gateway.web.vitals import vitals_of
 
@@ -39,6 +43,16 @@ _QUIET = (
     *("device", "command", "args"),  # the reason says them in words
 )
 """Facts of a timeline line that are worded, shown elsewhere, or said by the line itself."""
+
+
+LINKS: dict[str, Words] = {
+    "merged_into": Words("已并入", "merged into"),
+    "merged_from": Words("并入了", "takes in"),
+    "split_from": Words("拆分自", "split from"),
+    "split_into": Words("拆分出", "split into"),
+    "follows": Words("接续", "follows"),
+    "followed_by": Words("重新立案为", "opened again as"),
+}
 
 
 @dataclass(slots=True)
@@ -95,6 +109,11 @@ class CaseView:
     more_said: bool
     calls: list[Call]
     """Calls to the emergency line."""
+    attachments: list[Attachment]
+    handler: str
+    """To whom the work was given."""
+    asked_by: str
+    """Who asks for more time."""
     told: list[tuple[str, str]]
     """Everybody who has been told, and by which channels."""
 
@@ -137,7 +156,7 @@ async def _look(context: Context, case_id: str, all: bool) -> dict[str, Any]:
     case = view.card.case
     # The values are those of now: beside a case that is over they would be taken for its own.
     vitals = await vitals_of(context, case.resident) if case.resident is not None and case.open else None
-    return {"view": view, "vitals": vitals, "all": all}
+    return {"view": view, "vitals": vitals, "all": all, "sources": WAYS, "link_words": LINKS}
 
 
 def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
@@ -151,7 +170,10 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
     limit = ALL if all else SAID
     rows = reads.outbox(context.engine, case_id=case_id, status=None, limit=limit + 1)
     line = reads.outbox(context.engine, case_id=case_id, status=None, limit=50, channel=LINE_CHANNEL)
+    line += reads.outbox(context.engine, case_id=case_id, status=None, limit=50, channel=DRILL_LINE_CHANNEL)
     sends = _sends(context.engine, [row.key for row in (*rows, *line)])
+    with reading(context.engine) as connection:
+        added = attachments.of_case(connection, case.id)
     momentary = {(ref.rule, ref.subject) for ref in case.alarms if ref.momentary}
     return CaseView(
         card=card(context, case),
@@ -164,6 +186,9 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
         occasions=_occasions([Said(row, _to(row, directory), _body(sends.get(row.key))) for row in rows[:limit]]),
         more_said=len(rows) > limit,
         calls=[call_of(row, sends[row.key]) for row in line if row.purpose == Purpose.EMERGENCY_CALL.value],
+        attachments=added,
+        handler=who(directory, case.handler) if ":" in case.handler else case.handler,
+        asked_by=who(directory, case.asked.by) if case.asked is not None else "",
         told=_told(case, lines),
     )
 

@@ -40,9 +40,9 @@ def yard() -> dict[str, Any]:
             "position": {"lat": lat + 0.0002, "lon": lon, "datum": "WGS-84"},
         }
     )
+    next(one for one in found["devices"] if one["id"] == "camera-1")["attributes"] = {"gb28181": GB28181}
     found["devices"] += [
-        {"id": "cam-near", "kind": "camera", "place": "pole-0272", "attributes": {"gb28181": GB28181}},
-        {"id": "cam-blind", "kind": "camera", "place": "pole-0272", "attributes": {"bearing": 0, "angle": 60}},
+        {"id": "cam-north", "kind": "camera", "place": "pole-0272", "attributes": {"bearing": 0}},
     ]
     return found
 
@@ -250,11 +250,11 @@ async def test_a_clip_is_of_the_camera_that_sees_it(house: House) -> None:
     case = await house.press("sos-1")
     url = f"/api/v1/cases/{case['id']}/clips"
     added = (await house.client().post(url)).json()
-    assert (added["kind"], added["camera"], added["gb28181"]) == ("clip", "cam-near", GB28181)
+    assert (added["kind"], added["camera"], added["gb28181"]) == ("clip", "camera-1", GB28181)
     raised = case["times"]["raised"]
     assert (added["from_ms"], added["until_ms"]) == (raised - 300_000, raised + 900_000)
-    named = await house.client().post(url, json={"camera": "cam-blind", "from_ms": raised, "until_ms": raised + 1000})
-    assert (named.status_code, named.json()["camera"]) == (201, "cam-blind")
+    named = await house.client().post(url, json={"camera": "cam-north", "from_ms": raised, "until_ms": raised + 1000})
+    assert (named.status_code, named.json()["camera"]) == (201, "cam-north")
     for wrong, code in (
         ({"camera": "sos-1"}, "no_such_camera"),
         ({"from_ms": raised, "until_ms": raised}, "clip_times"),
@@ -279,7 +279,7 @@ async def test_an_export_is_whole_and_verified_without_the_gateway(house: House,
     document = answer.json()
     assert document["form"] == "anju-case-1" and document["anchor"]["number"] == 1
     assert document["about"]["type_zh"] == "紧急呼救" and document["said"] and document["alarms"]
-    assert document["said"][0]["body"]
+    assert any("李秀兰" in one["body"] for one in document["said"])
     path = tmp_path / "export.json"
     path.write_bytes(answer.content)
     code, said = anju("cases", "verify", "--file", str(path))
@@ -309,7 +309,7 @@ async def test_the_pdf_says_who_was_told_and_embeds_its_font(house: House, tmp_p
     answer = await house.client("reader").get(f"{url}/export", params={"format": "pdf"})
     assert answer.status_code == 200 and answer.headers["content-type"] == "application/pdf"
     pdf = PdfReader(io.BytesIO(answer.content))
-    text = "\n".join(page.extract_text() for page in pdf.pages)
+    text = "\n".join(page.extract_text() for page in pdf.pages).replace("\0", "")
     head = (await house.get(f"{url}/verify"))["head"]
     for said in (case["number"], "李秀兰", "紧急呼救", "门已打开", "王师傅", GB28181, "值班"):
         assert said in text, f"{said} stands in {text}"
@@ -322,7 +322,7 @@ async def test_the_pdf_says_who_was_told_and_embeds_its_font(house: House, tmp_p
     arguments = ("cases", "export", case["number"], "--pdf", "--to", str(to))
     code, said = anju(*arguments, "--data-dir", str(house.context.settings.data_dir))
     assert code == 0 and str(to.name) in said.replace("\n", "")
-    assert "王师傅" in "".join(page.extract_text() for page in PdfReader(to).pages)
+    assert "王师傅" in "".join(page.extract_text() for page in PdfReader(to).pages).replace("\0", "")
 
 
 async def test_attachments_of_before_a_restore_stay_with_their_case(house: House) -> None:
