@@ -12,8 +12,9 @@ import typer
 from rich.logging import RichHandler
 
 from gateway import gear_try
-from gateway.api import battery_cli, device_cli, record_cli, rules_cli, rules_edit_cli
+from gateway.api import battery_cli, device_cli, record_cli, rules_cli, rules_edit_cli, work_cli
 from gateway.api.cli import cases_app, token_app
+from gateway.api.figures_cli import figures
 from gateway.api.where_cli import where
 from gateway.backtest.cli import backtest
 from gateway.demo.cli import demo
@@ -23,6 +24,7 @@ from gateway.gateways_cli import gateways_app
 from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
 from gateway.registry.cli import apply, config_app
+from gateway.registry.ladder_cli import ladder_app
 from gateway.registry.roster_cli import roster_app
 from gateway.send import send
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
@@ -118,7 +120,9 @@ app.command()(backtest)
 app.command()(explain)
 app.command()(doctor)
 app.command()(where)
+app.command()(figures)
 record_cli.add_to(cases_app)
+work_cli.add_to(cases_app)
 for _room in (devices_list_cli, devices_edit_cli, devices_care_cli, devices_bulk_cli, battery_cli):
     _room.add_to(devices_app)
 for _room in (rules_cli, rules_edit_cli):
@@ -131,6 +135,7 @@ devices_app.command("profiles")(gear_try.list_profiles)
 app.add_typer(devices_app, name="devices")
 app.add_typer(rules_app, name="rules")
 app.add_typer(cases_app, name="cases")
+app.add_typer(ladder_app, name="ladder")
 app.add_typer(roster_app, name="roster")
 app.add_typer(gateways_app, name="gateways")
 app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")

@@ -13,7 +13,9 @@ from gateway.api import (
     describing,
     devices,
     explaining,
+    figures,
     health,
+    ladders,
     outlooks,
     push,
     record,
@@ -49,7 +51,22 @@ def create_api(context: Context) -> FastAPI:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=errors)
     app.state.batteries = outlooks.BatteryBook()
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
-    for room in (record, where, cases, working, rosters, *about_devices, rules, records, explaining, backtests, stream, health):
+    for room in (
+        record,
+        where,
+        figures,
+        cases,
+        ladders,
+        working,
+        rosters,
+        *about_devices,
+        rules,
+        records,
+        explaining,
+        backtests,
+        stream,
+        health,
+    ):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.public)

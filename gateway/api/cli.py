@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -16,12 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.alarms import ALARM_TYPES
 from gateway.api import reads
 from gateway.api.auth import NameTaken, Role, create_token, revoke_token
-from gateway.api.remote import TokenOption, UrlOption, ask
-from gateway.cases.commands import Action
-from gateway.cases.wording import LINE_STATES, STAGES
+from gateway.cases.wording import LINE_STATES, STAGES, kind
 from gateway.clock import SystemClock
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
@@ -79,7 +75,7 @@ def list_cases(
         cells = [
             case.number,
             _instant(case.times["raised"], zone),
-            f"{ALARM_TYPES[case.type].zh} {case.type}",
+            f"{kind(case, case.type).zh} {case.type}",
             f"{stage.zh} {stage.en}",
             (directory.resident_name(case.resident) if directory else "") or case.resident or case.device or "",
         ]
@@ -105,9 +101,9 @@ def show_case(case_id: CaseArgument, settings: SettingsOption = None, data_dir: 
     names = {target.person: target.name for target in case.told}
     if community is not None:
         names |= {person.id: person.name for person in community.people}
-    stage, kind = STAGES[case.stage], ALARM_TYPES[case.type]
+    stage, what = STAGES[case.stage], kind(case, case.type)
     out.print(
-        f"[bold]{escape(case.number)}[/] {kind.zh} {case.type} · {stage.zh} {stage.en} · {escape(case.explanation)}"
+        f"[bold]{escape(case.number)}[/] {what.zh} {case.type} · {stage.zh} {stage.en} · {escape(case.explanation)}"
     )
     lines = Table(box=None, pad_edge=False)
     lines.add_column("时间 at", no_wrap=True, min_width=14)
@@ -175,24 +171,6 @@ def _json(value: object) -> str:
 
 def _who(actor: str, names: Mapping[str, str]) -> str:
     return names.get(actor.removeprefix("person:"), actor)
-
-
-@cases_app.command("act")
-def act(
-    case_id: CaseArgument,
-    action: Annotated[Action, typer.Argument(help="What to do.")],
-    reason: Annotated[str, typer.Option(help="Why; needed for cancel, veto, release and note.")] = "",
-    to: Annotated[str, typer.Option(help="Who is dispatched, or arrived.")] = "",
-    url: UrlOption = "http://127.0.0.1:8120",
-    token: TokenOption = "",
-) -> None:
-    """Decide on a case of a running gateway."""
-    path = f"/api/v1/cases/{quote(case_id, safe='')}/{action}"
-    document = ask("POST", path, url, token, {"reason": reason, "to": to})
-    try:
-        out.print(f"{escape(case_id)}: {document['case']['stage']}")
-    except (LookupError, TypeError):
-        fail(f"{url} is no gateway of this version", f"{document!s:.200}")
 
 
 @token_app.command("create")

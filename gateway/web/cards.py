@@ -12,6 +12,7 @@ from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.model import Case, Stage
 from gateway.cases.policy import Recipient, Rung
+from gateway.cases.timing import WORDS
 from gateway.cases.wording import ACTIONS, LINE_STATES, SAID_MOST, STAGES, Words, done_by_itself
 from gateway.registry.directory import CommunityDirectory
 
@@ -22,6 +23,7 @@ NEXT: dict[Stage, tuple[Action, ...]] = {
     Stage.ARRIVED: ("resolve",),
     Stage.RESOLVED: ("verify",),
     Stage.VERIFIED: ("close",),
+    Stage.CLOSED: ("call_back", "rate"),
 }
 """What one usually does next: the large buttons."""
 REASON_NEEDED: frozenset[Action] = frozenset(("cancel", "veto", "release", "note"))
@@ -45,6 +47,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitShown:
+    """The time limit that runs."""
+
+    says: Words
+    due_ms: int
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a card of the console shows."""
 
@@ -57,6 +68,7 @@ class Card:
     owner: str
     since_ms: int
     step: Step | None
+    limit: LimitShown | None
     line: Words
     number: str
     also: tuple[Words, ...]
@@ -111,6 +123,7 @@ def card(context: Context, case: Case) -> Card:
         owner=who(directory, case.owner),
         since_ms=case.times.get("triggered", case.times["raised"]),
         step=_next_step(case, directory),
+        limit=_limit(context, case),
         line=words(LINE_STATES, case.emergency.state.value),
         number=case.emergency.number or "120",
         also=tuple(
@@ -179,6 +192,13 @@ def _next_step(case: Case, directory: CommunityDirectory | None) -> Step | None:
     if rung.call and not rung.notify:
         return None  # the gate counts down to the call, or says why there is none
     return Step(_tells(rung, case, directory), case.next_at_ms)
+
+
+def _limit(context: Context, case: Case) -> LimitShown | None:
+    running = case.limit
+    if running is None:
+        return None
+    return LimitShown(Words(*WORDS[running.stage]), running.due_at_ms, running.due_at_ms <= context.clock.now_ms())
 
 
 def _recipient(recipient: Recipient, directory: CommunityDirectory | None) -> Words:

@@ -15,6 +15,8 @@ from markupsafe import Markup, escape
 
 from gateway.api import words
 from gateway.api.context import Context
+from gateway.api.working import work_types
+from gateway.cases.causes import CAUSES
 from gateway.cases.wording import Words
 
 STATIC = Path(__file__).parent / "static"
@@ -27,6 +29,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.globals["words"] = words
+_environment.globals["causes"] = CAUSES
 _environment.filters["unit"] = words.unit
 
 
@@ -118,5 +121,6 @@ def page(request: Request, template: str, *, status: int = 200, **more: Any) -> 
     """A template as an answer. The context is that of the application."""
     context: Context = request.app.state.context
     show = more.pop("show", None) or Show(context)
-    html = _environment.get_template(template).render(show=show, path=request.url.path, **more)
+    known = {"show": show, "path": request.url.path, "work_types": lambda: work_types(context)}
+    html = _environment.get_template(template).render(**known, **more)
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})

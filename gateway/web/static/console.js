@@ -197,12 +197,16 @@
   // Acting: a dialog for everything that needs a second thought.
   const dialog = $("act");
   const form = $("act-form");
-  const NEEDED = ["cancel", "veto", "release", "note"];
-  const WHO = ["dispatch", "arrive"];
+  const NEEDED = [
+    "veto", "release", "note", "suspend", "ask_time", "grant_time", "refuse_time", "rework", "split", "reopen",
+  ];
+  const WHO = ["dispatch", "arrive", "call_back", "rate"];
   const WARNINGS = {
     dial_now: "线路为演练：急救中心不会真正收到。真有危险，请用电话拨打 120。 The line is a drill: no real centre hears it. If this is real, dial 120 by telephone.",
     veto: "确定不需要急救车？新的报警会重新启动呼叫。 Sure that no ambulance is needed? A new alarm arms the call again.",
     cancel: "只有确认是误报才撤销；所有已通知的人会得到撤销消息。 Only when it surely was a mistake; everybody who was told is told so.",
+    merge: "本案结束，报警、已通知的人和经过并入另一案卷。 This case ends; its alarms and the people told go on in the other one.",
+    suspend: "挂账期间时限停止计时，到期自动恢复。 The clock stands meanwhile, and goes on by itself then.",
     close: "",
   };
   function complain(text) {
@@ -228,11 +232,17 @@
     $("act-error").textContent = "";
     form.reset();
     form.elements.action.value = act;
+    form.elements.key.value = `${Date.now()}-${Math.random()}`;
+    for (const part of form.querySelectorAll("[data-for]")) {
+      part.hidden = !part.dataset.for.split(" ").includes(act);
+      for (const field of part.querySelectorAll("input, select")) field.disabled = part.hidden;
+    }
     form.elements.version.value = version;
     form.elements.reason.required = NEEDED.includes(act);
     form.dataset.path = `/cases/${encodeURIComponent(button.dataset.case)}/act`;
     dialog.showModal();
-    (WHO.includes(act) ? form.elements.to : form.elements.reason).focus();
+    const first = form.querySelector("[data-for]:not([hidden]) select, [data-for]:not([hidden]) input");
+    (WHO.includes(act) ? form.elements.to : first || form.elements.reason).focus();
   });
   if (form) {
     form.addEventListener("submit", async (event) => {
