@@ -16,7 +16,7 @@ from gateway.api import reads
 from gateway.api.context import Context
 from gateway.cases.causes import CAUSES
 from gateway.cases.human import possible
-from gateway.cases.model import Case, Stage
+from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.wording import LINE_STATES, STAGES, Words
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Relative
@@ -90,6 +90,7 @@ class PersonView:
     coming: tuple[str, ...]
     line: Words | None
     """The emergency line, where it has to do with it."""
+    line_is_drill: bool
     steps: tuple[Step, ...]
     answers: tuple[tuple[Answer, Words], ...]
     causes: tuple[tuple[str, str, str], ...]
@@ -136,7 +137,7 @@ def look(
         ),
     )
     family = acting.is_family(directory, case, person, now_ms)
-    kind = ALARM_TYPES[case.type]
+    kind, line = ALARM_TYPES[case.type], case.emergency.state
     card = directory.emergency_card(
         case_number=case.number, complaint="", place=case.place, resident=case.resident, source="", at_ms=now_ms
     )
@@ -160,15 +161,12 @@ def look(
         owner=who(directory, case.owner) if case.owner else "",
         mine=case.owner == f"person:{person}",
         coming=tuple(who(directory, helper.actor) for helper in case.helpers),
-        line=LINE_STATES[case.emergency.state.value] if case.emergency.state.called or _failed(case) else None,
+        line=LINE_STATES[line.value] if line.called or line is LineState.FAILED else None,
+        line_is_drill=directory.line_mode == "drill",
         steps=_steps(context, directory, case, sees_why),
         answers=_answers(case, person, family),
         causes=tuple((key, *words) for key, words in CAUSES.items()),
     )
-
-
-def _failed(case: Case) -> bool:
-    return case.emergency.state.value == "failed"
 
 
 def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words], ...]:

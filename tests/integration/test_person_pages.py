@@ -22,6 +22,7 @@ from gateway.cases.model import Case
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
 from gateway.state import tables as t
+from gateway.web import my_pages
 from gateway.web.console import add_console
 from gateway.web.my_pages import COOKIE
 from tests.support.eventually import eventually_async
@@ -392,19 +393,19 @@ async def test_a_session_ends_with_time_and_with_the_registry(house: House, tmp_
 # --- who may see what -------------------------------------------------------------------------------------------
 
 
-def addresses(house: House) -> list[tuple[str, str]]:
-    """Every address of the application that a person's page has."""
+def addresses() -> list[tuple[str, str]]:
+    """Every address that a person's pages have."""
     return [
         (method, route.path)
-        for route in house.app.routes
-        if isinstance(route, APIRoute) and route.path.startswith("/me")
+        for route in my_pages.router.routes
+        if isinstance(route, APIRoute)
         for method in route.methods
     ]
 
 
 async def test_every_address_wants_a_session_and_shows_nobody_elses(house: House) -> None:
     own, other = await told(house, "sos-1", "daughter-1"), await told(house, "sos-3", "daughter-3")
-    found = addresses(house)
+    found = addresses()
     assert len(found) >= 7
     stranger, grid = phone(house), phone(house, session(house, "grid"))
     tap = {"answer": "coming", "version": "1", "once": "abcdefgh1234"}
