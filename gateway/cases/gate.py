@@ -112,12 +112,23 @@ def hold(turn: Turn) -> None:
 
 def fitting(case: Case) -> Dial | None:
     """What the ladder says of the alarms of this case; None where its own clock counts."""
-    types = {ref.type for ref in case.alarms if ref.active} | {case.type}
     for dial in case.ladder.lines:
-        fits = not dial.types or types & set(dial.types)
+        fits = any(_is_for(dial, type_, rule) for type_, rule in _alarms(case))
         if dial.within_s is not None and fits and (case.emergency.again or not dial.again):
             return dial
     return None
+
+
+def _alarms(case: Case) -> list[tuple[str, str]]:
+    """Types of its alarms with their rules: what the case is named after first, then what else holds."""
+    alarms = [(ref.type, ref.rule) for ref in case.alarms if ref.active or ref.type == case.type]
+    alarms.sort(key=lambda alarm: alarm[0] != case.type)
+    named = any(type_ == case.type for type_, _ in alarms)
+    return alarms if named else [(case.type, ""), *alarms]
+
+
+def _is_for(dial: Dial, type_: str, rule: str) -> bool:
+    return (not dial.types or type_ in dial.types) and (not dial.rules or rule in dial.rules)
 
 
 def wanted(case: Case) -> list[str]:
@@ -125,8 +136,8 @@ def wanted(case: Case) -> list[str]:
     index = case.ladder.call_index
     own = (None if index is None else case.ladder.rungs[index].call) or "120"
     found: dict[str, None] = {}
-    for type_ in dict.fromkeys((case.type, *(ref.type for ref in case.alarms if ref.active))):
-        named = next((d.number for d in case.ladder.lines if d.number and (not d.types or type_ in d.types)), None)
+    for type_, rule in _alarms(case):
+        named = next((d.number for d in case.ladder.lines if d.number and _is_for(d, type_, rule)), None)
         if named is not None or type_ == case.type or ALARM_TYPES[type_].life_safety:
             found[named or own] = None
     return list(found)
@@ -212,7 +223,7 @@ def withheld(case: Case, directory: Directory, now_ms: int) -> str | None:
     emergency = case.emergency
     if not case.ladder.life_safety:
         return "not a ladder for life safety"
-    if not directory.line_enabled:
+    if not case.drill and not directory.line_enabled(now_ms):
         return "the site has no automatic call switched on, with consent on record"
     if (why := drilling(case, directory)) is not None:
         return why
@@ -238,7 +249,8 @@ def _owned(case: Case, now_ms: int) -> bool:
 
 def drilling(case: Case, directory: Directory) -> str | None:
     """Why nobody, neither machine nor person, may call this line for this case."""
-    return "a drill never calls a line that is no drill" if case.drill and directory.line_mode != "drill" else None
+    alone = case.drill and directory.line_mode != "drill" and not directory.drill_line
+    return "a drill never calls a line that is no drill" if alone else None
 
 
 def call(turn: Turn, actor: str, *, decided: str | None = None) -> None:
@@ -248,7 +260,7 @@ def call(turn: Turn, actor: str, *, decided: str | None = None) -> None:
     if reason is not None:
         turn.write(actor, "line_withheld", reason)
         _become(turn, state=LineState.DISARMED, deadline_ms=None)
-        if not turn.directory.line_enabled:
+        if not case.drill and not turn.directory.line_enabled(turn.now_ms):
             detail = ("本站未启用自动呼叫", "Automatic calls are not switched on at this site")
             turn.tell(case.told, Purpose.LINE_FAILED, occasion=f"{case.version}:line-withheld", detail=detail)
         return
@@ -259,7 +271,7 @@ def call(turn: Turn, actor: str, *, decided: str | None = None) -> None:
     turn.write(actor, "line_committed", decided or "", number=numbers[0], mode=turn.directory.line_mode)
     turn.line(reference, Purpose.EMERGENCY_CALL, _card(turn))
     call_others(turn, actor)
-    if turn.directory.line_mode == "drill":
+    if turn.directory.line_mode == "drill" and not case.drill:
         # This line reaches no public number. Whoever was told must know that it is up to them.
         turn.tell(case.told, Purpose.LINE_IS_DRILL, occasion=f"{case.version}:line-is-drill")
 
@@ -300,7 +312,11 @@ def further(turn: Turn, change: AlarmChange) -> None:
     is called while nobody has the case."""
     if not turn.case.emergency.state.called:
         return
-    if turn.case.stage is Stage.OPENED and turn.directory.line_enabled and not drilling(turn.case, turn.directory):
+    if (
+        turn.case.stage is Stage.OPENED
+        and turn.directory.line_enabled(turn.now_ms)
+        and not drilling(turn.case, turn.directory)
+    ):
         call_others(turn, "system")
     kind = ALARM_TYPES[change.type]
     update(turn, f"rule:{change.rule}", f"{kind.zh}：{change.zh or change.explanation}")
@@ -325,6 +341,7 @@ def tell_cancelled(turn: Turn, reason: str) -> None:
     calls = [(emergency.number, emergency.reference)] if emergency.state.called else []
     for number, reference in (*calls, *((one.number, one.reference) for one in emergency.also)):
         facts: dict[str, object] = {"reason": reason, "call_key": reference, "case": turn.case.number}
+        facts["card"] = _card(turn)
         facts["path"] = emergency.path if reference == emergency.reference else 0
         turn.line(f"{reference}:cancel", Purpose.EMERGENCY_CANCEL, facts, number=number)
 
@@ -399,7 +416,7 @@ def stage(turn: Turn, actor: str, what: str, words: tuple[str, str], reason: str
     """How the call goes on: everybody who was told hears it, the family first of all."""
     turn.write(actor, what, reason)
     turn.stamp(what)
-    mark = wording.DRILL_MARK if turn.directory.line_mode == "drill" else ""
+    mark = wording.DRILL_MARK if turn.case.drill or turn.directory.line_mode == "drill" else ""
     zh, en = (f"{mark}{one}{f'：{reason}' if reason else ''}" for one in words)
     targets = [target for target in turn.case.told if f"person:{target.person}" != actor]
     turn.tell(targets, Purpose.LINE_STAGE, occasion=f"{turn.case.version}:{what}", detail=(zh, en))

@@ -126,6 +126,8 @@ class Dial(Frozen):
 
     types: tuple[str, ...] = ()
     """Types of alarm; empty for all."""
+    rules: tuple[str, ...] = ()
+    """Of these types only what these rules raise; empty for all."""
     again: bool = False
     """Only once the key was pressed again, or a further danger has joined."""
     number: Number | None = None

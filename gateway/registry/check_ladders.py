@@ -42,6 +42,7 @@ def ladders(
     for index, ladder in enumerate(community.ladders):
         yield from _named(index, ladder, missing, misspelt)
         yield from _devices(index, ladder)
+        yield from _rules(community, index, ladder)
         yield from _order(index, ladder)
         line = ladder.call_index
         if line is not None and not has_line:
@@ -67,6 +68,16 @@ def _named(index: int, ladder: Ladder, missing: Missing, misspelt: Mapping[str, 
         if recipient.role in misspelt:
             message = f"role {recipient.role} is in no roster{misspelt[recipient.role]}"
             yield Finding(level="error", section="ladders", index=index, path=(*path, "role"), message=message)
+
+
+def _rules(community: Community, index: int, ladder: Ladder) -> Iterator[Finding]:
+    known = {rule.id for rule in community.rules}
+    for number, dial in enumerate(ladder.lines):
+        for position, rule in enumerate(dial.rules):
+            if rule not in known:
+                message = f"no rule is called {rule}{did_you_mean(rule, known)}; this line is never called for it"
+                path = ("lines", number, "rules", position)
+                yield Finding(level="warning", section="ladders", index=index, path=path, message=message)
 
 
 def _devices(index: int, ladder: Ladder) -> Iterator[Finding]:

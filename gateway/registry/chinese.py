@@ -62,6 +62,7 @@ _KINDS = tuple(
         (r"a reading of .* would raise", "同时触发与解除"),
         (r"there is nothing to put in place", "占位符不存在"),
         (r"life safety without|.* is life safety, ladder", "生命安全流程不完整"),
+        (r"no rule is called", "没有此规则"),
         (r"nobody is told for|\S+ is told only after|the line is (called|armed)|the countdown of", "步骤次序不合理"),
         (r"the rung calls|.* calls an emergency line", "急救呼叫设置不全"),
         (r"ladder .* tells the family", "没有登记家属"),
