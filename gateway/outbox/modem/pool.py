@@ -73,6 +73,7 @@ class ModemPool:
         async with asyncio.TaskGroup() as group:
             for modem in self._modems:
                 group.create_task(modem.run(), name=f"modem {modem.name}")
+            await asyncio.Event().wait()  # a pool without modems does not end either
 
     def health(self) -> list[ModemHealth]:
         return [modem.health for modem in self._modems]
@@ -83,12 +84,12 @@ class ModemPool:
     def free(self) -> int:
         return sum(modem.free for modem in self._modems)
 
-    async def call(self, number: str, words: Words, *, timeout_s: float) -> Called:
-        """See `Caller`. Never to a public emergency number, whatever stands in an address book."""
+    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+        """See `Caller`."""
         called = Called(end=CallEnd.NOT_PLACED, detail="没有可用的模块 no modem is ready and free")
         tried: list[str] = []
         for modem in self._best(lambda one: one.free):
-            called = await modem.call(number, words, timeout_s=timeout_s)
+            called = await modem.call(number, words, timeout_s=timeout_s, emergency=emergency)
             tried.append(called.detail)
             if called.end is not CallEnd.NOT_PLACED:
                 break
