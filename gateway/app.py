@@ -57,6 +57,7 @@ from gateway.outbox.modem.ledger import SmsLedger
 from gateway.outbox.modem.pool import ModemPool
 from gateway.outbox.modem.reports import Fate
 from gateway.outbox.speech import Speech
+from gateway.outbox.sip.trunk import SipTrunks
 from gateway.outbox.voice import Caller
 from gateway.outbox.worker import OutboxWorker
 from gateway.receipts import Receipts
@@ -181,7 +182,9 @@ class Gateway:
                 listener=answers,
                 settle=lambda key, fate, words: _reported(outbox, key, fate, words),
             )
+            trunks = SipTrunks(settings.sip, settings.secrets, speech, settings.data_dir / "sip")
             callers: dict[str, Caller] = {"modem": modems} if settings.modems else {}
+            callers |= {"sip": trunks} if settings.sip else {}
             telephony = Telephony(modems, ledger, callers, answers, self.clock)
 
             def rebuild(directory: CommunityDirectory) -> None:
@@ -293,6 +296,8 @@ class Gateway:
             stack.push_async_callback(_end, self._start(announcer.run(), "announcer"))
             announcers.append(announcer)
             stack.push_async_callback(_end, self._start(modems.run(), "modems"))
+            trunks.start()
+            stack.push_async_callback(trunks.stop)
             rebuild(views.directory or directory)
 
             sending = self._start(outbox.run(), "outbox")
@@ -315,6 +320,7 @@ class Gateway:
                 feed=self.feed,
                 outside=lambda: paths(ways_out),
                 modems=modems.health,
+                trunks=trunks.health,
                 missing_secrets=lambda: missing_secrets(
                     views.directory.community if views.directory is not None else directory.community, settings.secrets
                 ),

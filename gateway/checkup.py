@@ -15,8 +15,9 @@ from gateway.gear.health import BridgeHealth
 from gateway.health import Part
 from gateway.intake import Intake
 from gateway.journal.journal import Journal
-from gateway.outbox.modem.health import ModemHealth, ModemState
 from gateway.outbox.channels.dc09 import PathHealth
+from gateway.outbox.modem.health import ModemHealth, ModemState
+from gateway.outbox.sip.trunk import TrunkHealth
 from gateway.outbox.worker import OutboxWorker
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
@@ -51,6 +52,7 @@ class Organs:
     bridges: Bridges
     announcer: Announcer
     modems: Callable[[], Sequence[ModemHealth]]
+    trunks: Callable[[], Sequence[TrunkHealth]]
     feed: Feed
     missing_secrets: Callable[[], Sequence[str]]
     outside: Callable[[], Sequence[PathHealth]] = tuple
@@ -87,6 +89,7 @@ class Checkup:
             ("channels", self._channels_part),
             ("paths", self._paths),
             ("modems", self._modem_parts),
+            ("trunks", self._trunk_parts),
             ("store", self._store_part),
         ):
             try:
@@ -263,6 +266,10 @@ class Checkup:
         for modem in self._organs.modems():
             yield _modem_part(modem)
 
+    def _trunk_parts(self) -> Iterator[Part]:
+        for trunk in self._organs.trunks():
+            yield _trunk_part(trunk)
+
     def _paths(self) -> Iterator[Part]:
         for path in self._organs.outside():
             zh = {"up": "畅通", "untried": "尚未测试", "down": f"中断：{path.why}"}[path.state]
@@ -289,6 +296,23 @@ class Checkup:
             + (f"; {health.last_error}; {health.what_to_do}" if down else ""),
             since_ms=health.since_ms,
         )
+
+
+def _trunk_part(trunk: TrunkHealth) -> Part:
+    whole = trunk.up == len(trunk.lines) and trunk.registered is not False
+    usable = trunk.up > 0 and trunk.registered is not False
+    registered = "" if trunk.registered is None else "，已注册" if trunk.registered else "，未注册"
+    registered_en = "" if trunk.registered is None else ", registered" if trunk.registered else ", not registered"
+    why = f"：{trunk.why}" if trunk.why else ""
+    why_en = f": {trunk.why}" if trunk.why else ""
+    placed = sum(trunk.calls.values())
+    return Part(
+        name=f"sip-{trunk.name}",
+        state="ok" if whole else "degraded" if usable else "failed",
+        critical=False,
+        zh=f"线路 {trunk.up}/{len(trunk.lines)}，空闲 {trunk.free}{registered}，通话 {placed}{why}",
+        en=f"{trunk.up} of {len(trunk.lines)} lines up, {trunk.free} free{registered_en}, {placed} calls{why_en}",
+    )
 
 
 def _modem_part(modem: ModemHealth) -> Part:

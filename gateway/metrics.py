@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from gateway.checkup import Checkup, Organs
 from gateway.itself.dead_man import DeadMan
+from gateway.outbox.voice import CallEnd
 
 
 def metrics_registry(organs: Organs, checkup: Checkup, dead_man: DeadMan | None = None) -> CollectorRegistry:
@@ -39,6 +40,7 @@ class _Figures(Collector):
         yield from self._of_decisions()
         yield from self._of_outbox()
         yield from self._of_modems()
+        yield from self._of_trunks()
         yield from self._of_store()
         yield from self._of_heartbeat()
         yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._organs.feed.watchers)
@@ -138,6 +140,21 @@ class _Figures(Collector):
             sent.add_metric([name, "delivered"], channel.delivered)
             sent.add_metric([name, "failed"], channel.failed)
         yield sent
+
+    def _of_trunks(self) -> Iterator[Metric]:
+        lines = GaugeMetricFamily("anju_sip_lines", "Lines of a SIP trunk by state", labels=["trunk", "state"])
+        registered = GaugeMetricFamily("anju_sip_registered", "1 while the trunk has us registered", labels=["trunk"])
+        calls = CounterMetricFamily("anju_sip_calls", "Calls over a SIP trunk by end", labels=["trunk", "end"])
+        restarts = CounterMetricFamily("anju_sip_restarts", "Lines that were started again", labels=["trunk"])
+        for trunk in self._organs.trunks():
+            lines.add_metric([trunk.name, "up"], trunk.up)
+            lines.add_metric([trunk.name, "free"], trunk.free)
+            if trunk.registered is not None:
+                registered.add_metric([trunk.name], float(trunk.registered))
+            for end in CallEnd:
+                calls.add_metric([trunk.name, end.value], trunk.calls.get(end, 0))
+            restarts.add_metric([trunk.name], sum(line.restarts for line in trunk.lines))
+        yield from (lines, registered, calls, restarts)
 
     def _of_modems(self) -> Iterator[Metric]:
         ready = GaugeMetricFamily("anju_modem_ready", "1 while a modem can call and send", labels=["modem"])

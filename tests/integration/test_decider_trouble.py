@@ -311,6 +311,7 @@ def test_the_checkup_shows_repairs_and_a_thread_that_hangs(room: DecidingRoom) -
             announcer=other,
             feed=other,
             modems=list,
+            trunks=list,
             missing_secrets=lambda: [],
             clock=room.clocks,
         )

@@ -135,6 +135,7 @@ class House:
             announcer=self.announcer,
             feed=self.feed,
             modems=list,
+            trunks=list,
             missing_secrets=lambda: [],
             clock=self.clock,
         )

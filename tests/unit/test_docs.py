@@ -195,6 +195,7 @@ def test_parts_are_those_of_the_checkup() -> None:
     assert {row[0] for row in rows if row[1] == "no"} == {
         "serial-<line>",
         "bridge-<bridge>",
+        "sip-<trunk>",
         "announcer",
         "channels",
         "path-<channel>",
@@ -202,7 +203,7 @@ def test_parts_are_those_of_the_checkup() -> None:
         "itself",
         DEAD_MAN,
     }
-    assert source.count("critical=False") == 8
+    assert source.count("critical=False") == 9
 
 
 def test_the_readme_names_what_is_there() -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from gateway.outbox.sip.config import account, write_config
 from gateway.outbox.sip.control import FRAME_MAX, ControlLost, netstring, read_netstring
-from gateway.outbox.sip.dialplan import dialled
+from gateway.outbox.sip.dialplan import dialled, public_emergency
 from gateway.outbox.sip.meaning import unanswered
 from gateway.outbox.voice import CallEnd
 from gateway.settings import DialPlan, SipTrunk
@@ -52,6 +52,16 @@ def test_numbers_as_the_trunk_wants_them(number: str, plan: DialPlan, sent: str)
 def test_what_is_no_number_is_refused(number: str) -> None:
     with pytest.raises(ValueError, match="expected a number"):
         dialled(number, CHINA)
+
+
+@pytest.mark.parametrize("number", ["120", "110", "1 2 0", "+86120", "0086 119", "010120", "0571-120", "+86 10 120"])
+def test_public_emergency_numbers_are_known_in_every_dress(number: str) -> None:
+    assert public_emergency(number, CHINA)
+
+
+@pytest.mark.parametrize("number", ["12345", "8120", "13800138120", "+8613800120120", "01065000120", "95120120"])
+def test_and_others_are_not_taken_for_them(number: str) -> None:
+    assert not public_emergency(number, CHINA)
 
 
 @given(st.text())

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 
+from gateway.outbox.modem.driver import EMERGENCY
 from gateway.settings import DialPlan
 
 _MARKS = re.compile(r"[\s\-–().·/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 _SHORT = 7
 """Numbers of fewer digits have no area: 120, 12345, an extension. They are sent as they are."""
+
+
+def public_emergency(number: str, plan: DialPlan) -> bool:
+    """Whether ``number``, which `dialled` takes, is a public emergency number, with or without an area before it."""
+    bare = _MARKS.sub("", number)
+    digits = bare.lstrip("+").lstrip("0").removeprefix(plan.country_code).lstrip("0")
+    with_area = bare[:1] in ("+", "0") and len(digits) <= 6 and digits[-3:] in EMERGENCY
+    return digits in EMERGENCY or with_area
 
 
 def dialled(number: str, plan: DialPlan) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.outbox.sip.conversation import Conversation
-from gateway.outbox.sip.dialplan import dialled
+from gateway.outbox.sip.dialplan import dialled, public_emergency
 from gateway.outbox.sip.line import Line, LineHealth, Patience
 from gateway.outbox.speech import NoSpeech, Speech
 from gateway.outbox.voice import Called, CallEnd, Words
@@ -85,16 +86,19 @@ class SipCaller:
             calls=dict(self._ends),
         )
 
-    async def call(self, number: str, words: Words, *, timeout_s: float) -> Called:
-        called = await self._call(number, words, timeout_s)
+    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+        """See `Caller`."""
+        called = await self._call(number, words, timeout_s, emergency)
         self._ends[called.end] += 1
         return called
 
-    async def _call(self, number: str, words: Words, timeout_s: float) -> Called:
+    async def _call(self, number: str, words: Words, timeout_s: float, emergency: bool) -> Called:
         try:
             digits = dialled(number, self._trunk.dial)
         except ValueError as error:
             return Called(end=CallEnd.UNREACHABLE, detail=str(error))
+        if public_emergency(number, self._trunk.dial) and not emergency:
+            return Called(end=CallEnd.UNREACHABLE, detail=f"不拨打公共急救号码 {number} is never dialled from here")
         line = next(iter(self._idle()), None)
         if line is None:
             why = self.health.why or "所有线路占用 every line is busy"
@@ -112,3 +116,37 @@ class SipCaller:
 
     def _idle(self) -> list[Line]:
         return [line for line in self._lines if line.health.up and not line.busy]
+
+
+class SipTrunks:
+    """All trunks of this gateway as one `Caller`: the first that has a free line, and the next where it cannot place
+    the call."""
+
+    def __init__(self, settings: Sequence[SipTrunk], secrets: Secrets, speech: Speech, directory: Path) -> None:
+        self._trunks = [SipCaller(one, secrets, speech, directory) for one in settings]
+
+    def start(self) -> None:
+        for trunk in self._trunks:
+            trunk.start()
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(trunk.stop() for trunk in self._trunks))
+
+    def health(self) -> list[TrunkHealth]:
+        return [trunk.health for trunk in self._trunks]
+
+    @property
+    def free(self) -> int:
+        return sum(trunk.free for trunk in self._trunks)
+
+    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        tried: list[str] = []
+        called = Called(end=CallEnd.NOT_PLACED, detail="没有中继 there is no trunk")
+        for trunk in self._trunks:
+            called = await trunk.call(number, words, timeout_s=max(0.0, until - loop.time()), emergency=emergency)
+            tried.append(f"{trunk.name}: {called.detail}")
+            if called.end is not CallEnd.NOT_PLACED:
+                break
+        return called.model_copy(update={"detail": "; ".join(tried) or called.detail})
