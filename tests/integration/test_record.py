@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,10 @@ async def test_an_export_is_whole_and_verified_without_the_gateway(house: House,
     assert any("李秀兰" in one["body"] for one in document["said"])
     path = tmp_path / "export.json"
     path.write_bytes(answer.content)
+    page = (Path(__file__).parents[2] / "docs/records.md").read_text(encoding="utf-8")
+    program = re.search(r"```py\n(.+?)```", page, re.DOTALL)
+    assert program is not None
+    exec(program[1].replace("case-2026-000042.json", str(path)), {})  # another program, as the page has it
     code, said = anju("cases", "verify", "--file", str(path))
     assert code == 0 and "完整" in said and document["verdict"]["head"] in said.replace("\n", "")
 
