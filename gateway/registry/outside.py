@@ -19,7 +19,7 @@ def receivers(directory: CommunityDirectory, place: str | None) -> list[Receiver
             continue
         speaks = next((one for one in directory.community.channels if one.id == outsider.channel), None)
         contact_id = isinstance(speaks, Dc09Channel)
-        found.append(Receiver(outsider, contact_id, _account(directory, outsider, place) if contact_id else ""))
+        found.append(Receiver(outsider, contact_id, account_of(directory, outsider, place) if contact_id else ""))
     return found
 
 
@@ -59,7 +59,8 @@ def _spot(directory: CommunityDirectory, case: Case, place: str | None) -> Spot 
     return None
 
 
-def _account(directory: CommunityDirectory, outsider: Outsider, place: str | None) -> str:
+def account_of(directory: CommunityDirectory, outsider: Outsider, place: str | None) -> str:
+    """The account under which a receiving centre knows a place; empty: that of the channel."""
     for here in directory.way(place):
         if here in outsider.accounts:
             return outsider.accounts[here].upper()
