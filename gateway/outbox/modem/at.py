@@ -21,7 +21,7 @@ _DIAL_FINALS = frozenset({"NO CARRIER", "BUSY", "NO ANSWER", "NO DIALTONE", "NO 
 _ERROR = re.compile(r"\+(CME|CMS) ERROR: ?(.*)")
 _WITH_PDU = ("+CDS:", "+CMT:", "+CBM:")
 """Unsolicited, with a PDU on the line behind."""
-_HEX = re.compile(r"[0-9A-Fa-f]{8,}")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){2,}")
 _STATE = re.compile(r"\+C(?:E|G|5G)?REG: ?\d,\d")
 """The answer to a question about registration; unsolicited it has no mode in front."""
 

@@ -182,7 +182,7 @@ class Modem:
                     raise Lost(f"{self.settings.port} is gone")
                 if self._ringing:
                     await self._turn_away(link)
-            log.info("modem %s has restarted by itself", self.name)
+            self._become(ModemState.STARTING, "模块自行重启", "it has restarted by itself")
         finally:
             post.cancel()
             with contextlib.suppress(asyncio.CancelledError):

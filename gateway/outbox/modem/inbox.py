@@ -7,6 +7,7 @@ is handed in as it is, with a mark where something is missing: a late half of an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from gateway.outbox.modem.pdu import Deliver
 
@@ -29,7 +30,7 @@ class Whole:
     """One message, ready to be handed in; ``indexes`` are to be deleted once it was."""
 
     id: str
-    """The same whenever it is read again: sender, time stamp, reference."""
+    """The same whenever it is read again: sender, time stamp, text."""
     sender: str
     text: str
     at_ms: int
@@ -91,9 +92,9 @@ def _whole(first: Deliver, found: dict[int, Stored], total: int, extra: list[int
     texts = [found[number].deliver.text if number in found else MISSING for number in range(1, total + 1)]
     # Parts may be cut within a surrogate pair: only the whole is text.
     text = "".join(texts).encode("utf-16-be", errors="surrogatepass").decode("utf-16-be", errors="replace")
-    reference = first.concat.reference if first.concat is not None else "-"
+    same = f"{crc32(text.encode()):08x}"  # two answers of one second are two answers
     return Whole(
-        id=f"sms:{first.sender}:{first.at_ms}:{reference}:{total}",
+        id=f"sms:{first.sender}:{first.at_ms}:{same}",
         sender=first.sender,
         text=text,
         at_ms=first.at_ms,
