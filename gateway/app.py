@@ -195,6 +195,7 @@ class Gateway:
                     vitals,
                     telephony=telephony,
                     reporting=(Dc09Book(engine), self.clock),
+                    may_dial=settings.live_dialling,
                 )
                 outbox.replace_channels(channels)
                 ways_out.clear()

@@ -25,6 +25,7 @@ from gateway.clock import WRITTEN_MS, SystemClock
 from gateway.gear.bridges import speaks_on_a_line
 from gateway.outbox.channels.template import Template
 from gateway.registry import store as registry_store
+from gateway.registry.line import EmergencyLine
 from gateway.registry.model import Community, way_in
 from gateway.registry.secrets import references
 from gateway.rules.library import library
@@ -186,13 +187,24 @@ def _community(settings: Settings) -> Iterator[Finding]:
     yield from _bridges(settings, community)
     yield from _itself(settings, community)
     line = community.emergency_line
-    yield Finding(
-        "ok" if line is not None else "warning",
-        "120 line",
-        "drill: it reaches a simulated centre only; people are told to dial themselves"
-        if line is not None
-        else "none configured",
-    )
+    yield _line(settings, line)
+
+
+def _line(settings: Settings, line: EmergencyLine | None) -> Finding:
+    """Does the emergency line dial, and is what it needs there?"""
+    name = "120 line"
+    if line is None:
+        return Finding("warning", name, "none configured")
+    if line.live is None:
+        return Finding("ok", name, "drill: it reaches a simulated centre only; people are told to dial themselves")
+    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date()
+    agreement = f"agreed with {line.live.centre}, until {line.live.valid_until}"
+    if not settings.live_dialling:
+        return Finding("warning", name, f"live, {agreement}; but this box has no live_dialling: true, and dials nobody")
+    if today > line.live.valid_until:
+        return Finding("error", name, f"live, {agreement}: it is over, and nothing is dialled; renew the agreement")
+    who = "the machine may dial" if line.live.automatic else "only people may dial, by a button"
+    return Finding("ok", name, f"LIVE: it really dials; {agreement}; {who}")
 
 
 def _itself(settings: Settings, community: Community) -> Iterator[Finding]:

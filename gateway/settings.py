@@ -205,6 +205,9 @@ class Settings(BaseSettings):
     """None: nobody is listened to. The registry names who may call (a bridge of profile dc09)."""
     gateway_device: str = Field(default="anju-gateway", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     """The device, of kind ``gateway``, that is this box. One that the community does not have is built in."""
+    live_dialling: bool = False
+    """Whether this box may really dial 120, 119 and 110 where its community's ``emergency_line`` is live. The second of
+    two keys: a copy of that community on a test machine dials nobody."""
     rank: int = Field(default=0, ge=0, le=9)
     """Of several gateways on one database (``database_url``), each with a ``gateway_device`` of its own: the one that
     leads is followed by the lowest rank, 5 s later for each."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from gateway.answers import links
-from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Purpose, Send
+from gateway.cases.effects import OWN_CHANNELS, Purpose, Send
 from gateway.cases.model import Case
 from gateway.outbox.channel import Invitation
 from gateway.state import tables as t
@@ -51,7 +51,7 @@ class Inviter:
 
     def __call__(self, connection: sa.Connection, case_id: str, send: Send, now_ms: int) -> Invitation | None:
         """The invitation for a message about to be sent; None where it asks for no answer. The same for its repeats."""
-        if send.purpose not in ASKS or send.person is None or send.channel in (DEVICE_CHANNEL, LINE_CHANNEL):
+        if send.purpose not in ASKS or send.person is None or send.channel in OWN_CHANNELS:
             return None
         version = connection.execute(sa.select(t.cases.c.version).where(t.cases.c.id == case_id)).scalar_one_or_none()
         if version is None:

@@ -92,9 +92,13 @@ class Directory(Protocol):
         """How the emergency line is configured. ``drill`` never reaches the public network."""
         ...
 
+    def line_enabled(self, at_ms: int) -> bool:
+        """Whether a machine may call it: the site has it switched on, with an agreement on record that runs."""
+        ...
+
     @property
-    def line_enabled(self) -> bool:
-        """Whether a machine may call it: the site has it switched on, with the consent on record."""
+    def drill_line(self) -> bool:
+        """Whether drills have a line to call, which reaches a simulated centre only."""
         ...
 
     @property

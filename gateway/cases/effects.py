@@ -79,6 +79,10 @@ DEVICE_CHANNEL = "device"
 
 
 LINE_CHANNEL = "emergency_line"
+DRILL_LINE_CHANNEL = "emergency_drill"
+"""The line of drills at a site whose own line dials: built without the ability to."""
+OWN_CHANNELS = (DEVICE_CHANNEL, LINE_CHANNEL, DRILL_LINE_CHANNEL)
+"""Ways out that are the house's own; no channel of the registry bears their names."""
 
 
 class Spoken(Frozen):

@@ -367,9 +367,9 @@ def heard(turn: Turn, heard: DeliveryHeard) -> bool:
     if answered:
         _answered(turn, heard)
         return False
-    if not mine and emergency.state.called:
+    if emergency.state is LineState.ANSWERED or (not mine and emergency.state.called):
         turn.write("system", "delivery_trouble", heard.detail, channel=heard.channel)
-        return False  # an earlier way to the line gave up: the other one is being tried
+        return False  # one way to the line gave up: the other one is being tried, or has answered
     if mine and turn.case.open and emergency.path + 1 < turn.directory.line_paths:
         _other_path(turn, heard)
         return False

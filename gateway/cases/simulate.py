@@ -15,6 +15,7 @@ from gateway.cases.commands import Action, AlarmHeard, Command, DeliveryHeard, H
 from gateway.cases.directory import Directory
 from gateway.cases.effects import (
     DEVICE_CHANNEL,
+    DRILL_LINE_CHANNEL,
     LINE_CHANNEL,
     Delivery,
     Effect,
@@ -164,7 +165,7 @@ class _World:
             )
 
     def _said(self, send: Send) -> None:
-        if send.channel == LINE_CHANNEL:
+        if send.channel in (LINE_CHANNEL, DRILL_LINE_CHANNEL):
             self._note("line", f"呼叫 {send.to}", f"{send.to} is called", purpose=send.purpose.value)
             return
         if send.channel == DEVICE_CHANNEL:

@@ -10,6 +10,7 @@ from gateway.cases import wording, wording_spoken
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
     DEVICE_CHANNEL,
+    DRILL_LINE_CHANNEL,
     LINE_CHANNEL,
     Effect,
     Purpose,
@@ -293,11 +294,13 @@ class Turn:
         )
 
     def line(self, key: str, purpose: Purpose, data: dict[str, object], number: str | None = None) -> None:
-        """Say something to the emergency line: the case's own, unless another ``number`` is given."""
+        """Say something to the emergency line: the case's own, unless another ``number`` is given. A drill at a site
+        whose line dials has a line of its own."""
+        drill = self.case.drill and self.directory.line_mode != "drill"
         self.effects.append(
             Send(
                 key=key,
-                channel=LINE_CHANNEL,
+                channel=DRILL_LINE_CHANNEL if drill else LINE_CHANNEL,
                 to=number or str(self.case.emergency.number or ""),
                 purpose=purpose,
                 urgent=True,

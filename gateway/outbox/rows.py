@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Delivery, Purpose, Send
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, OWN_CHANNELS, Delivery, Purpose, Send
 from gateway.outbox.channel import Report, Result
 from gateway.outbox.records import Claim, Depth, Fate, Outcome, Told, Withdrawal
 from gateway.state.tables import outbox, outbox_attempts
@@ -233,7 +233,7 @@ def kept_waiting(connection: sa.Connection, before_ms: int, now_ms: int, limit: 
     waiting = connection.execute(
         sa.select(outbox)
         .where(_c.status == PENDING, _c.urgent, _c.attempts == 0, _c.created_at_ms <= before_ms, _c.outcome.is_(None))
-        .where(_c.channel.not_in((DEVICE_CHANNEL, LINE_CHANNEL)))
+        .where(_c.channel.not_in(OWN_CHANNELS))
         .order_by(_c.created_at_ms, _c.key)
         .limit(limit)
         .with_for_update(skip_locked=True)

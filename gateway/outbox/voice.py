@@ -51,8 +51,12 @@ class Words(Frozen):
 class Caller(Protocol):
     """One way to place voice calls. Must not raise for what the network or the other side does."""
 
-    async def call(self, number: str, words: Words, *, timeout_s: float) -> Called:
-        """Place one call and say ``words``. Returns when it is over, at the latest after ``timeout_s``."""
+    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+        """Place one call and say ``words``. Returns when it is over, at the latest after ``timeout_s``.
+
+        A public emergency number is never called, whatever stands in an address book, but with ``emergency``: which
+        only the line gives whose work that is (`gateway.outbox.channels.live_line`).
+        """
         ...
 
     @property

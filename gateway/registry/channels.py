@@ -84,15 +84,3 @@ class VoiceChannel(Frozen):
 Channel = Annotated[
     AppriseChannel | WebhookChannel | CapChannel | Dc09Channel | SmsChannel | VoiceChannel, Field(discriminator="type")
 ]
-
-
-class EmergencyLine(Frozen):
-    """The 120 line. Only ``drill`` exists in this version: nothing here can reach the public network."""
-
-    mode: Literal["drill"] = "drill"
-    url: str
-    """Base of the simulated 120 centre: ``http://${CENTRE_HOST}:${CENTRE_PORT}``; the driver adds ``/calls``."""
-    backup_url: str = ""
-    """The other way to the line, for when the first has failed; empty where there is none."""
-    secret: str | None = None
-    """Name of the secret that holds the centre's token, where it wants one."""

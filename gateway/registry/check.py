@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
-from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL
+from gateway.cases.effects import OWN_CHANNELS
 from gateway.cases.policy import Ladder
 from gateway.registry import check_duty, check_facts, check_ladders, check_numbers, check_outside, secrets
 from gateway.registry.channels import AppriseChannel, Dc09Channel, SmsChannel, VoiceChannel
@@ -260,7 +260,7 @@ class _Checker:
     def channels(self) -> Iterator[Finding]:
         for index, channel in enumerate(self.c.channels):
             fields = frozenset({"to"}) if isinstance(channel, AppriseChannel) else frozenset()
-            if channel.id in (DEVICE_CHANNEL, LINE_CHANNEL):
+            if channel.id in OWN_CHANNELS:
                 message = f"{channel.id} is Anju's own name; call the channel something else"
                 yield Finding(level="error", section="channels", index=index, path=("id",), message=message)
             if not isinstance(channel, Dc09Channel | SmsChannel | VoiceChannel):
@@ -268,10 +268,11 @@ class _Checker:
                     yield Finding(level="error", section="channels", index=index, path=("url",), message=fault)
         yield from check_numbers.numbers(self.c.people, {channel.id: channel for channel in self.c.channels})
         if self.c.emergency_line is not None:
-            if not self.c.emergency_line.url.startswith(("http://", "https://")):
+            line = self.c.emergency_line
+            if line.url and not line.url.startswith(("http://", "https://")):
                 message = "expected http:// or https:// of the simulated 120 centre"
                 yield Finding(level="error", section="emergency_line", path=("url",), message=message)
-            for fault in secrets.url_faults(self.c.emergency_line.url, frozenset()):
+            for fault in secrets.url_faults(line.url, frozenset()) if line.url else ():
                 yield Finding(level="error", section="emergency_line", path=("url",), message=fault)
         for name, section, index, path in secrets.references(self.c):
             if path[-1] in ("secret", "key") and not secrets.NAME.fullmatch(name):

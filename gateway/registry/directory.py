@@ -255,18 +255,29 @@ class CommunityDirectory:
         }
 
     @property
-    def line_mode(self) -> Literal["drill"]:
+    def line_mode(self) -> Literal["drill", "live"]:
         line = self.community.emergency_line
         return "drill" if line is None else line.mode
 
-    @property
-    def line_enabled(self) -> bool:
+    def line_enabled(self, at_ms: int) -> bool:
         """A drill reaches nobody, and needs nobody's leave."""
-        return self.line_mode == "drill"
+        line = self.community.emergency_line
+        if line is None or line.live is None:
+            return self.line_mode == "drill"
+        zone = ZoneInfo(self.community.community.timezone)
+        today = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).date()
+        return line.live.automatic and line.live.agreed_on <= today <= line.live.valid_until
+
+    @property
+    def drill_line(self) -> bool:
+        line = self.community.emergency_line
+        return line is not None and bool(line.url)
 
     @property
     def line_paths(self) -> int:
         line = self.community.emergency_line
+        if line is not None and line.live is not None:
+            return len(line.live.by)
         return 2 if line is not None and line.backup_url else 1
 
     def work_of(self, alarm_type: str) -> WorkType | None:

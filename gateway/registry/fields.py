@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.alarms import Frozen
-from gateway.registry.channels import EmergencyLine
+from gateway.registry.line import EmergencyLine
 from gateway.registry.model import CommunityInfo
 from gateway.registry.sections import MODELS
 

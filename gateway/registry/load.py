@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.alarms import ALARM_TYPES
-from gateway.registry.channels import EmergencyLine
 from gateway.registry.check import DRAFTS, check
 from gateway.registry.explain import explain, show
+from gateway.registry.line import EmergencyLine
 from gateway.registry.model import Community, CommunityInfo
 from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
 from gateway.registry.sections import MODELS, SECTIONS, TAGGED

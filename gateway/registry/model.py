@@ -20,8 +20,9 @@ from gateway.cases.handover import Outsider
 from gateway.cases.limits import Office
 from gateway.cases.policy import Ladder
 from gateway.cases.work import WorkType
-from gateway.registry.channels import Channel, EmergencyLine
+from gateway.registry.channels import Channel
 from gateway.registry.facts import Attributes, Moment, PersonalLimit, other_than
+from gateway.registry.line import EmergencyLine
 from gateway.registry.organisation import Evaluation, Organisation
 from gateway.registry.roster import Date, Role, Roster
 from gateway.registry.values import TOPIC_LEVEL, Id, Position, Wording

@@ -22,12 +22,12 @@ from gateway.registry.channels import (
     CapChannel,
     Dc09Channel,
     Dc09Receiver,
-    EmergencyLine,
     SmsChannel,
     VoiceChannel,
     WebhookChannel,
 )
 from gateway.registry.facts import PersonalLimit
+from gateway.registry.line import EmergencyLine
 from gateway.registry.model import Bridge, CommunityInfo, Device, Person, Place, QuietHours, Relative, Resident
 from gateway.registry.organisation import Evaluation, Organisation, Rater
 from gateway.registry.roster import Duty, HandOver, Required, Role, Roster, Rotation, Shift

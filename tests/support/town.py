@@ -14,7 +14,7 @@ from gateway.cases.directory import Address, Quiet, Target
 from gateway.cases.effects import Delivery, Effect, Send, SetTimer, StopTimer, TimerName, Write
 from gateway.cases.limits import Office, WorkCalendar
 from gateway.cases.model import Case
-from gateway.cases.policy import Ladder, Recipient, Rung
+from gateway.cases.policy import Branch, DeviceOrder, Dial, Fallback, Ladder, Recipient, Rung
 
 START = 1_790_000_000_000
 
@@ -32,6 +32,37 @@ LIFE = Ladder(
         Rung(id="line", after_s=60, call="120"),
     ),
 )
+CLOCK = Ladder(
+    id="life-safety",
+    life_safety=True,
+    cancel_window_s=30,
+    rungs=(
+        Rung(id="control-room", after_s=0, notify=(Recipient(role="control_room"),)),
+        Rung(id="grid", after_s=30, notify=(Recipient(role="grid_staff"),)),
+        Rung(id="guards", after_s=45, notify=(Recipient(role="guard"),)),
+        Rung(id="supervisor", after_s=45, notify=(Recipient(role="supervisor"),)),
+        Rung(id="line", after_s=60, call="120", arm_s=60, countdown_s=30),
+    ),
+    branches=(
+        Branch(
+            id="family",
+            rungs=(
+                Rung(id="first", after_s=30, tell="all", notify=(Recipient(family="first"),)),
+                Rung(id="further", after_s=45, notify=(Recipient(family="further"), Recipient(neighbours=True))),
+            ),
+        ),
+    ),
+    fallback=Fallback(
+        notify=(Recipient(person="director"),), devices=(DeviceOrder(kinds=("siren",), command="sound"),), call=True
+    ),
+    lines=(
+        Dial(types=("smoke", "gas"), number="119", within_s=20, ask=True),
+        Dial(rules=("cardiac-pattern",), within_s=0),
+        Dial(types=("vitals_critical",), within_s=60),
+        Dial(types=("personal_emergency",), again=True, within_s=0),
+    ),
+)
+"""The shipped clock for life safety, with a family beside it."""
 SERVICE = Ladder(
     id="service", lease_s=3600, rungs=(Rung(id="grid", after_s=0, notify=(Recipient(role="grid_staff"),)),)
 )
@@ -54,6 +85,7 @@ class Town:
             "control_room": [person("desk")],
             "grid_staff": [person("wang", "messenger", "sms"), person("zhao")],
             "supervisor": [person("chen")],
+            "guard": [person("guo")],
         }
     )
     family: list[Target] = field(default_factory=lambda: [person("daughter"), person("son")])
@@ -64,8 +96,12 @@ class Town:
     """Devices at home that have a lamp and a voice, and sirens."""
     calendar: WorkCalendar = field(default_factory=lambda: WorkCalendar(Office(), ZoneInfo("Asia/Shanghai")))
     line_mode: Literal["drill", "live"] = "drill"
-    line_enabled: bool = True
+    enabled: bool = True
+    drill_line: bool = True
     line_paths: int = 1
+
+    def line_enabled(self, at_ms: int) -> bool:
+        return self.enabled
 
     def resolve(self, recipient: Recipient, *, place: str | None, resident: str | None, at_ms: int) -> Sequence[Target]:
         if recipient.family:
@@ -120,6 +156,7 @@ def change(
     device: str | None = "sos-1",
     resident: str | None = "li",
     severity: Severity = Severity.EMERGENCY,
+    code: str = "",
 ) -> AlarmChange:
     observed = at_ms if observed_at_ms is None else observed_at_ms
     return AlarmChange(
@@ -137,6 +174,7 @@ def change(
         resident=resident,
         momentary=momentary,
         explanation="press",
+        code=code,
         evidence=(
             Evidence(
                 message_id="sos-1:1:1", device="sos-1", observed_at_ms=observed, received_at_ms=at_ms, event="press"

@@ -132,7 +132,8 @@ class DrillLine:
         return Report(result=Result.DELIVERED, detail=detail, reference=reference)
 
     async def _cancel(self, message: Send) -> Report:
-        told = {**message.data, "reason": marked(str(message.data.get("reason", "")))}
+        told = {key: value for key, value in message.data.items() if key != "card"}  # the centre has it
+        told |= {"reason": marked(str(message.data.get("reason", "")))}
         report, reference = await self._tell(message, "cancel", told)
         if report.result is not Result.DELIVERED:
             return report
