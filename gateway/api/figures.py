@@ -294,7 +294,8 @@ def _name(found: Worded, key: str) -> str:
 
 @router.get(
     "/figures",
-    responses=described(404) | {200: {"model": Worded, "content": {"text/csv": {}}, "description": "The figures"}},
+    responses=described(404)
+    | {200: {"model": Worded, "content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The figures"}},
 )
 def get_figures(
     context: Gateway,

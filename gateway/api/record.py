@@ -13,7 +13,7 @@ from gateway.api import reads
 from gateway.api.auth import Operator, Reader
 from gateway.api.cases import CaseId, no_such_case
 from gateway.api.context import Context, Gateway
-from gateway.api.export import export_case
+from gateway.api.export import Export, export_case
 from gateway.api.export_pdf import as_pdf
 from gateway.api.models import ID, _Shape
 from gateway.api.problem import ApiProblem, described
@@ -32,6 +32,7 @@ router = APIRouter(tags=["record"])
 CLIP_MOST_MS = 24 * 3_600_000
 BEFORE_MS, AFTER_MS = 5 * 60_000, 15 * 60_000
 """The clip of a case where no times are given."""
+_BINARY = {"type": "string", "format": "binary"}
 AttachmentId = Annotated[str, Path(max_length=64, pattern=ID, examples=["att-0123456789abcdef"])]
 
 
@@ -84,7 +85,7 @@ def list_attachments(context: Gateway, _: Reader, case_id: CaseId) -> list[Attac
         return attachments.of_case(connection, _case(context, case_id).id)
 
 
-@router.post("/cases/{case_id}/attachments", responses=described(404, 409, 413), status_code=201)
+@router.post("/cases/{case_id}/attachments", responses=described(404, 409, 413))
 async def add_attachment(
     context: Gateway, caller: Operator, case_id: CaseId, file: Annotated[UploadFile, File()]
 ) -> Attachment:
@@ -114,7 +115,7 @@ async def add_attachment(
     return added
 
 
-@router.post("/cases/{case_id}/clips", responses=described(404, 409), status_code=201)
+@router.post("/cases/{case_id}/clips", responses=described(404, 409))
 def add_clip(
     context: Gateway, caller: Operator, case_id: CaseId, clip: Annotated[Clip, Body(default_factory=Clip)]
 ) -> Attachment:
@@ -162,7 +163,11 @@ def add_clip(
     return added
 
 
-@router.get("/attachments/{attachment_id}", responses=described(404, 409), response_class=Response)
+@router.get(
+    "/attachments/{attachment_id}",
+    responses=described(404, 409) | {200: {"content": {"*/*": {"schema": _BINARY}}, "description": "The file"}},
+    response_class=Response,
+)
 def get_attachment(context: Gateway, _: Reader, attachment_id: AttachmentId) -> Response:
     """The file of a photo or a voice note, looked at again by its SHA-256 before it is handed out."""
     with reading(context.engine) as connection:
@@ -204,7 +209,7 @@ def get_attachment(context: Gateway, _: Reader, attachment_id: AttachmentId) -> 
 @router.get(
     "/cases/{case_id}/export",
     responses=described(404)
-    | {200: {"content": {"application/json": {}, "application/pdf": {}}, "description": "The export"}},
+    | {200: {"model": Export, "content": {"application/pdf": {"schema": _BINARY}}, "description": "The export"}},
     response_class=Response,
 )
 async def export(

@@ -30,6 +30,7 @@ NAMES = {
     "how": "disable",
     "backtest_id": "bt-1",
     "alarm_id": "1",
+    "attachment_id": "att-1",
 }
 
 
@@ -86,7 +87,14 @@ async def test_a_reader_sees_everything_and_acts_on_nothing(house: House) -> Non
     with house.engine.begin() as connection:
         candidates.note(connection, [stranger], now_ms)
     reader = house.client("reader")
-    questions = ("/observations", "/events", "/explanations", "/bt-1")  # which need more than a path, or another act
+    questions = (
+        "/observations",
+        "/events",
+        "/explanations",
+        "/bt-1",
+        "/att-1",
+        "/where",
+    )  # which need more than a path, or another act
     for method, path in requests(house, case["id"]):
         if method == "GET" and not path.endswith(questions):
             assert (await reader.get(path)).status_code in (200, 503), path
