@@ -6,15 +6,21 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from gateway.outbox.channel import Attempt, Heard, Invitation, Result
+from gateway.outbox.channels.voice import VoiceCalls
+from gateway.outbox.sip.trunk import SipTrunks
 from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Called, CallEnd, Words
+from gateway.settings import Secrets, SipTrunk
 from tests.support.eventually import eventually_async
+from tests.support.outbox import HandClock, make_send
 from tests.support.ports import HOST
 from tests.support.sip_peer import (
     CHALLENGE,
@@ -237,6 +243,30 @@ async def test_a_trunk_that_asks_who_calls(tmp_path: Path, status: str, end: Cal
         assert answers_challenge(peer.noted(), "INVITE", "right")
 
 
+async def test_the_number_we_show_is_not_the_one_we_register(tmp_path: Path) -> None:
+    note = NOTE_CREDENTIALS.replace("Authorization:", "From:")
+    first, *rest = challenged("REGISTER", "200 OK")
+    steps = (
+        first.replace("<recv", '<recv optional="true" next="register"'),
+        receive("INVITE", note),
+        answer("486 Busy Here"),
+        receive("ACK"),
+        '<nop hide="true" next="end"/><label id="register"/>',
+        *rest,
+        '<label id="end"/>',
+    )
+    async with (
+        sipp(tmp_path / "peer", *steps, calls=2) as peer,
+        trunk_to(peer.port, tmp_path, password="right", register_s=300, caller_id="01065001234") as caller,
+    ):
+        await eventually_async(lambda: caller.free == 1, what="registered")
+        assert (await caller.call(NUMBER, ONCE, timeout_s=20)).end is CallEnd.BUSY
+        await peer.passed()
+        registered, called = peer.noted().splitlines()
+        assert answers_challenge(registered, "REGISTER", "right")
+        assert "<sip:01065001234@" in called
+
+
 async def test_over_tcp(tmp_path: Path) -> None:
     steps = (receive("INVITE"), answer("486 Busy Here"), receive("ACK"))
     async with (
@@ -313,6 +343,113 @@ async def test_the_child_dies_or_hangs_in_a_call(
         assert caller.health.lines[0].restarts == 1
         again = await caller.call(NUMBER, ONCE, timeout_s=30)
         assert again.end is CallEnd.ANSWERED
+
+
+async def test_a_trunk_that_is_stopped_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with telephone(tmp_path / "phone") as phone:
+        async with trunk_to(phone.port, tmp_path) as caller:
+            await up(caller)
+            pid = caller.health.lines[0].pid
+            assert pid is not None
+            calling = asyncio.create_task(caller.call(NUMBER, MENU, timeout_s=60))
+            await phone.in_call()
+        called = await asyncio.wait_for(calling, 10)
+        assert called.end is CallEnd.UNKNOWN
+        assert not psutil.pid_exists(pid)
+        await eventually_async(lambda: phone.saw("CALL_CLOSED"), what="hung up")
+
+
+async def test_no_line_outlives_its_gateway(tmp_path: Path) -> None:
+    """Also when it is killed: a child that nobody watches would go on ringing."""
+    gateway = f"""
+import asyncio, pathlib
+from gateway.outbox.sip.trunk import SipTrunks
+from gateway.outbox.speech import Speech
+from gateway.settings import Secrets, SipTrunk
+async def main():
+    here = pathlib.Path({str(tmp_path)!r})
+    one = SipTrunk(name="t", proxy="{HOST}:9", user="a", register_s=0, bind="{HOST}", calls=1)
+    trunks = SipTrunks([one], Secrets(here), Speech(here), here)
+    trunks.start()
+    while not trunks.free:
+        await asyncio.sleep(0.01)
+    print(trunks.health()[0].lines[0].pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", gateway, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert process.stdout is not None
+    child = int(await asyncio.wait_for(process.stdout.readline(), 60))
+    assert psutil.pid_exists(child)
+    process.kill()
+    await process.wait()
+    await eventually_async(lambda: not psutil.pid_exists(child), what="the child ends, too")
+
+
+async def test_the_voice_channel_goes_on_to_the_trunk_where_no_modem_is_free(tmp_path: Path) -> None:
+    heard: list[Heard] = []
+
+    class NoModem:
+        free = 0
+
+        async def call(self, number: str, words: Words, *, timeout_s: float) -> Called:
+            raise AssertionError("it has no line")
+
+    async def listener(one: Heard) -> str:
+        heard.append(one)
+        return ""
+
+    attempt = Attempt(case="c", number=1, repeat=False, at_ms=0, deadline_ms=60_000, invitation=Invitation(code="12"))
+    async with telephone(tmp_path / "phone") as phone:
+        settings = SipTrunk(name="t", proxy=f"{HOST}:{phone.port}", user="anju", register_s=0, bind=HOST, calls=1)
+        trunks = SipTrunks([settings], Secrets(tmp_path), Speech(tmp_path / "speech"), tmp_path / "sip")
+        trunks.start()
+        try:
+            await eventually_async(lambda: trunks.free == 1, what="the line is up")
+            channel = VoiceCalls([NoModem(), trunks], listener, HandClock())
+            sending = asyncio.create_task(channel.send(make_send("k", "voice", to="+86 138 0013 8000"), attempt))
+            await phone.in_call()
+            await eventually_async(lambda: voiced_s(phone.heard()) > 0.5, 30, "the words")
+            await phone.press("1")
+            report = await sending
+        finally:
+            await trunks.stop()
+    assert report.result is Result.DELIVERED
+    assert (heard[0].text, heard[0].key, heard[0].sender) == ("1", "k", "+86 138 0013 8000")
+
+
+async def test_the_next_trunk_is_tried_where_one_cannot_place_the_call(tmp_path: Path) -> None:
+    steps = (receive("INVITE"), answer("503 Service Unavailable"), receive("ACK"))
+    async with sipp(tmp_path / "peer", *steps) as peer, telephone(tmp_path / "phone") as phone:
+        common: dict[str, object] = {"user": "anju", "register_s": 0, "bind": HOST, "calls": 1}
+        settings = [
+            SipTrunk.model_validate({"name": name, "proxy": f"{HOST}:{port}", **common})
+            for name, port in (("first", peer.port), ("second", phone.port))
+        ]
+        trunks = SipTrunks(settings, Secrets(tmp_path), Speech(tmp_path / "speech"), tmp_path / "sip")
+        trunks.start()
+        try:
+            await eventually_async(lambda: trunks.free == 2, what="both are up")
+            calling = asyncio.create_task(trunks.call(NUMBER, MENU, timeout_s=60))
+            await phone.in_call()
+            await phone.press("2")
+            called = await calling
+        finally:
+            await trunks.stop()
+        assert (called.end, called.keys) == (CallEnd.ANSWERED, "2")
+        assert "first: " in called.detail and "503" in called.detail
+        await peer.passed()
+
+
+async def test_an_emergency_number_in_an_address_book_is_not_dialled(tmp_path: Path) -> None:
+    async with trunk_to(9, tmp_path) as caller:
+        await up(caller)
+        for number in ("120", "+86 120", "010-120"):
+            called = await caller.call(number, ONCE, timeout_s=5)
+            assert called.end is CallEnd.UNREACHABLE
+            assert "never dialled" in called.detail
 
 
 async def test_who_stops_waiting_hangs_up(tmp_path: Path) -> None:

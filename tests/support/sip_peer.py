@@ -208,11 +208,12 @@ class Sipp:
 async def sipp(
     directory: Path, *steps: str, calls: int = 1, transport: str = "u1", to: int | None = None
 ) -> AsyncIterator[Sipp]:
-    """``to``: it calls that port; else it waits to be called."""
+    """``calls``: how often it is played, once for each Call-ID. ``to``: it calls that port; else it waits to be
+    called."""
     scenario = '<?xml version="1.0" encoding="UTF-8" ?>\n<scenario name="peer">' + "\n".join(steps) + "</scenario>"
     _write(directory, {"peer.xml": scenario})
     port = free_port()
-    arguments = ["-sf", "peer.xml", "-i", HOST, "-p", str(port), "-m", "1", "-t", transport, "-nostdin"]
+    arguments = ["-sf", "peer.xml", "-i", HOST, "-p", str(port), "-m", str(calls), "-t", transport, "-nostdin"]
     arguments += ["-trace_err", "-trace_logs", "-cp", str(free_port()), "-timeout", "30", "-timeout_error"]
     arguments += [f"{HOST}:{to}"] if to is not None else []
     with (directory / "log").open("wb") as log:

@@ -15,7 +15,7 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,12 +138,14 @@ class Line:
         """From the start of the child to its end; returns what went wrong."""
         reading: asyncio.Task[None] | None = None
         control: Control | None = None
+        trouble = "网关停止 the gateway stops"
         try:
+            accounts = await asyncio.to_thread(self._accounts)
             process, port = await self._spawn()
             reading = asyncio.create_task(self._relay(process), name="sip log")
             control = await self._connect(process, port)
             self._why = "正在注册 registering" if self._registers else ""
-            await self._introduce(control)
+            await self._introduce(control, accounts)
             self._control = control
             await self._watch(control)
             trouble = str(await control.lost())
@@ -157,10 +159,10 @@ class Line:
             await asyncio.shield(self._end_process())
             if reading is not None:
                 await asyncio.wait({reading}, timeout=1)
-        said = self._said[-1] if self._said else ""
-        self._why = self._hide(f"{trouble}{f' ({said})' if said and said not in trouble else ''}")
-        if self._listener is not None:
-            self._listener(ControlLost(self._why))
+            said = self._said[-1] if self._said else ""
+            self._why = self._hide(f"{trouble}{f' ({said})' if said and said not in trouble else ''}")
+            if self._listener is not None:  # also when we are stopped: a call under way must not wait for ever
+                self._listener(ControlLost(self._why))
         return self._why
 
     async def _spawn(self) -> tuple[asyncio.subprocess.Process, int]:
@@ -201,15 +203,19 @@ class Line:
             await asyncio.sleep(0.05)
         raise ControlLost(f"baresip {self.patience.start:g} 秒未就绪 not ready after {self.patience.start:g} s")
 
-    async def _introduce(self, control: Control) -> None:
-        """Who we are at the trunk. The first account is the one that calls."""
+    def _accounts(self) -> list[str]:
+        """Who we are at the trunk; the first is the one that calls. Raises KeyError, ValueError."""
         trunk = self.trunk
-        self._secret = await asyncio.to_thread(self._secrets.get, trunk.secret) if trunk.secret else ""
+        self._secret = self._secrets.get(trunk.secret) if trunk.secret else ""
         apart = self._registers and self.user != trunk.user
-        await control.command("uanew", account(trunk, self.user, self._secret, registers=self._registers and not apart))
-        if apart:
-            await control.command("uanew", account(trunk, trunk.user, self._secret, registers=True))
-            await control.command("uafind", aor(trunk, self.user))
+        accounts = [account(trunk, self.user, self._secret, registers=self._registers and not apart)]
+        return [*accounts, account(trunk, trunk.user, self._secret, registers=True)] if apart else accounts
+
+    async def _introduce(self, control: Control, accounts: Sequence[str]) -> None:
+        for one in accounts:
+            await control.command("uanew", one)
+        if len(accounts) > 1:
+            await control.command("uafind", aor(self.trunk, self.user))
 
     async def _watch(self, control: Control) -> None:
         """Returns when the connection is lost. Raises ControlLost when the child hangs."""
