@@ -36,8 +36,9 @@ def _line_ms(turn: Turn) -> int:
     return turn.now_ms + sum(rung.after_s for rung in rungs) * 1000
 
 
-def schedule(turn: Turn, due_at_ms: int) -> None:
-    """Set when the next rung is due."""
+def schedule(turn: Turn, due_at_ms: int, planned_ms: int | None = None) -> None:
+    """Set when the next rung is due; ``planned_ms``: when it would be, had nothing been late."""
+    turn.become(planned_ms=due_at_ms if planned_ms is None else planned_ms)
     turn.set_ladder(due_at_ms)
 
 
@@ -57,17 +58,18 @@ def climb(turn: Turn) -> None:
             beside.drop(turn, "rung", rung.id)
             reached = reach.take(turn, rung)
             beside.repeat(turn, rung)
-        planned = case.next_at_ms if case.next_at_ms is not None else turn.now_ms
+        planned = case.planned_ms or case.next_at_ms or turn.now_ms
         turn.become(rung=case.rung + 1)
         if turn.case.rung < len(case.ladder.rungs):
             following = case.ladder.rungs[turn.case.rung]
             wait_s = following.after_s
-            due = max(planned + wait_s * 1000, turn.now_ms + min(wait_s, MIN_RUNG_S) * 1000)
+            planned += wait_s * 1000
+            due = max(planned, turn.now_ms + min(wait_s, MIN_RUNG_S) * 1000)
             if following.call:
                 due = max(due, turn.case.emergency.deadline_ms or 0)  # it keeps its time, whatever was passed over
             elif not reached:
-                due = turn.now_ms
-            schedule(turn, due)
+                due = planned = turn.now_ms
+            schedule(turn, due, planned)
             if due > turn.now_ms:
                 return
         else:

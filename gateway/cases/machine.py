@@ -274,6 +274,8 @@ def _clock_stepped(turn: Turn, by_ms: int) -> None:
         later = (one.model_copy(update={"until_ms": one.until_ms + by_ms}) for one in case.helpers)
         turn.become(helpers=tuple(later))
     timing.moved(turn, by_ms)
+    if case.planned_ms is not None:
+        turn.become(planned_ms=case.planned_ms + by_ms)
     if case.next_at_ms is not None:
         turn.set_ladder(case.next_at_ms + by_ms)
     if case.lease_until_ms is not None:

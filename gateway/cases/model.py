@@ -227,6 +227,8 @@ class Case(Frozen):
     """Index of the next rung."""
     next_at_ms: int | None = None
     """When the next rung (or reminder) is due; None while somebody has the case or it is over."""
+    planned_ms: int | None = None
+    """When it would be due had nothing been late: what follows is counted from there, lateness does not add up."""
     owner: str | None = None
     lease_until_ms: int | None = None
     cancel_until_ms: int | None = None
