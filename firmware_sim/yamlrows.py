@@ -23,6 +23,7 @@ def lines(rows: Iterable[Row]) -> Iterator[str]:
         duties = row.get("duties")
         if isinstance(duties, list):
             yield f"  - id: {flow(row['id'])}"
+            yield from (f"    {key}: {flow(value)}" for key, value in row.items() if key not in ("id", "duties"))
             yield "    duties:"
             yield from (f"      - {flow(duty)}" for duty in duties)
         else:

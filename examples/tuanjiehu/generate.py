@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from firmware_sim import names
 from firmware_sim.equipment import BINS, BUILDING_METERS, furnish
@@ -317,8 +318,36 @@ def public_devices(town: Town) -> None:
         town.device(f"gateway-{number}", "gateway", zh, en, at[0])
 
 
+SHIFTS_FROM = "2026-01-05"
+WATCHES = ("00:00-08:00", "08:00-16:00", "16:00-24:00")
+HANDOVER = {"supervisor": "supervisor", "receipt_s": 600}
+
+
+def in_shifts(duty: Row) -> Row:
+    """The control room in three watches of two, guards by day and by night, the supervisors day by day."""
+    people: Any = duty["people"]
+    kept = {key: value for key, value in duty.items() if key != "people"}
+    match duty["role"]:
+        case "control_room":
+            crews = [people[at : at + 2] for at in (0, 2, 4)]
+            return {**kept, "shifts": [turns(hours, crews[at:] + crews[:at]) for at, hours in enumerate(WATCHES)]}
+        case "guard":
+            crews = [people[:2], people[2:]]
+            return {**kept, "shifts": [turns("07:00-19:00", crews), turns("19:00-07:00", crews[::-1])]}
+        case "supervisor":
+            return {**kept, "rotation": {"order": people, "from": SHIFTS_FROM, "every_days": 1, "at": "08:00"}}
+    return duty
+
+
+def turns(hours: str, order: list[list[str]]) -> Row:
+    return {"hours": hours, "rotation": {"order": order, "from": SHIFTS_FROM, "every_days": 7}}
+
+
 def files(town: Town) -> dict[str, str]:
-    roster = [{"id": role.replace("_", "-"), "duties": duties} for role, duties in town.duties.items()]
+    roster: list[Row] = []
+    for role, duties in town.duties.items():
+        handover = {"handover": HANDOVER} if role in ("control_room", "grid_staff") else {}
+        roster.append({"id": role.replace("_", "-"), **handover, "duties": [in_shifts(duty) for duty in duties]})
     of_homes = f"{CAMERAS} cameras on poles, {LIVING_ALONE} homes, streets and what carries them."
     written = {
         "places.yaml": listed("places", town.places, "Sub-district, communities, grids, buildings, units."),
@@ -327,7 +356,7 @@ def files(town: Town) -> dict[str, str]:
         "families.yaml": listed("people", town.families, "The contacts the residents named."),
         "residents.yaml": listed("residents", town.residents, f"{LIVING_ALONE} elderly people who live alone."),
         "devices.yaml": listed("devices", town.devices, of_homes),
-        "rosters.yaml": listed("rosters", roster, "Who holds which role where."),
+        "rosters.yaml": listed("rosters", roster, "Who holds which role where and when."),
         "rules.yaml": listed("rules", [{"use": name} for name in sorted(library())], "The whole library."),
     }
     for slug, rows in town.homes.items():
