@@ -70,6 +70,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _serial(settings)
     yield from _store(settings)
     yield from _dead_man(settings)
+    yield from _links(settings)
     yield from _community(settings)
     yield from _running(settings)
 
@@ -222,6 +223,15 @@ def _itself(settings: Settings, community: Community) -> Iterator[Finding]:
         yield Finding("warning", "this gateway", said)
     else:
         yield Finding("ok", "this gateway", f"{settings.gateway_device}, {where}, watched by its rules")
+
+
+def _links(settings: Settings) -> Iterator[Finding]:
+    """Can people answer a message with one tap?"""
+    if settings.api.public_url:
+        yield Finding("ok", "links in messages", f"to {settings.api.public_url}/a/…; try it with a telephone")
+    else:
+        said = "none: api.public_url is not set; people answer by SMS, telephone or console only (docs/answers.md)"
+        yield Finding("warning", "links in messages", said)
 
 
 def _dead_man(settings: Settings) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from gateway.api import (
     adoption,
+    answering,
     backtests,
     caring,
     cases,
@@ -60,6 +61,7 @@ def create_api(context: Context) -> FastAPI:
         cases,
         ladders,
         working,
+        answering,
         rosters,
         *about_devices,
         rules,

@@ -45,6 +45,26 @@ PURPOSES: dict[str, Words] = {
     "emergency_cancel": Words("通知 120 取消（演练）", "cancel at 120 (drill)"),
 }
 
+ANSWERS: dict[str, Words] = {
+    "accept": Words("我来处理", "I take it"),
+    "pass_on": Words("转下一位", "pass on"),
+    "coming": Words("在路上", "on the way"),
+    "arrived": Words("已到现场", "there"),
+    "false_alarm": Words("误报", "false alarm"),
+    "report": Words("处置完成", "done"),
+    "seen": Words("收到", "seen"),
+    "unclear": Words("未能理解", "not understood"),
+}
+
+ANSWER_RESULTS: dict[str, Words] = {
+    "acted": Words("已执行", "carried out"),
+    "refused": Words("未执行，已说明", "not carried out, told why"),
+    "asked": Words("已追问", "asked back"),
+    "unknown_sender": Words("陌生号码，未执行", "unknown number, not carried out"),
+    "failed": Words("处理失败", "failed"),
+    "waiting": Words("处理中", "being decided"),
+}
+
 REASON = Words("怎么回事？", "what was it?")
 FOUND = Words("现场情况和处理结果", "what you found and did")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
+from gateway.answers.rows import Disclosure, Kept, answers_of, disclosures_of
 from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
@@ -114,6 +116,10 @@ class CaseView:
     """To whom the work was given."""
     asked_by: str
     """Who asks for more time."""
+    answers: list[Kept]
+    """What people answered, in order."""
+    looks: list[tuple[str, int, int]]
+    """Who was shown the case on a page of their own: name, how often, when last."""
     told: list[tuple[str, str]]
     """Everybody who has been told, and by which channels."""
 
@@ -156,7 +162,8 @@ async def _look(context: Context, case_id: str, all: bool) -> dict[str, Any]:
     case = view.card.case
     # The values are those of now: beside a case that is over they would be taken for its own.
     vitals = await vitals_of(context, case.resident) if case.resident is not None and case.open else None
-    return {"view": view, "vitals": vitals, "all": all, "sources": WAYS, "link_words": LINKS}
+    name = partial(who, context.directory())
+    return {"name": name, "view": view, "vitals": vitals, "all": all, "sources": WAYS, "link_words": LINKS}
 
 
 def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
@@ -189,8 +196,17 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
         attachments=added,
         handler=who(directory, case.handler) if ":" in case.handler else case.handler,
         asked_by=who(directory, case.asked.by) if case.asked is not None else "",
+        answers=answers_of(context.engine, case_id=case.id)[::-1],
+        looks=_looks(disclosures_of(context.engine, case_id=case.id), directory),
         told=_told(case, lines),
     )
+
+
+def _looks(disclosures: Sequence[Disclosure], directory: CommunityDirectory | None) -> list[tuple[str, int, int]]:
+    found: dict[str, list[int]] = {}
+    for one in disclosures:
+        found.setdefault(one.person, []).append(one.at_ms)
+    return [(who(directory, f"person:{person}"), len(times), max(times)) for person, times in found.items()]
 
 
 def _told(case: Case, lines: Iterable[TimelineLine]) -> list[tuple[str, str]]:
@@ -235,6 +251,8 @@ def _entries(case: Case, lines: Iterable[TimelineLine], directory: CommunityDire
                 facts[key] = who(directory, str(line.data[key]))
         if "rung" in facts:
             facts["rung"] = rungs.get(str(facts["rung"]), facts["rung"])
+        if "via" in facts:
+            facts["via"] = channel(str(facts["via"])).zh
         if "channel" in facts:
             facts["channel"] = channel(str(facts["channel"])).zh
         if line.what in ("device_confirmed", "device_silent"):

@@ -19,6 +19,7 @@ from gateway.web import (
     acting,
     adopting,
     answer_page,
+    answers_page,
     board,
     case_page,
     device_life,
@@ -136,6 +137,7 @@ def add_console(app: FastAPI) -> None:
     for room in (
         answer_page,
         my_pages,
+        answers_page,
         session,
         board,
         acting,
