@@ -44,6 +44,7 @@ def begin(turn: Turn, late_ms: int | None = None) -> None:
         number=numbers[0],
         arm_s=rung.arm_s,
         countdown_s=rung.countdown_s,
+        hurried=False,
         voice=VoiceCheck.NONE,
     )
     turn.write("system", "line_armed" if armed else "line_disarmed", number=numbers[0])
@@ -98,7 +99,7 @@ def hasten(turn: Turn, *, again: bool) -> None:
 def bring_forward(turn: Turn, why: str) -> None:
     """Call as soon as the guards let it."""
     if turn.case.emergency.state.ahead and turn.case.emergency.deadline_ms is not None:
-        _become(turn, deadline_ms=min(turn.case.emergency.deadline_ms, turn.now_ms))
+        _become(turn, deadline_ms=min(turn.case.emergency.deadline_ms, turn.now_ms), hurried=True)
         turn.write("system", "line_hastened", why)
 
 
@@ -173,7 +174,7 @@ def advance(turn: Turn) -> None:
     while turn.case.open and (due := turn.case.emergency.next_ms) is not None and due <= turn.now_ms:
         emergency = turn.case.emergency
         assert emergency.deadline_ms is not None
-        hastened = (dial := fitting(turn.case)) is not None and dial.within_s is not None
+        hastened = emergency.hurried or fitting(turn.case) is not None
         if not hastened and (earliest_ms := _earliest_ms(turn)) > emergency.deadline_ms:
             # After an outage people who are told only now have their time before a machine calls.
             _become(turn, deadline_ms=earliest_ms)

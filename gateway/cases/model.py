@@ -93,6 +93,8 @@ class Emergency(Frozen):
     """An acknowledgement postpones the call once; only an explicit decision disarms it."""
     again: bool = False
     """The key was pressed again, or a further danger has joined."""
+    hurried: bool = False
+    """It waits for no rung any more."""
     reference: str | None = None
     detail: str = ""
     path: int = 0

@@ -6,28 +6,34 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.alarms import AlarmMove
-from gateway.cases.commands import Action, Refused, TimerDue
+from gateway.alarms import AlarmMove, Severity
+from gateway.cases.commands import Action, ClockStepped, Refused, TimerDue, TimerLost, VoiceAnswered
+from gateway.cases.directory import Quiet
 from gateway.cases.effects import Delivery, TimerName
-from gateway.cases.model import Case, LineState, Stage
-from tests.support.town import LIFE, SERVICE, Story, Town, change
+from gateway.cases.model import Case, LineState, Stage, VoiceCheck
+from gateway.cases.policy import Ladder
+from tests.support.town import CLOCK, LIFE, SERVICE, START, Story, Town, change
 
 ACTIONS: list[Action] = [
     "acknowledge", "dispatch", "arrive", "resolve", "verify", "close", "cancel", "release", "veto", "dial_now", "note",
+    "take_back", "pass_on", "claim", "line_sent", "line_arrived", "line_hospital", "line_update",
 ]  # fmt: skip
 
 
 class CaseMachine(RuleBasedStateMachine):
     story: Story
-    arms: int
+    read: int
 
-    @initialize(life=st.booleans(), nobody=st.booleans())
-    def begin(self, life: bool, nobody: bool) -> None:
-        town = Town()
+    @initialize(ladder=st.sampled_from([LIFE, CLOCK, SERVICE]), nobody=st.booleans(), paths=st.sampled_from([1, 2]))
+    def begin(self, ladder: Ladder, nobody: bool, paths: int) -> None:
+        town = Town(line_paths=paths, voices=("sos-1", "siren-1"))
+        town.quiet_hours = {"zhao": Quiet(until_ms=START + 600_000)}
         if nobody:
             town.roles = {}
-        self.story = Story(town, LIFE if life else SERVICE, change(ladder="life-safety" if life else "service"))
+        severity = Severity.EMERGENCY if ladder.life_safety else Severity.SERVICE
+        self.story = Story(town, ladder, change(ladder=ladder.id, severity=severity))
         self.last = self.story.case
+        self.read = 0
 
     @rule(seconds=st.sampled_from([0, 1, 5, 20, 30, 61, 179, 181, 901, 3600]))
     def time_passes(self, seconds: int) -> None:
@@ -35,12 +41,13 @@ class CaseMachine(RuleBasedStateMachine):
 
     @rule(
         action=st.sampled_from(ACTIONS),
-        actor=st.sampled_from(["operator:a", "operator:b", "person:wang"]),
+        actor=st.sampled_from(["operator:a", "operator:b", "person:wang", "person:daughter"]),
         reason=st.sampled_from(["", "because"]),
+        code=st.sampled_from(["", "4711", "4712"]),
     )
-    def somebody_acts(self, action: Action, actor: str, reason: str) -> None:
+    def somebody_acts(self, action: Action, actor: str, reason: str, code: str) -> None:
         try:
-            self.story.act(action, actor=actor, reason=reason)
+            self.story.act(action, actor=actor, reason=reason, code=code)
         except Refused as refused:
             assert refused.zh and refused.en
 
@@ -58,6 +65,22 @@ class CaseMachine(RuleBasedStateMachine):
         if self.story.sent:
             self.story.deliver(data.draw(st.sampled_from(self.story.sent)), delivery, "x")
 
+    @rule(by_ms=st.sampled_from([-3_600_000, -1500, 1500, 3_600_000]))
+    def the_clock_is_set(self, by_ms: int) -> None:
+        self.story.now_ms += by_ms
+        self.story.hear(ClockStepped(by_ms=by_ms))
+
+    @rule()
+    def the_resident_says_that_all_is_well(self) -> None:
+        self.story.hear(VoiceAnswered(device="sos-1"))
+
+    @rule(name=st.sampled_from([TimerName.LADDER, TimerName.LINE, TimerName.BESIDE]))
+    def the_auditor_sets_a_timer_again(self, name: TimerName) -> None:
+        if name in self.story.timers:
+            del self.story.timers[name]
+            self.story.hear(TimerLost(name=name))
+            assert name in self.story.timers or self.story.case.emergency.state.called
+
     @rule()
     def a_stale_timer_changes_nothing(self) -> None:
         before = self.story.case
@@ -72,6 +95,18 @@ class CaseMachine(RuleBasedStateMachine):
         case = self.story.case
         assert self.story.timers.get(TimerName.LADDER) == case.next_at_ms
         assert self.story.timers.get(TimerName.LEASE) == case.lease_until_ms
+        assert self.story.timers.get(TimerName.LINE) == case.emergency.next_ms
+        assert self.story.timers.get(TimerName.BESIDE) == case.beside_at_ms
+        assert case.beside_at_ms == min((item.at_ms for item in case.agenda), default=None)
+
+    @invariant()
+    def a_machine_calls_only_while_nobody_has_it(self) -> None:
+        written, self.read = self.story.written[self.read :], len(self.story.written)
+        case = self.story.case
+        if any(line.what == "line_committed" and line.actor == "system" for line in written):
+            postponed = case.stage is Stage.ACKNOWLEDGED and case.emergency.postponed
+            assert case.stage is Stage.OPENED or postponed
+            assert case.emergency.voice is not VoiceCheck.FINE
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
@@ -100,7 +135,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert case.version >= self.last.version
         if not self.last.open:
             assert not case.open, "closed never reopens"
-        if case.emergency.state is LineState.ARMED and case.stage is Stage.OPENED and case.next_at_ms is not None:
+        if case.emergency.state is LineState.ARMED and case.stage is Stage.OPENED:
             assert case.emergency.deadline_ms is not None
         self.last = case
 
