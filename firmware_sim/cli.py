@@ -76,7 +76,9 @@ def fleet(
     scenario: Annotated[str | None, typer.Option(help=f"a story: YAML file, or {', '.join(shipped())}")] = None,
     exit_after: Annotated[bool, typer.Option("--exit-after-scenario", help="end when the story ends")] = False,
     api: Annotated[str | None, typer.Option(help="the gateway's URL, for the people in the story")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="file with an operator's token")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="file with an operator's token; on a second line that of who checks")
+    ] = None,
     control: Annotated[str | None, typer.Option(help="HTTP control on this loopback port or Unix socket")] = None,
     control_port_file: Annotated[
         Path | None, typer.Option(help="write the control port here (with --control 0)")
@@ -171,7 +173,8 @@ async def _live(fleet: Fleet, doors: _Doors) -> int:
         if doors.api is not None:
             if doors.token_file is None:
                 raise FileError("--api needs --token-file FILE with an operator's token")
-            people = await stack.enter_async_context(People(doors.api, read_text(doors.token_file).strip()))
+            token, _, checker = read_text(doors.token_file).strip().partition("\n")
+            people = await stack.enter_async_context(People(doors.api, token.strip(), checker=checker.strip()))
         table = doors.figures is not False and sys.stdout.isatty()
         told: list[str] = []
         tell = told.append if table else partial(_say, as_json=bool(doors.figures))

@@ -22,7 +22,11 @@ class ApiError(Exception):
 class People:
     """Reads and acts on cases. Cases of another device or resident are left alone."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, *, checker: str = "", transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """``checker``: the token of somebody else, who checks (核查) what the others did."""
+        self._checker = {"Authorization": f"Bearer {checker}"} if checker else {}
         self._http = httpx.AsyncClient(
             base_url=url.rstrip("/"),
             headers={"Authorization": f"Bearer {token}"},
@@ -67,7 +71,8 @@ class People:
             case = await self.case(case_id)
             body = {"reason": reason, "version": case["version"], **({"to": to} if to else {})}
             try:
-                answer = await self._http.post(f"/api/v1/cases/{case_id}/{action}", json=body)
+                who = self._checker if action == "verify" else {}
+                answer = await self._http.post(f"/api/v1/cases/{case_id}/{action}", json=body, headers=who)
             except httpx.HTTPError as error:
                 raise ApiError(f"{action}: {type(error).__name__}: {error}") from None
             if answer.status_code == 409 and answer.json().get("code") == "stale":

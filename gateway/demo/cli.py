@@ -48,8 +48,8 @@ EVERYDAY = "quiet-day"
 STORY_PACE = 6.0
 """How much faster the ladders climb while a story is played: three minutes to 120 become half a minute."""
 
-VISITOR, DESK = "visitor", "值班员"
-"""Whose tokens the demo makes: yours, and that of the operator in a story."""
+VISITOR, DESK, CHECKER = "visitor", "值班员", "核查员"
+"""Whose tokens the demo makes: yours, and those of the operator in a story and of who checks."""
 
 out = Console(highlight=False)
 
@@ -179,13 +179,13 @@ def _town(source: Path, devices: int) -> Community:
 
 
 def _tokens(engine: sa.Engine, settings: Settings) -> tuple[str, Path]:
-    """The console's token, and the file with one for the people of a story.
+    """The console's token, and the file with those of the people of a story.
 
     They are those of the last demo with this directory, so that yesterday's link opens today; new ones where these are
     lost or were revoked.
     """
-    files = {VISITOR: "demo-visitor-token", DESK: "demo-people-token"}
-    roles: dict[str, Role] = {VISITOR: "admin", DESK: "operator"}
+    files = {VISITOR: "demo-visitor-token", DESK: "demo-desk-token", CHECKER: "demo-checker-token"}
+    roles: dict[str, Role] = {VISITOR: "admin", DESK: "operator", CHECKER: "operator"}
     for name, file in files.items():
         path = settings.secrets.directory / file
         kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
@@ -195,8 +195,12 @@ def _tokens(engine: sa.Engine, settings: Settings) -> tuple[str, Path]:
         with engine.begin() as connection:
             connection.execute(sa.delete(tokens).where(tokens.c.name == name))
             write_private(path, create_token(connection, name, roles[name], SystemClock().now_ms()))
-    visitor = (settings.secrets.directory / files[VISITOR]).read_text(encoding="utf-8").strip()
-    return visitor, settings.secrets.directory / files[DESK]
+    known = {
+        name: (settings.secrets.directory / file).read_text(encoding="utf-8").strip() for name, file in files.items()
+    }
+    people = settings.secrets.directory / "demo-people-tokens"
+    write_private(people, f"{known[DESK]}\n{known[CHECKER]}")
+    return known[VISITOR], people
 
 
 def _ready(url: str) -> bool:

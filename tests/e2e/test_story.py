@@ -83,6 +83,7 @@ def test_a_press_nobody_answers_reaches_120_and_ends_as_a_closed_case(
     # Each person was told exactly once at each step, and how it ended although the case was closed at once.
     steps = ("line-is-drill", "taken", "arrived", "resolved")
     expected = Counter({(who, what): 1 for who in everybody for what in steps})
+    expected += Counter({("grid", "assigned"): 1})
     expected += Counter({("desk", "desk-and-grid"): 1, ("grid", "desk-and-grid"): 1, (f"daughter-{n}", "family"): 1})
     eventually(lambda: told(world, case_id) == expected, 5, "told once each")
     assert not [key for key in world.repeated_keys() if case_id in key]

@@ -191,7 +191,7 @@ def test_a_press_is_a_card_with_who_where_what_comes_next_and_the_120_gate(
         assert words in html
     assert re.search(r'120</b> <span class="drill">演练 drill</span> <time class="count" data-down="\d+"', html)
     actions = set(re.findall(r'data-act="(\w+)"', html))
-    assert actions == {"dispatch", "arrive", "cancel", "veto", "dial_now", "note"}
+    assert actions == {"dispatch", "arrive", "cancel", "take_back", "veto", "dial_now", "merge", "split", "note"}
     assert "我来受理" in html and "data-up=" in html
 
 

@@ -82,19 +82,22 @@ class RunningGateway:
         if database is not None:
             self.env["ANJU_DATABASE_URL"] = database
         self.database = database or f"sqlite:///{self.data_dir / 'state.db'}"
-        self.token = self._prepare(operator)
+        self.token, self.checker = self._prepare(operator)
+        """Those of the operator, and of who checks what the operator did."""
         self.api = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=10 * PATIENCE, trust_env=False
         )
 
-    def _prepare(self, operator: str) -> str:
+    def _prepare(self, operator: str) -> tuple[str, str]:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_database(self.database)
         try:
             now_ms = SystemClock().now_ms()
             registry_store.apply(engine, load_community(self.community_file), "test", now_ms)
             with engine.begin() as connection:
-                return create_token(connection, operator, "operator", now_ms)
+                names = (operator, f"{operator}-checker")
+                first, second = (create_token(connection, name, "operator", now_ms) for name in names)
+                return first, second
         finally:
             engine.dispose()
 
@@ -234,8 +237,9 @@ class RunningGateway:
         return [line["what"] for line in self.case(case_id)["timeline"]]
 
     def act(self, case_id: str, action: str, **decision: Any) -> dict[str, Any]:
-        """Take a decision as the operator ``night-desk``."""
-        answer = self.api.post(f"/api/v1/cases/{case_id}/{action}", json=decision)
+        """Take a decision as the operator ``night-desk``; somebody else checks."""
+        who = {"Authorization": f"Bearer {self.checker}"} if action == "verify" else {}
+        answer = self.api.post(f"/api/v1/cases/{case_id}/{action}", json=decision, headers=who)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()["case"]
         return found

@@ -108,7 +108,7 @@ class RunningFleet:
         told: list[str] = []
 
         async def play() -> None:
-            async with People(self.gateway.url, self.gateway.token) as people:
+            async with People(self.gateway.url, self.gateway.token, checker=self.gateway.checker) as people:
                 await Player(*load_scenario(scenario), self.fleet, people=people, tell=told.append).play()
 
         self._thread.call(play(), within_s)
