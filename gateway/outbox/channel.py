@@ -90,6 +90,8 @@ class Limits(Frozen):
     """An attempt without an answer for so long is UNKNOWN."""
     parallel: int
     """Attempts at once for urgent messages, and as many again for the others: neither waits for the other."""
+    per_minute: int | None = None
+    """So many messages a minute at the most, of both kinds together, urgent ones first; None: as many as there are."""
     unclear_max: int | None = None
     """After so many attempts whose fate stays unknown the message is given up; None: only by its deadline."""
     answer_s: float = 10

@@ -13,6 +13,7 @@ unknown, and the row is handed out to be asked about before it is sent again.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -200,18 +201,23 @@ def claim_due(
     lease_s: float,
     limit: int,
     room: Callable[[str, bool], int] | None = None,
+    pace: Callable[[str], int] | None = None,
     exclude: Collection[str] = (),
 ) -> list[Claim]:
     """Lease up to ``limit`` rows that are due: emergency line first, then urgent ones, then by due time.
 
-    ``room(channel, urgent)`` says how many of a channel can be taken now. Rows of unknown fate come with ``ask_first``;
-    for the others the attempt is begun in this transaction, so that a crash from here on shows.
+    ``room(channel, urgent)`` says how many of a channel can be taken now, ``pace(channel)`` how many of both kinds
+    together. Rows of unknown fate come with ``ask_first``; for the others the attempt is begun in this transaction, so
+    that a crash from here on shows.
     """
     due = sa.and_(_due(now_ms), _c.key.not_in(list(exclude)))
     lanes = connection.execute(sa.select(_c.channel, _c.urgent).where(due).distinct()).all()
     claims: list[Claim] = []
+    taken: Counter[str] = Counter()
     for channel, urgent in sorted(lanes, key=lambda lane: (lane[0] != LINE_CHANNEL, not lane[1], lane[0])):
         free = min(limit - len(claims), room(channel, urgent) if room else limit)
+        if pace is not None:
+            free = min(free, pace(channel) - taken[channel])
         if free <= 0:
             continue
         for row in connection.execute(
@@ -224,6 +230,7 @@ def claim_due(
             claim = _claim(connection, row, now_ms, lease_s)
             if claim is not None:
                 claims.append(claim)
+                taken[channel] += 1
     return claims
 
 

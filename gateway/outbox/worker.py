@@ -24,6 +24,7 @@ from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import Clock
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Attempt, Invitation, Limits, OutboxChannel, Report, Result
+from gateway.outbox.pace import Pace
 from gateway.outbox.records import Claim, Depth
 from gateway.state.db import reading, writing
 from gateway.state.leadership import Leadership, NotLeading
@@ -132,6 +133,7 @@ class OutboxWorker:
         self._warned: dict[str, tuple[float, int]] = {}
         """By channel: when its trouble was last logged (monotonic seconds), and how much it failed up to then."""
         self._unrecorded = 0
+        self._paces: dict[str, Pace] = {}
 
     # from outside
 
@@ -238,9 +240,12 @@ class OutboxWorker:
             lease_s=self._lease_s,
             limit=CLAIM_LIMIT,
             room=lambda channel, urgent: self._room(channel) - busy[channel, urgent],
+            pace=lambda channel: pace.room() if (pace := self._pace(channel)) is not None else CLAIM_LIMIT,
             exclude=working,
         )
         for claim in claims:
+            if (pace := self._pace(claim.send.channel)) is not None:
+                pace.take()
             self._start(claim)
         if claims:
             return 0.0
@@ -251,7 +256,9 @@ class OutboxWorker:
                 self._on_outcome()
         self._seen.depth = await asyncio.get_running_loop().run_in_executor(self._database, self._depth, now_ms)
         soonest = self._seen.depth.next_due_ms
-        return IDLE_S if soonest is None else min(IDLE_S, max(0.01, (soonest - now_ms) / 1000))
+        waits = [pace.wait_s() for pace in self._paces.values()]
+        idle_s = min([IDLE_S, *(wait_s for wait_s in waits if wait_s)])
+        return idle_s if soonest is None else min(idle_s, max(0.01, (soonest - now_ms) / 1000))
 
     @property
     def _lease_s(self) -> float:
@@ -266,9 +273,10 @@ class OutboxWorker:
         lease_s: float,
         limit: int,
         room: Callable[[str, bool], int],
+        pace: Callable[[str], int],
         exclude: Collection[str],
     ) -> list[Claim]:
-        claims = rows.claim_due(connection, now_ms, lease_s=lease_s, limit=limit, room=room, exclude=exclude)
+        claims = rows.claim_due(connection, now_ms, lease_s=lease_s, limit=limit, room=room, pace=pace, exclude=exclude)
         return [self._invited(connection, claim, now_ms) for claim in claims]
 
     def _invited(self, connection: sa.Connection, claim: Claim, now_ms: int) -> Claim:
@@ -303,6 +311,15 @@ class OutboxWorker:
         if name == LINE_CHANNEL and self._leadership is not None and not self._leadership.may_dial:
             return 0  # the gateway that led before may be calling still
         return self._limits(name).parallel
+
+    def _pace(self, name: str) -> Pace | None:
+        """The channel's own, which outlives a change of the registry: the provider counts on."""
+        per_minute = self._limits(name).per_minute
+        if per_minute is None:
+            return None
+        if self._paces.get(name) is None or self._paces[name].per_minute != per_minute:
+            self._paces[name] = Pace(per_minute)
+        return self._paces[name]
 
     def _limits(self, name: str) -> Limits:
         channel = self._channels.get(name)

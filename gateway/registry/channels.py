@@ -17,6 +17,9 @@ class AppriseChannel(Frozen):
     id: Id
     type: Literal["apprise"]
     url: str
+    per_minute: int | None = Field(default=None, ge=1, le=100_000)
+    """So many messages a minute at the most, as the provider allows (a WeCom robot: 20). Urgent ones go first; one that
+    has waited 15 s goes another way as well."""
 
 
 class WebhookChannel(Frozen):
@@ -27,6 +30,8 @@ class WebhookChannel(Frozen):
     url: str
     secret: str
     """Name of the secret in the environment or the secrets directory, never the secret itself."""
+    per_minute: int | None = Field(default=None, ge=1, le=100_000)
+    """So many messages a minute at the most."""
 
 
 class CapChannel(Frozen):

@@ -80,8 +80,10 @@ def _listen_to_apprise() -> None:
 class AppriseMessenger:
     """``url`` is an Apprise URL with ``{to}`` and ``${SECRET}``. Delivered means that the service took the message."""
 
-    def __init__(self, url: str, secrets: Secrets, *, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits(timeout_s=15, parallel=8)
+    def __init__(
+        self, url: str, secrets: Secrets, *, per_minute: int | None = None, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits(timeout_s=15, parallel=8, per_minute=per_minute)
         self._schema = url.partition("://")[0].lower()
         self._url = Template(url, secrets)
         # service_timeout=0: Apprise must not move the send into its shared pool; the worker has its own timeout.

@@ -52,9 +52,9 @@ def build_channels(
             raise ValueError(f"channels: {channel.id!r} is Anju's own name: call the channel something else")
         match channel:
             case AppriseChannel():
-                channels[channel.id] = AppriseMessenger(channel.url, secrets)
+                channels[channel.id] = AppriseMessenger(channel.url, secrets, per_minute=channel.per_minute)
             case WebhookChannel():
-                channels[channel.id] = Webhook(channel.url, channel.secret, secrets)
+                channels[channel.id] = Webhook(channel.url, channel.secret, secrets, per_minute=channel.per_minute)
             case CapChannel():
                 channels[channel.id] = CapPost(channel.id, channel.url, channel.secret, secrets)
             case Dc09Channel() if reporting is not None:

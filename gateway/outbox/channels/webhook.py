@@ -13,8 +13,10 @@ from gateway.settings import Secrets
 class Webhook:
     """Delivered means that the receiver answered 2xx. It tells repeats by ``X-Anju-Key``."""
 
-    def __init__(self, url: str, secret: str, secrets: Secrets, *, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits(timeout_s=10, parallel=8)
+    def __init__(
+        self, url: str, secret: str, secrets: Secrets, *, per_minute: int | None = None, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits(timeout_s=10, parallel=8, per_minute=per_minute)
         self._post = SignedPost(url, secret, secrets, self.limits)
 
     async def send(self, message: Send, attempt: Attempt) -> Report:

@@ -1,0 +1,37 @@
+"""How many messages a minute a channel takes: a provider that is asked for more refuses, or closes the account."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+WINDOW_S = 60.0
+
+
+class Pace:
+    """Never more than ``per_minute`` within any minute, counted from when each was taken up."""
+
+    def __init__(self, per_minute: int, steady: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute = per_minute
+        self._steady = steady
+        self._taken: deque[float] = deque()
+
+    def room(self) -> int:
+        """How many more may go out now."""
+        self._forget()
+        return self.per_minute - len(self._taken)
+
+    def take(self, count: int = 1) -> None:
+        self._taken.extend([self._steady()] * count)
+
+    def wait_s(self) -> float:
+        """Until there is room for one more; 0 where there is."""
+        self._forget()
+        if len(self._taken) < self.per_minute:
+            return 0.0
+        return max(0.0, self._taken[len(self._taken) - self.per_minute] + WINDOW_S - self._steady())
+
+    def _forget(self) -> None:
+        while self._taken and self._steady() - self._taken[0] >= WINDOW_S:
+            self._taken.popleft()
