@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections import Counter
@@ -19,11 +18,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
-from gateway.alarms import Frozen
 from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import Clock
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Attempt, Invitation, Limits, OutboxChannel, Report, Result
+from gateway.outbox.health import ChannelBook, OutboxHealth
 from gateway.outbox.pace import Pace
 from gateway.outbox.records import Claim, Depth
 from gateway.state.db import reading, writing
@@ -38,44 +37,12 @@ CLAIM_LIMIT = 100
 WAIT_FOR_ROOM_S = 15.0
 """An urgent message that has not even been tried for so long goes another way as well."""
 LEASE_MARGIN_S = 60.0
-WARN_EVERY_S = 60.0
-"""A channel's failures are logged at most so often, with how many there were; the outbox's rows have each of them."""
 
 Invite = Callable[[sa.Connection, str, Send, int], Invitation | None]
 """Makes the invitation for a message of a case that is about to be sent, within the transaction that takes it up."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class ChannelHealth(Frozen):
-    """How a channel has been doing since the start."""
-
-    delivered: int = 0
-    failed: int = 0
-    """Attempts that did not get through."""
-    failing: int = 0
-    """Attempts that did not get through since the last one that did."""
-    last_success_ms: int | None = None
-    last_failure_ms: int | None = None
-    last_error: str = ""
-
-
-class OutboxHealth(Frozen):
-    """How the outbox is doing. Ages in seconds."""
-
-    waiting: int
-    in_flight: int
-    oldest_due_s: float
-    """For how long the row that should have gone out first is overdue."""
-    overdue: int = 0
-    """How many are overdue for a minute and longer."""
-    looked_s: float
-    """For how long it has not been seen at work: some seconds, unless the database hangs."""
-    unrecorded: int
-    """Results that the database has not taken yet."""
-    database_error: str
-    channels: dict[str, ChannelHealth]
 
 
 @dataclass(slots=True)
@@ -128,10 +95,8 @@ class OutboxWorker:
         self._running: dict[str, _Running] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox-db")
-        self._health: dict[str, ChannelHealth] = {}
+        self._book = ChannelBook(clock)
         self._seen = _Seen()
-        self._warned: dict[str, tuple[float, int]] = {}
-        """By channel: when its trouble was last logged (monotonic seconds), and how much it failed up to then."""
         self._unrecorded = 0
         self._paces: dict[str, Pace] = {}
 
@@ -185,7 +150,7 @@ class OutboxWorker:
             overdue=depth.overdue,
             unrecorded=self._unrecorded,
             database_error=self._seen.error,
-            channels=dict(self._health),
+            channels=dict(self._book.channels),
         )
 
     # the loop
@@ -355,7 +320,7 @@ class OutboxWorker:
         if channel is None:
             name = claim.send.channel
             reason = f"没有通道 there is no channel {name!r}: add it to the registry (channels) or correct the address"
-            self._note(name, Report(result=Result.REFUSED, detail=reason))
+            self._book.note(name, Report(result=Result.REFUSED, detail=reason))
             await self._conclude(claim, Report(result=Result.REFUSED, detail=reason))
             return
         begun: Claim | None = claim
@@ -365,7 +330,7 @@ class OutboxWorker:
             return
         now_ms = self._clock.now_ms()
         report = await self._send(begun, channel, now_ms)
-        self._note(claim.send.channel, report)
+        self._book.note(claim.send.channel, report)
         now_ms = self._clock.now_ms()
         again_ms = policy.again_ms(begun, report, channel.limits, now_ms, self._jitter())
         await self._record(rows.finish, claim.key, begun.attempts, report, now_ms, again_ms=again_ms)
@@ -375,7 +340,7 @@ class OutboxWorker:
         """Ask what became of earlier attempts; returns the claim with a new attempt begun, None when none is needed."""
         answer = await self._ask(claim, channel)
         if answer is not None and answer.result in (Result.DELIVERED, Result.REFUSED):
-            self._note(claim.send.channel, answer)
+            self._book.note(claim.send.channel, answer)
             await self._conclude(claim, answer)
             return None
         now_ms = self._clock.now_ms()
@@ -431,35 +396,6 @@ class OutboxWorker:
     async def _conclude(self, claim: Claim, report: Report) -> None:
         await self._record(rows.conclude, claim.key, report, self._clock.now_ms())
         self._on_outcome()
-
-    def _note(self, name: str, report: Report) -> None:
-        health = self._health.get(name, ChannelHealth())
-        if report.result in (Result.DELIVERED, Result.SENT):
-            changes: dict[str, object] = {
-                "delivered": health.delivered + 1,
-                "failing": 0,
-                "last_success_ms": self._clock.now_ms(),
-            }
-        else:
-            changes = {
-                "failed": health.failed + 1,
-                "failing": health.failing + 1,
-                "last_failure_ms": self._clock.now_ms(),
-                "last_error": report.detail,
-            }
-            self._warn(name, report, health.failed + 1)
-        self._health[name] = health.model_copy(update=changes)
-
-    def _warn(self, name: str, report: Report, failed: int) -> None:
-        at, up_to = self._warned.get(name, (-math.inf, 0))
-        now = time.monotonic()
-        if now - at < WARN_EVERY_S:
-            logger.debug("outbox: %s: %s: %s", name, report.result, report.detail)
-            return
-        self._warned[name] = (now, failed)
-        more = failed - up_to - 1
-        since = f"（另有 {more} 次失败 and {more} more since the last line）" if more else ""
-        logger.warning("outbox: %s: %s: %s%s", name, report.result, report.detail, since)
 
     # the database
 

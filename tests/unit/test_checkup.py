@@ -12,7 +12,7 @@ import pytest
 from gateway import checkup
 from gateway.health import Part
 from gateway.metrics import metrics_registry
-from gateway.outbox.worker import ChannelHealth, OutboxHealth
+from gateway.outbox.health import ChannelHealth, OutboxHealth
 from tests.support.house import House, open_house
 
 

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Purpose
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Limits, Report, Result
-from gateway.outbox.worker import ChannelHealth, OutboxWorker
+from gateway.outbox.health import ChannelHealth
+from gateway.outbox.worker import OutboxWorker
 from gateway.state.db import open_database
 from tests.support.eventually import eventually_async
 from tests.support.outbox import (
