@@ -434,6 +434,6 @@ async def test_a_channel_that_keeps_failing_is_logged_once_a_minute(
     async with working(engine, {"wecom": ScriptedChannel(BUSY)}, clock) as worker:
         await eventually_async(lambda: worker.health().channels.get("wecom", ChannelHealth()).failed >= 20)
     said = [
-        record for record in caplog.records if record.name == "gateway.outbox.worker" and record.levelname == "WARNING"
+        record for record in caplog.records if record.name == "gateway.outbox.health" and record.levelname == "WARNING"
     ]
     assert len(said) == 1
