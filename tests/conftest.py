@@ -29,7 +29,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "baresip": ("test_sip_trunk",),
     "sipp": ("test_sip_trunk",),
     "espeak-ng": ("test_sip_trunk", "test_speech",),
-    "chromium": ("test_console_browser", "test_devices_browser"),
+    "chromium": ("test_console_browser", "test_devices_browser", "test_record_browser"),
 }
 """Which program which tests run against, by a part of their path."""
 
