@@ -14,6 +14,8 @@ import psutil
 from devices.observation import Lane
 from gateway.checkup import Checkup, Organs
 from gateway.clock import WRITTEN_MS, Clock
+from gateway.itself.ill import Ill
+from gateway.itself.rosters import RosterLook
 from gateway.store.writer import StoreHealth
 
 log = logging.getLogger(__name__)
@@ -26,14 +28,6 @@ _WARM = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "cpu-thermal", "ze
 _NO_ROOM = ("disk_full", "below_reserve")
 _OWN_STATE = ("broker", "mqtt-urgent", "mqtt-routine", "journal", "store")
 """Parts whose trouble is a state or a figure of its own; any other that has failed makes the gateway faulty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ill:
-    """A state of the gateway: whether it holds, and why. ``holds`` None: not known."""
-
-    holds: bool | None
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +49,7 @@ class Figures:
         self._record_trouble = record
         self._checkup = checkup
         self._clock = clock
+        self._rosters = RosterLook(lambda: view.directory if (view := organs.decider.view) is not None else None, clock)
         self._said: dict[str, str] = {}
 
     def look(self) -> Seen:
@@ -68,6 +63,7 @@ class Figures:
             self._decider,
             self._connections,
             self._record,
+            self._rosters.look,
         ):
             try:
                 for key, value in read():

@@ -24,7 +24,8 @@ from devices.observation import Lane, Observation
 from gateway.clock import Clock
 from gateway.decider.clock_watch import ClockWatch
 from gateway.health import Part
-from gateway.itself.figures import Ill, Seen
+from gateway.itself.figures import Seen
+from gateway.itself.ill import Ill
 from gateway.journal.entry import Done, Outcome
 from gateway.receipts import JournalSink, Receipts
 from gateway.registry.model import Device

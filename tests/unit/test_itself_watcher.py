@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from devices.gear.memory import Memory
 from devices.observation import Lane, Observation
-from gateway.itself.figures import Ill, Seen
+from gateway.itself.figures import Seen
+from gateway.itself.ill import Ill
 from gateway.itself.watcher import Watcher
 from gateway.journal.entry import Done, Outcome, Quarantined
 from gateway.receipts import Receipts
