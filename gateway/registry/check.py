@@ -14,7 +14,7 @@ from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.effects import OWN_CHANNELS
 from gateway.cases.policy import Ladder
-from gateway.registry import check_duty, check_facts, check_ladders, check_numbers, check_outside, secrets
+from gateway.registry import check_duty, check_facts, check_ladders, check_numbers, check_outside, check_work, secrets
 from gateway.registry.channels import AppriseChannel, Dc09Channel, SmsChannel, VoiceChannel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
@@ -92,6 +92,7 @@ class _Checker:
         yield self.ladders()
         yield self.rules()
         yield self.channels()
+        yield check_work.work(self.c, self.missing, () if "rosters" in self.incomplete else self.roles)
         yield check_outside.outsiders(self.c, self.missing, self.incomplete)
         if "rules" not in self.incomplete:
             yield check_facts.limits_for_rules(self.c.residents, self.c.rules)
@@ -222,6 +223,7 @@ class _Checker:
     def rosters(self) -> Iterator[Finding]:
         blamed = [role for role in self.roles for near in self.misspelt.values() if near == f"; did you mean {role}?"]
         told = self.told | {role for one in self.c.organisations for role in one.roles}
+        told |= {role for row in self.c.work for role in check_work.roles_of(row).values()}
         told |= {roster.handover.supervisor for roster in self.c.rosters if roster.handover is not None}
         told |= {required.role for roster in self.c.rosters for required in roster.required}
         unknown = self.roles if "ladders" in self.incomplete else frozenset()
