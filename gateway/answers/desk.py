@@ -31,6 +31,8 @@ from gateway.state.db import reading
 log = logging.getLogger(__name__)
 
 DECIDE_WITHIN_S = 15.0
+PAGES = ("link", "page")
+"""The ways of those who have buttons before them."""
 AGAIN_S = 10.0
 """What could not be decided is tried again this often."""
 ASK_BACK_MOST, ASK_BACK_MS = 3, 10 * 60_000
@@ -199,7 +201,9 @@ class AnswerDesk:
             if refused.code == "stale" and not stale and now is not None and _still_wanted(now, known):
                 return await self._act(kept, known, directory, stale=True)
             return "refused", _kindly(refused, now, known.person, directory)
-        return "acted", words.acted(known.answer, after, known.person, directory, family=family)
+        return "acted", words.acted(
+            known.answer, after, known.person, directory, family=family, taps=kept.channel in PAGES
+        )
 
     def _case(self, case_id: str) -> Case | None:
         with reading(self._engine) as connection:

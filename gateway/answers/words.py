@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from gateway.alarms import ALARM_TYPES
 from gateway.answers.meaning import Answer
 from gateway.cases.model import Case, Stage
-from gateway.cases.wording import STAGES, Words
+from gateway.cases.wording import DRILL_MARK, STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
 
 Language = Literal["zh", "en"]
@@ -19,6 +18,7 @@ HOW = Words(
 NOTHING_OPEN = Words("目前没有等您处理的事项，谢谢", "Nothing is waiting for you now, thank you")
 NOT_DECIDED = Words("已收到，系统正在处理，请稍后再看", "Received; it is being dealt with, look again in a moment")
 NOT_POSSIBLE = Words("现在不能这样处理", "This is not possible now")
+THERE = Words("到场后请回复 4", "Reply 4 when there")
 SEEN = Words("已知悉。若由您处理，请回复 1；不能处理请回复 2", "Noted. Reply 1 if you take it, 2 if you cannot")
 KEYS_ONLY = Words("请按 1 受理，按 2 转下一位", "Press 1 to accept, 2 to pass on")
 
@@ -36,11 +36,11 @@ def who(directory: CommunityDirectory, actor: str | None) -> str:
 
 def about(case: Case, directory: CommunityDirectory) -> Words:
     """Which case it is, in few words: whom or where, and what."""
-    kind = ALARM_TYPES[case.type]
+    what, drill = kind(case, case.type), DRILL_MARK if case.drill else ""
     resident = directory.resident_name(case.resident)
     zh = resident or directory.place_path(case.place, "zh")
     en = resident or directory.place_path(case.place, "en")
-    return Words(f"{zh} {kind.zh}".strip(), f"{en} {kind.en}".strip())
+    return Words(drill + f"{zh} {what.zh}".strip(), drill + f"{en} {what.en}".strip())
 
 
 def how_it_ended(case: Case, directory: CommunityDirectory) -> Words:
@@ -67,8 +67,11 @@ def taken(case: Case, directory: CommunityDirectory) -> Words:
     return Words(f"已由 {name} 受理，谢谢", f"Already taken by {name}, thank you")
 
 
-def acted(answer: Answer, case: Case, person: str, directory: CommunityDirectory, *, family: bool) -> Words:
-    """It was done; and how things stand now."""
+def acted(
+    answer: Answer, case: Case, person: str, directory: CommunityDirectory, *, family: bool, taps: bool = False
+) -> Words:
+    """It was done; and how things stand now. ``taps``: to somebody who has buttons before them."""
+    when_there = Words("到场后请点“已到现场”", "Tap “I am there” when you are") if taps else THERE
     which = about(case, directory)
     if not case.open:
         return how_it_ended(case, directory)
@@ -93,16 +96,12 @@ def acted(answer: Answer, case: Case, person: str, directory: CommunityDirectory
         return Words(f"{which.zh}：{text.zh}{beside}", f"{which.en}: {text.en}{beside_en}")
     match answer:
         case Answer.ACCEPT:
-            where = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
-            text = Words(
-                f"已由您受理。地点：{where[0]}。到场后请回复 4", f"You have it. At: {where[1]}. Reply 4 when there"
-            )
+            zh, en = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
+            text = Words(f"已由您受理。地点：{zh}。{when_there.zh}", f"You have it. At: {en}. {when_there.en}")
         case Answer.PASS_ON:
             text = Words("已转下一位，谢谢", "Passed on to the next, thank you")
         case Answer.COMING:
-            text = Words(
-                f"已记下：您在路上{beside}。到场后请回复 4", f"On your way{beside_en}. Reply 4 when you are there"
-            )
+            text = Words(f"已记下：您在路上{beside}。{when_there.zh}", f"On your way{beside_en}. {when_there.en}")
         case Answer.ARRIVED:
             text = Words(f"已记下：您已到场{beside}", f"Noted that you are there{beside_en}")
         case Answer.REPORT:

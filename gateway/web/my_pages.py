@@ -13,7 +13,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from gateway.alarms import ALARM_TYPES
 from gateway.answers import logins
 from gateway.answers.pace import Paces
 from gateway.answers.rows import Basis, Disclosure, disclose
@@ -22,7 +21,7 @@ from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import DeviceState
 from gateway.cases.model import Case
-from gateway.cases.wording import STAGES, Words
+from gateway.cases.wording import STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Person, Relative, Resident
 from gateway.web.person_view import MONTH_MS, basis_of, cases_of_resident, cases_of_staff, look, relative_of
@@ -92,10 +91,9 @@ class Relation:
 
 
 def _listed(case: Case, directory: CommunityDirectory, person: str, basis: Basis) -> Listed:
-    kind = ALARM_TYPES[case.type]
     return Listed(
         case=case,
-        type=Words(kind.zh, kind.en),
+        type=kind(case, case.type),
         who=directory.resident_name(case.resident),
         where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
         stage=STAGES[case.stage.value],

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from gateway.alarms import ALARM_TYPES
 from gateway.answers import acting
 from gateway.answers.meaning import Answer
 from gateway.answers.rows import Basis, Disclosure, disclose
@@ -17,7 +16,7 @@ from gateway.api.context import Context
 from gateway.cases.causes import CAUSES
 from gateway.cases.human import possible
 from gateway.cases.model import Case, LineState, Stage
-from gateway.cases.wording import LINE_STATES, STAGES, Words
+from gateway.cases.wording import LINE_STATES, STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Relative
 from gateway.state import tables as t
@@ -137,7 +136,7 @@ def look(
         ),
     )
     family = acting.is_family(directory, case, person, now_ms)
-    kind, line = ALARM_TYPES[case.type], case.emergency.state
+    line = case.emergency.state
     card = directory.emergency_card(
         case_number=case.number, complaint="", place=case.place, resident=case.resident, source="", at_ms=now_ms
     )
@@ -151,7 +150,7 @@ def look(
         person=person,
         name=known.name if known is not None else person,
         family=family,
-        type=Words(kind.zh, kind.en),
+        type=kind(case, case.type),
         resident=resident,
         where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
         access="" if family else str(card["access"]),
@@ -175,7 +174,8 @@ def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words
     if family:
         if not case.open or case.stage in (Stage.RESOLVED, Stage.VERIFIED):
             return ()
-        return tuple(_FAMILY_SAYS.items())
+        coming = any(helper.actor == f"person:{person}" for helper in case.helpers)
+        return tuple(one for one in _FAMILY_SAYS.items() if not (coming and one[0] is Answer.COMING))
     mine = case.owner == f"person:{person}"
     found = []
     for answer, says in ANSWERS.items():
@@ -183,6 +183,8 @@ def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words
             continue
         if answer is Answer.ACCEPT and case.owner is not None:
             continue  # they have it, or somebody else has
+        if answer is Answer.ARRIVED and mine and case.stage is Stage.ARRIVED:
+            continue
         if answer in (Answer.PASS_ON, Answer.FALSE_ALARM, Answer.REPORT) and case.owner is not None and not mine:
             continue
         found.append((answer, says))
