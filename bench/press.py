@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -70,6 +70,8 @@ class Buttons:
         self._unacknowledged: dict[int, int] = {}
         self._early: dict[int, float] = {}
         self._numbers: dict[str, int] = {}
+        self.arrivals: list[tuple[float, int]] = []
+        """When the messenger was called, and for whose relative."""
         self._clock = SystemClock()
         self._boot, self._seq = secrets.randbits(40), count(1)
         self._messenger = _Messengers(("127.0.0.1", 0), _handler(self._told))
@@ -110,24 +112,40 @@ class Buttons:
         if not ready.wait(CONNECT_WITHIN_S):
             raise BrokerDidNotAnswer(f"{broker.host}:{broker.port} grants no subscription to commands")
 
-    def press(self, numbers: Iterable[int], every_s: float = 0.0, within_s: float = 60.0) -> Presses:
-        """Press these buttons, one each ``every_s``; returns when all is back or ``within_s`` after the last press."""
+    def press(
+        self,
+        numbers: Iterable[int],
+        every_s: float = 0.0,
+        within_s: float = 60.0,
+        *,
+        key: Callable[[int], str] = button,
+        wait: bool = True,
+    ) -> Presses:
+        """Press these buttons, one each ``every_s``; returns when all is back or ``within_s`` after the last press.
+
+        ``key`` names the device of a number; without ``wait`` it returns at once.
+        """
         made = Presses()
         due = time.perf_counter()
         for number in numbers:
             time.sleep(max(0.0, due - time.perf_counter()))
             due += every_s
-            made.of[number] = self._press(number)
-        with self._changed:
-            self._changed.wait_for(lambda: all(press.complete for press in made.of.values()), within_s)
+            made.of[number] = self._press(number, key(number))
+        if wait:
+            self.wait(made, within_s)
         return made
 
-    def _press(self, number: int) -> Press:
+    def wait(self, made: Presses, within_s: float) -> None:
+        """Until all is back, or ``within_s``."""
+        with self._changed:
+            self._changed.wait_for(lambda: all(press.complete for press in made.of.values()), within_s)
+
+    def _press(self, number: int, device: str) -> Press:
         press = Press(time.perf_counter())
         with self._changed:
             self._presses[number] = press
-            self._numbers[button(number)] = number
-        message_id = self._say(button(number), event="press")
+            self._numbers[device] = number
+        message_id = self._say(device, event="press")
         with self._changed:
             self._unacknowledged[message_id] = number
             acknowledged = self._early.pop(message_id, None)
@@ -173,6 +191,7 @@ class Buttons:
         now = time.perf_counter()
         number = int(who.removeprefix(relative(0)[:-4]))
         with self._changed:
+            self.arrivals.append((now, number))
             press = self._presses.get(number)
             if press is not None and press.told is None:
                 press.told = now

@@ -6,6 +6,8 @@ it came from. The first rung goes out at once; the next comes hours later, so th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.cases.directory import Address
 from gateway.cases.policy import Ladder, Recipient, Rung
 from gateway.registry.channels import AppriseChannel
@@ -21,6 +23,10 @@ def button(number: int) -> str:
     return f"sos-{number:04d}"
 
 
+def service_key(number: int) -> str:
+    return f"service-{number:04d}"
+
+
 def monitor(number: int) -> str:
     return f"vitals-{number:04d}"
 
@@ -29,8 +35,14 @@ def relative(number: int) -> str:
     return f"relative-{number:04d}"
 
 
-def build(residents: int, messenger_port: int) -> Community:
-    """A community of ``residents`` homes under the whole rule library."""
+def build(residents: int, messenger_port: int, *, services: bool = False, per_minute: int | None = None) -> Community:
+    """A community of ``residents`` homes under the whole rule library.
+
+    ``services``: with a service key in each home; ``per_minute``: the messenger's pace.
+    """
+    kinds: tuple[tuple[str, Callable[[int], str]], ...] = (("sos_button", button), ("vitals_monitor", monitor))
+    if services:
+        kinds = (*kinds, ("service_button", service_key))
     rules = tuple(library_rules().values())
     numbers = range(residents)
     return Community(
@@ -59,12 +71,17 @@ def build(residents: int, messenger_port: int) -> Community:
         devices=tuple(
             Device(id=name(n), kind=kind, place=f"door-{n}", resident=f"resident-{n}")
             for n in numbers
-            for kind, name in (("sos_button", button), ("vitals_monitor", monitor))
+            for kind, name in kinds
         ),
         rules=rules,
         ladders=tuple(_ladder(name) for name in sorted({rule.raises.ladder for rule in rules})),
         channels=(
-            AppriseChannel(id="messenger", type="apprise", url=f"json://127.0.0.1:{messenger_port}/inbox/{{to}}"),
+            AppriseChannel(
+                id="messenger",
+                type="apprise",
+                url=f"json://127.0.0.1:{messenger_port}/inbox/{{to}}",
+                per_minute=per_minute,
+            ),
         ),
     )
 
