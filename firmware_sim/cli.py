@@ -30,6 +30,7 @@ from firmware_sim.pty_cable import PtyCable
 from firmware_sim.scenario import Scenario, Script, load_scenario, shipped
 from firmware_sim.world.app import World
 from firmware_sim.world.server import HOST, serving
+from firmware_sim.world.telephones import Telephones
 from firmware_sim.yamlfile import FileError, read_text
 
 fleet_app = typer.Typer(help="模拟设备 · simulated devices of a community, over real MQTT and serial lines")
@@ -146,14 +147,19 @@ def world(
     port_file: Annotated[Path | None, typer.Option(help="write the port here once it is open")] = None,
     inbox_file: Annotated[Path | None, typer.Option(help="append each message received, one JSON line each")] = None,
     token_file: Annotated[Path | None, typer.Option(help="file with the token that the 120 centre asks for")] = None,
+    modem: Annotated[Path | None, typer.Option(help="path of a simulated 4G modem, with people at telephones")] = None,
 ) -> None:
     """Run a simulated 120 centre and messenger endpoints until Ctrl-C."""
     try:
         token = None if token_file is None else read_text(token_file).strip()
 
         async def run() -> int:
-            outside = World(centre_token=token, inbox_file=inbox_file)
-            async with serving(outside.app, port=port, port_file=port_file) as bound:
+            telephones = Telephones(modem) if modem is not None else None
+            outside = World(centre_token=token, inbox_file=inbox_file, telephones=telephones)
+            async with contextlib.AsyncExitStack() as stack:
+                if telephones is not None:
+                    await stack.enter_async_context(telephones.running())
+                bound = await stack.enter_async_context(serving(outside.app, port=port, port_file=port_file))
                 typer.echo(f"http://{HOST}:{bound}: POST /calls (120, 演练 drill), POST /inbox/<who>")
                 await asyncio.Event().wait()
             return 0

@@ -45,6 +45,8 @@ class Network:
     report_delay_s: float = 120.0
     """Of ``late``."""
     up: bool = True
+    stranger: Callable[[str], Phone] | None = None
+    """Whose telephone a number is that nobody was given; without it nobody has it."""
     phones: dict[str, Phone] = field(default_factory=dict)
     modems: dict[str, Subscriber] = field(default_factory=dict)
     unexpected: list[str] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Network:
     def dial(self, leg: Leg, number: str) -> None:
         """Somebody calls ``number``; the leg hears how it goes."""
         self.note(f"{leg.caller} calls {number}")
-        phone = self.phones.get(bare(number))
+        phone = self._of(number)
         if not self.up:
             self.later(0.5, lambda: leg.end(Cause.NO_NETWORK))
         elif phone is None:
@@ -106,13 +108,19 @@ class Network:
             leg.phone = phone
             self.later(RINGS_AFTER_S, lambda: phone.ring(leg))
 
+    def _of(self, number: str) -> Phone | None:
+        found = self.phones.get(bare(number))
+        if found is None and self.stranger is not None:
+            found = self.phones[bare(number)] = self.stranger(number)
+        return found
+
     # SMS
 
     def submit(self, modem: Subscriber, sms: Submitted, reference: int) -> None:
         """An SMS for the centre, or a part of one. Delivered when it is whole, reported as the network is set."""
         sent_ms = now_ms()
         text = self._whole(modem.number, sms)
-        phone = self.phones.get(bare(sms.to))
+        phone = self._of(sms.to)
         fails = phone is None or phone.off
         if text is not None:
             if phone is None:

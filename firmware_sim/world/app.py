@@ -10,16 +10,23 @@ from starlette.responses import Response
 
 from firmware_sim.world.centre import Centre
 from firmware_sim.world.inbox import Inbox
+from firmware_sim.world.telephones import Telephones
 
 
 class World:
     """A 120 centre and everybody's messengers. ``app`` serves both; the parts can be read directly in tests."""
 
-    def __init__(self, *, centre_token: str | None = None, inbox_file: Path | None = None) -> None:
+    def __init__(
+        self, *, centre_token: str | None = None, inbox_file: Path | None = None, telephones: Telephones | None = None
+    ) -> None:
         self.centre = Centre(token=centre_token)
         self.inbox = Inbox(file=inbox_file)
         self.app = Starlette(
-            routes=[*self.centre.routes(), *self.inbox.routes()],
+            routes=[
+                *self.centre.routes(),
+                *self.inbox.routes(),
+                *(telephones.routes() if telephones is not None else ()),
+            ],
             exception_handlers={ClientDisconnect: _hung_up},
         )
 

@@ -22,7 +22,7 @@ from rich.markup import escape
 
 from gateway.api.auth import Role, create_token, find_caller
 from gateway.clock import SystemClock
-from gateway.demo import gear
+from gateway.demo import gear, telephone
 from gateway.demo.stage import Stage, StageError
 from gateway.demo.town import cut_out
 from gateway.demo.view import View
@@ -91,7 +91,7 @@ def _play(
         raise StageError(f"{data_dir} cannot be written: {error}") from None
     lock = _alone(data_dir)
     with out.status("准备社区 preparing the community …"):
-        town = faster(_town(source, devices), pace)
+        town = telephone.with_telephones(faster(_town(source, devices), pace))
         file = data_dir / "community.yaml"
         document = town.model_dump(mode="json", exclude_defaults=True)
         file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
@@ -108,7 +108,12 @@ def _play(
         world_port.unlink(missing_ok=True)
         stage.start(
             "world",
-            ["world", "--port-file", str(world_port), "--inbox-file", str(data_dir / "inbox.jsonl")],
+            [
+                "world",
+                *("--port-file", str(world_port)),
+                *("--inbox-file", str(data_dir / "inbox.jsonl")),
+                *("--modem", str(telephone.modem(data_dir))),
+            ],
         )
         stage.wait_until("the outside world", lambda: world_port.exists() and world_port.read_text().strip() != "")
         outside = {f"{who}_HOST": "127.0.0.1" for who in ("MESSENGER", "CENTRE")}
@@ -125,6 +130,7 @@ def _play(
                 "ANJU_API__PORT": str(port),
                 "ANJU_BROKER__PORT": str(broker_port),
                 "ANJU_SERIAL": json.dumps([*(field_bus if native else ()), *gear.lines(town, data_dir)]),
+                "ANJU_MODEMS": json.dumps(telephone.settings(data_dir)),
                 **outside,
             },
         )

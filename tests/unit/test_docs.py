@@ -195,6 +195,7 @@ def test_parts_are_those_of_the_checkup() -> None:
     assert {row[0] for row in rows if row[1] == "no"} == {
         "serial-<line>",
         "bridge-<bridge>",
+        "modem-<modem>",
         "sip-<trunk>",
         "announcer",
         "channels",
