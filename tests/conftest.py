@@ -26,9 +26,13 @@ NEEDS: dict[str, tuple[str, ...]] = {
     ),
     "influxd": ("test_store_protocol", "test_store_influx", "test_store_writer"),
     "victoria-metrics": ("test_store_influx", "test_store_writer"),
-    "baresip": ("test_sip_trunk",),
+    "baresip": ("test_sip_trunk", "test_call_for_help"),
     "sipp": ("test_sip_trunk",),
-    "espeak-ng": ("test_sip_trunk", "test_speech",),
+    "espeak-ng": (
+        "test_call_for_help",
+        "test_sip_trunk",
+        "test_speech",
+    ),
     "chromium": ("test_console_browser", "test_devices_browser", "test_record_browser"),
 }
 """Which program which tests run against, by a part of their path."""

@@ -191,8 +191,8 @@ class ScaipListener:
                 self._count("turned_away")
                 return
             await self._converse(reader, writer, _Way("TCP", host, port, lambda data, _: writer.write(data)))
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # it calls again
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # it calls again; cancelled is only who is still there when we end
         except (asyncio.LimitOverrunError, Wrong):
             self._count("damaged")  # where its next message begins, nobody knows
         finally:
