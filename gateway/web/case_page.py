@@ -246,6 +246,8 @@ def _entries(case: Case, lines: Iterable[TimelineLine], directory: CommunityDire
             continue
         raw = line.data.get("evidence")
         facts = {key: value for key, value in line.data.items() if key not in _QUIET and value not in (None, "")}
+        if line.what == "attached":
+            facts = {}  # shown among the attachments
         for key in ("who", "to", "owner"):
             if line.data.get(key):
                 facts[key] = who(directory, str(line.data[key]))
