@@ -203,9 +203,19 @@ def _limit(context: Context, case: Case) -> LimitShown | None:
 
 def _recipient(recipient: Recipient, directory: CommunityDirectory | None) -> Words:
     if recipient.family:
-        return Words("家属", "the family")
+        part = {
+            "first": Words("家属第一联系人", "the first of the family"),
+            "further": Words("其他家属", "further family"),
+        }
+        return part.get(str(recipient.family), Words("家属", "the family"))
+    if recipient.neighbours:
+        return Words("邻居", "neighbours")
+    if recipient.doctor:
+        return Words("本人的医生", "the resident's doctor")
     if recipient.role:
         return words(ROLES, recipient.role)
+    if recipient.organisation:
+        return Words(recipient.organisation, "")
     return Words(who(directory, f"person:{recipient.person}"), "")
 
 

@@ -237,7 +237,7 @@ def _sends(engine: sa.Engine, keys: Sequence[str]) -> dict[str, Send]:
 
 def _entries(case: Case, lines: Iterable[TimelineLine], directory: CommunityDirectory | None) -> list[Entry]:
     entries: list[Entry] = []
-    rungs = {rung.id: rung_in_words(rung, directory).zh for rung in case.ladder.rungs}
+    rungs = {rung.id: rung_in_words(rung, directory).zh for rung in case.ladder.every_rung}
     for line in lines:
         names = [who(directory, f"person:{person}") for person in _people(line.data)]
         last = entries[-1] if entries else None
