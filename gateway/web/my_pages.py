@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.answers import logins
@@ -20,6 +20,7 @@ from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import DeviceState
+from gateway.api.record import take_file
 from gateway.cases.model import Case
 from gateway.cases.wording import STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
@@ -217,6 +218,18 @@ async def my_answer(
     if still is None or basis_of(context, visitor.directory, still, visitor.person.id) is None:
         return RedirectResponse("/me", status_code=303)  # it is over, and was theirs to see only while it lasted
     return RedirectResponse(f"/me/cases/{case.id}?once={tapped.once}", status_code=303)
+
+
+@router.post("/cases/{case_id}/attachments")
+async def my_photo(
+    context: Gateway, visitor: Visiting, case_id: CaseId, file: Annotated[UploadFile, File()]
+) -> Response:
+    """A photo from the spot, of somebody whose work it is."""
+    case, basis = await _case(context, visitor, case_id)
+    if basis != "duty":
+        raise _nothing()
+    await take_file(context, case.id, file, f"person:{visitor.person.id}")
+    return RedirectResponse(f"/me/cases/{case.id}", status_code=303)
 
 
 # logging in

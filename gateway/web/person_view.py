@@ -27,7 +27,7 @@ _SHOWN = frozenset(
     (
         *("opened", "alarm_repeated", "acknowledged", "dispatched", "arrived", "resolved", "verified", "closed"),
         *("cancelled", "released", "passed_on", "coming", "helper_left", "cancel_claimed", "line_committed"),
-        *("line_answered", "line_failed", "line_vetoed", "line_sent", "line_arrived", "line_hospital"),
+        *("attached", "line_answered", "line_failed", "line_vetoed", "line_sent", "line_arrived", "line_hospital"),
     )
 )
 """The lines of a timeline that people see who are not at the console: what was done, and nothing measured."""

@@ -3,6 +3,7 @@ every address there is."""
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -13,6 +14,7 @@ import httpx
 import pytest_asyncio
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
+from PIL import Image
 
 from gateway.answers import links, logins, rows
 from gateway.answers.invitations import Inviter
@@ -334,6 +336,22 @@ async def test_staff_accept_arrive_and_report(house: House) -> None:
     assert ways == [("acknowledged", "page"), ("dispatched", "page"), ("arrived", "page"), ("resolved", "page")]
 
 
+async def test_a_photo_from_the_spot_is_for_those_whose_work_it_is(house: House) -> None:
+    case = await told(house, "sos-1", "daughter-1")
+    path, picture = f"/me/cases/{case['id']}/attachments", io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(picture, "PNG")
+    photo = {"file": ("hall.png", picture.getvalue(), "image/png")}
+    client = phone(house, session(house, "grid"))
+    assert f'action="{path}"' in await seen(client, f"/me/cases/{case['id']}")
+    assert (await client.post(path, files=photo)).status_code == 303
+    refused = await client.post(path, files={"file": ("x.png", b"no picture", "image/png")})
+    assert refused.status_code == 422 and "不能显示" in refused.text
+    daughter = phone(house, session(house, "daughter-1"))
+    assert (await daughter.post(path, files=photo)).status_code == 404
+    (kept,) = await house.get(f"/api/v1/cases/{case['id']}/attachments")
+    assert (kept["actor"], kept["name"]) == ("person:grid", "hall.png")
+
+
 # --- logging in -------------------------------------------------------------------------------------------------
 
 
@@ -417,7 +435,8 @@ async def test_every_address_wants_a_session_and_shows_nobody_elses(house: House
                 continue
             full = path.replace("{case_id}", own["id"]).replace("{resident_id}", "r-1")
             for client_ in (stranger, client):
-                answer = await client_.request(method, full, data=tap if method == "POST" else None)
+                files = {"file": ("x.png", b"x")} if "attachments" in path else None
+                answer = await client_.request(method, full, data=tap if method == "POST" else None, files=files)
                 page = unescape(answer.text)
                 if client_ is stranger:
                     assert answer.status_code == 401, f"{method} {full}"
