@@ -93,6 +93,11 @@ async def add_attachment(
 
     It is on disk when this returns, and its SHA-256 is a line of the timeline. The same file again is no second one.
     """
+    return await take_file(context, case_id, file, caller.actor)
+
+
+async def take_file(context: Context, case_id: str, file: UploadFile, actor: str) -> Attachment:
+    """Keep a file that somebody adds to a case. Raises ApiProblem."""
     data, name = await file.read(), (file.filename or "").replace("\x00", "")[-120:]
 
     def keep() -> Attachment:
@@ -102,7 +107,7 @@ async def add_attachment(
             sha256 = attachments.files_of(context.settings).put(data)
             with writing(context.engine) as connection:
                 return attachments.add_file(
-                    connection, case.id, looked, sha256, len(data), name, caller.actor, context.clock.now_ms()
+                    connection, case.id, looked, sha256, len(data), name, actor, context.clock.now_ms()
                 )
         except NotTaken as refused:
             status = 413 if refused.code == "too_large" else 503 if refused.code == "disk_full" else 422
