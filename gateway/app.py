@@ -42,6 +42,7 @@ from gateway.gear.strangers import Strangers
 from gateway.intake import Intake
 from gateway.itself.dead_man import DeadMan
 from gateway.itself.figures import Figures
+from gateway.itself.modems import ModemWatcher
 from gateway.itself.watcher import Watcher
 from gateway.itself.wellness import Wellness
 from gateway.journal.entry import Outcome, Quarantined
@@ -251,9 +252,11 @@ class Gateway:
             intake = Intake(
                 journal, self.clock, community, views.native, receipts=receipts, stranger=strangers.note_native
             )
+            own = {itself, *(modem.name for modem in settings.modems)}
             memories = await asyncio.to_thread(
-                restored, engine, journal, lambda device: device == itself or views.is_gear(device)
+                restored, engine, journal, lambda device: device in own or views.is_gear(device)
             )
+            modem_memories = {name: memories.pop(name) for name in own & memories.keys() - {itself}}
             own_memory = memories.pop(itself, Memory())
             gear = GearIntake(journal, receipts, strangers, memories)
             broker, password = await self._broker(stack)
@@ -342,6 +345,16 @@ class Gateway:
                 steady_ms,
             )
             checkup.watched_by(watcher.part)
+            modem_watcher = ModemWatcher(
+                modems.health,
+                lambda: views.directory.devices if views.directory is not None else {},
+                journal,
+                receipts,
+                modem_memories,
+                self.clock,
+                steady_ms,
+            )
+            stack.push_async_callback(_end, self._start(modem_watcher.run(), "modems seen"))
             stack.push_async_callback(_end, self._start(watcher.run(), "self-observation"))
 
             # Who outside would miss it
