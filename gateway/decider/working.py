@@ -138,9 +138,12 @@ def _opened_by(decision: Decision, key: str, digest: str) -> Case | None:
 def _note(decision: Decision, key: str, digest: str, case_id: str) -> None:
     values = {"key": key, "digest": digest, "case_id": case_id, "at_ms": decision.now_ms}
     done = decision.connection.execute(
-        insert(decision.connection, reported).values(**values).on_conflict_do_nothing(index_elements=["key"])
+        insert(decision.connection, reported)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(reported.c.key)
     )
-    if done.rowcount != 1:
+    if done.scalar_one_or_none() is None:
         raise case_rows.Conflict(f"{key} is being reported by another gateway")
 
 
