@@ -199,7 +199,7 @@
   const form = $("act-form");
   const NEEDED = [
     "veto", "release", "note", "suspend", "ask_time", "grant_time", "refuse_time", "rework", "split", "reopen",
-  ];
+  , "line_update"];
   const WHO = ["dispatch", "arrive", "call_back", "rate"];
   const WARNINGS = {
     dial_now: "线路为演练：急救中心不会真正收到。真有危险，请用电话拨打 120。 The line is a drill: no real centre hears it. If this is real, dial 120 by telephone.",
