@@ -127,10 +127,10 @@ class Dc09Centre:
                 await self._polling
 
     async def _say(self, account: str, sequence: int, token: str, data: str, key: bytes | None) -> Report:
-        """To the first receiver that takes it."""
+        """To the first receiver that takes it; one that is known to be dead is tried last, for it costs seconds."""
         sent = False
         said: list[str] = []
-        for path in self._paths:
+        for path in sorted(self._paths, key=lambda one: one.health.state == "down"):
             answer = await self._ask_receiver(path, account, sequence, token, data, key)
             if answer.kind == "ACK":
                 where = "" if path is self._paths[0] else f" ({path.health.receiver})"
@@ -204,10 +204,9 @@ class Dc09Centre:
         while True:
             try:
                 key = self._key()
-                async with self._lock:
-                    for path in self._paths:
-                        sequence = await asyncio.to_thread(self._book.next, account)
-                        await self._ask_receiver(path, account, sequence, "NULL", "", key)
+                for path in self._paths:  # not under the lock: a dead one must not hold up what there is to say
+                    sequence = await asyncio.to_thread(self._book.next, account)
+                    await self._ask_receiver(path, account, sequence, "NULL", "", key)
             except (KeyError, ValueError) as error:
                 log.warning("channel %s: %s", self._channel.id, error.args[0])
             except Exception:
