@@ -30,11 +30,11 @@ from gateway.registry import store as registry_store
 from gateway.registry.load import read_community
 from gateway.registry.model import NATIVE, Community
 from gateway.registry.pace import faster
-from gateway.settings import Settings
+from gateway.settings import Settings, write_private
 from gateway.state.db import open_database
 from gateway.state.tables import tokens
 from gateway.terminal import read_settings
-from gateway.transports.broker_config import ensure_broker_users, write_private
+from gateway.transports.broker_config import ensure_broker_users
 from gateway.transports.broker_ports import free_port
 
 EXAMPLE = Path("examples/tuanjiehu/community.yaml")

@@ -8,7 +8,7 @@ from gateway.cases.work import WorkType
 from gateway.registry.check_duty import Missing
 from gateway.registry.finding import Finding
 from gateway.registry.model import Community
-from gateway.registry.problem import did_you_mean
+from gateway.registry.problem import Path, did_you_mean
 
 
 def roles_of(row: WorkType) -> dict[str, str]:
@@ -29,8 +29,8 @@ def work(community: Community, missing: Missing, roles: Collection[str]) -> Iter
             for stage, limit in row.limits.given:
                 if ladder is not None and ladder.life_safety and limit.working:
                     message = f"{ladder.id} is for life safety, which has no office hours; give minutes, hours or days"
-                    path = ("limits", stage.value)
-                    yield Finding(level="error", section="work", index=index, path=path, message=message)
+                    where: Path = ("limits", stage.value)
+                    yield Finding(level="error", section="work", index=index, path=where, message=message)
         for key, role in roles_of(row).items():
             if roles and role not in roles:
                 message = f"role {role} is in no roster, so nobody hears of this work{did_you_mean(role, roles)}"
@@ -39,5 +39,5 @@ def work(community: Community, missing: Missing, roles: Collection[str]) -> Iter
             first = claimed.setdefault(alarm, index)
             if first != index:
                 message = f"{alarm} belongs to two types of work; leave it in one; the first stands at"
-                path = ("alarms", position)
-                yield Finding(level="error", section="work", index=index, path=path, message=message, first=first)
+                place: Path = ("alarms", position)
+                yield Finding(level="error", section="work", index=index, path=place, message=message, first=first)
