@@ -92,7 +92,11 @@ def test_whom_branches_and_the_fallback_name_must_exist(tmp_path: Path) -> None:
         ({"rungs": [DESK], "lines": [{"number": "119"}]}, "lines and a fallback that calls need a rung with call"),
         ({"rungs": [DESK, LINE], "lines": [{"types": ["smok"], "number": "119"}]}, "unknown alarm type"),
         ({"rungs": [DESK, LINE], "lines": [{"types": ["smoke"], "ask": True}]}, "give within_s as well"),
-        ({"rungs": [DESK, LINE], "branches": [{"id": "b", "rungs": [LINE]}]}, "rung ids must differ"),
+        (
+            {"rungs": [DESK, LINE], "branches": [{"id": "b", "rungs": [{**LINE}]}]},
+            "called by the ladder itself, not by a",
+        ),
+        ({"rungs": [DESK, {**DESK}]}, "rung ids must differ"),
         ({"rungs": [{**DESK, "countdown_s": 5}]}, "belong to a rung with call"),
     ],
 )
