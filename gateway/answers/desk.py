@@ -14,11 +14,13 @@ import sqlalchemy as sa
 
 from gateway.alarms import Frozen
 from gateway.answers import acting, rows, words
+from gateway.answers.invitations import ASKS
 from gateway.answers.meaning import Answer, interpret
 from gateway.answers.numbers import whose
 from gateway.answers.rows import Invited, Kept, Result
 from gateway.cases.causes import Cause
 from gateway.cases.commands import Refused
+from gateway.cases.effects import Purpose
 from gateway.cases.model import Case, Stage
 from gateway.cases.wording import Words
 from gateway.clock import Clock
@@ -177,8 +179,9 @@ class AnswerDesk:
         if case is None:
             return "refused", words.NOTHING_OPEN
         family = acting.is_family(directory, case, known.person, self._clock.now_ms())
+        sent = case.stage is Stage.DISPATCHED and case.handler == f"person:{known.person}"
         action = acting.action_of(
-            known.answer,
+            Answer.COMING if sent and known.answer is Answer.ACCEPT else known.answer,
             known.person,
             family=family,
             via=kept.channel,
@@ -237,6 +240,10 @@ class AnswerDesk:
             return _Said(result="refused", words=words.NOTHING_OPEN)
         case_id, send = found
         assert send.person is not None
+        if send.purpose is Purpose.HANDED_OVER:
+            return self._taken_over([send.person]) or _Said(result="refused", words=words.NOTHING_OPEN)
+        if send.purpose not in ASKS:  # a key that says that it was heard takes nothing
+            return _Known(person=send.person, case_id=case_id, answer=Answer.SEEN, version=None)
         pressed = kept.text.strip()
         meaning = interpret(pressed[:1] if pressed and set(pressed) == {pressed[0]} else pressed)
         if meaning.answer is None:
@@ -253,6 +260,8 @@ class AnswerDesk:
             chosen = next(one for one in invited if one.code == meaning.code)
         elif len(open_) == 1 and meaning.strange is None:
             chosen = open_[0]
+        elif not open_ and meaning.answer in (Answer.ACCEPT, Answer.SEEN) and (taken := self._taken_over(people)):
+            return taken
         elif not open_:
             return self._too_late(invited, cases, people, directory)
         else:
@@ -272,6 +281,11 @@ class AnswerDesk:
             version=chosen.version,
             reason=meaning.reason,
         )
+
+    def _taken_over(self, people: list[str]) -> _Said | None:
+        """Whoever comes on duty says that they have taken over."""
+        taken = rows.take_over(self._engine, people, self._clock.now_ms())
+        return None if taken is None else _Said(result="acted", words=words.taken_over(taken[1]), person=taken[0])
 
     def _too_late(
         self, invited: list[Invited], cases: dict[str, Case], people: list[str], directory: CommunityDirectory

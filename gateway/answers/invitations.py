@@ -27,6 +27,13 @@ ASKS = frozenset(
         Purpose.CANCEL_CLAIM,
         Purpose.LINE_FAILED,
         Purpose.LINE_IS_DRILL,
+        Purpose.LINE_SOON,
+        Purpose.RUNG_EMPTY,
+        Purpose.ASSIGNED,
+        Purpose.LIMIT_NEAR,
+        Purpose.OVERDUE,
+        Purpose.RESUMED,
+        Purpose.REWORK,
         Purpose.ACTION_FAILED,
     }
 )

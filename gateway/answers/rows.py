@@ -12,9 +12,10 @@ from gateway.answers.meaning import Answer
 from gateway.cases.causes import Cause
 from gateway.cases.effects import Send
 from gateway.outbox.channel import Heard
+from gateway.registry import handing
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
-from gateway.state.human_tables import answer_codes, answer_links, answers, disclosures
+from gateway.state.human_tables import answer_codes, answer_links, answers, disclosures, handovers
 
 Result = Literal["acted", "refused", "asked", "unknown_sender", "failed"]
 _c = answers.c
@@ -177,6 +178,18 @@ def message(engine: sa.Engine, key: str) -> tuple[str, Send] | None:
     with reading(engine) as connection:
         row = connection.execute(query).one_or_none()
     return None if row is None else (row.case_id, Send.model_validate_json(row.body))
+
+
+def take_over(engine: sa.Engine, people: Collection[str], now_ms: int) -> tuple[str, int] | None:
+    """Confirm what one of these people has to take over on coming on duty: who, and how many cases it was; None where
+    nothing waits for a receipt."""
+    c = handovers.c
+    waiting = sa.and_(c.incoming.in_(list(people)), c.receipt_ms.is_(None))
+    with writing(engine) as connection:
+        found = connection.execute(sa.select(c.id, c.incoming).where(waiting).order_by(c.at_ms)).all()
+        mine = [row for row in found if row.incoming == found[0].incoming]
+        done = [handing.confirm(connection, row.id, f"person:{row.incoming}", now_ms) for row in mine]
+    return (found[0].incoming, sum(len(one.cases) for one in done if one is not None)) if found else None
 
 
 Basis = Literal["emergency", "duty", "consent"]

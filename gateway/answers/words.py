@@ -52,6 +52,11 @@ def how_it_ended(case: Case, directory: CommunityDirectory) -> Words:
     return Words(f"{which.zh}：{stage.zh}，谢谢您", f"{which.en}: {stage.en}. Thank you")
 
 
+def taken_over(cases: int) -> Words:
+    """The receipt of a hand-over."""
+    return Words(f"交接已确认，共 {cases} 件，辛苦了", f"Hand-over confirmed, {cases} cases. Thank you")
+
+
 def moved_on(case: Case, directory: CommunityDirectory) -> Words:
     """What was answered is no longer how things stand."""
     which, stage = about(case, directory), STAGES[case.stage.value]

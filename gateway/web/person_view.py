@@ -155,7 +155,7 @@ def look(
         where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
         access="" if family else str(card["access"]),
         meet_at="" if family else str(card["meet_at"]),
-        phones=tuple((name, number) for name, number in phones if number),
+        phones=tuple((name, number) for name, number in phones[case.duress :] if number),  # a call would give it away
         stage=STAGES[case.stage.value],
         owner=who(directory, case.owner) if case.owner else "",
         mine=case.owner == f"person:{person}",

@@ -17,7 +17,7 @@ from gateway.answers.meaning import Answer
 from gateway.cases.effects import Purpose
 from gateway.cases.model import Stage
 from gateway.outbox.channel import Invitation
-from gateway.state.human_tables import answer_codes
+from gateway.state.human_tables import answer_codes, handovers
 from tests.support.answering import SECRET, URL, AnsweringRoom, answering
 from tests.support.outbox import make_send
 
@@ -280,6 +280,27 @@ async def test_keys_in_a_call(room: AnsweringRoom) -> None:
     assert "已由 网格员 受理" in await room.presses("desk", "1")
     assert "已转下一位" in await room.presses("grid", "2")
     assert room.case.owner is None
+
+
+async def test_a_key_that_says_that_it_was_heard_takes_nothing(room: AnsweringRoom) -> None:
+    await pressed(room)
+    room.act(room.case.id, "acknowledge")
+    await room.goes_out()
+    assert room.sent("grid")[-1][0].purpose is Purpose.TAKEN
+    await room.presses("grid", "1")
+    assert room.case.owner == "operator:night"
+
+
+async def test_coming_on_duty_is_confirmed_by_a_reply(room: AnsweringRoom) -> None:
+    values = {"role": "grid_staff", "place": "yuan", "outgoing": "[]", "incoming": "grid", "cases": "[]"}
+    with room.engine.begin() as connection:
+        connection.execute(sa.insert(handovers).values(id="h-1", at_ms=1, due_ms=room.clock.ms + 9, **values))
+    assert "目前没有" in await room.sms("desk", "1")
+    assert "交接已确认" in await room.sms("grid", "收到")
+    assert "目前没有" in await room.sms("grid", "收到")
+    with room.engine.connect() as connection:
+        (row,) = connection.execute(sa.select(handovers)).all()
+    assert (row.receipt_by, row.receipt_ms) == ("person:grid", room.clock.ms)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------
