@@ -283,5 +283,5 @@ def confirm(context: Context, caller: Caller, handover_id: str) -> Handed:
 
 @router.get("/organisations", responses=described(409))
 def list_organisations(context: Gateway, _: Reader) -> list[Organisation]:
-    """Committees, contractors, social organisations, departments: who does the work beside the community's own staff."""
+    """Committees, contractors, social organisations, departments: who does work beside the community's own staff."""
     return list(need_directory(context).community.organisations)

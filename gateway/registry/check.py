@@ -34,6 +34,7 @@ _SINGULAR = {
     "devices": "device",
     "ladders": "ladder",
     "channels": "channel",
+    "organisations": "organisation",
 }
 
 

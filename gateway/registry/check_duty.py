@@ -81,6 +81,7 @@ def organisations(community: Community, missing: Missing) -> Iterator[Finding]:
                 message = f"role {role} is in no roster{did_you_mean(role, roles)}; add a duty, or correct the role"
                 path: Path = ("roles", number)
                 yield Finding(level="error", section="organisations", index=index, path=path, message=message)
+    yield from _named(community, missing)
     kinds = get_args(OrganisationKind)
     ids = [one.id for one in community.organisations]
     for index, evaluation in enumerate(community.evaluation):
@@ -99,3 +100,10 @@ def organisations(community: Community, missing: Missing) -> Iterator[Finding]:
                 message = f"{rater.by} rates itself; take it out of of, or of raters"
                 path = ("raters", number, "by")
                 yield Finding(level="error", section="evaluation", index=index, path=path, message=message)
+
+
+def _named(community: Community, missing: Missing) -> Iterator[Finding]:
+    """Do the organisations exist that types of work name?"""
+    for index, work in enumerate(community.work):
+        if work.organisation:
+            yield from missing("organisations", work.organisation, "work", index, ("organisation",))

@@ -65,7 +65,9 @@ def _named(index: int, ladder: Ladder, missing: Missing, misspelt: Mapping[str, 
     for path, recipient in told_by(ladder):
         if recipient.person is not None:
             yield from missing("people", recipient.person, "ladders", index, (*path, "person"))
-        if recipient.role in misspelt:
+        if recipient.organisation is not None:
+            yield from missing("organisations", recipient.organisation, "ladders", index, (*path, "organisation"))
+        if recipient.role is not None and recipient.role in misspelt:
             message = f"role {recipient.role} is in no roster{misspelt[recipient.role]}"
             yield Finding(level="error", section="ladders", index=index, path=(*path, "role"), message=message)
 

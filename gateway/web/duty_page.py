@@ -169,7 +169,9 @@ def instead(
 def _candidates(directory: CommunityDirectory, role: str, place: str, own: Sequence[str]) -> list[Person]:
     """Who could stand in: first those who ever hold the role here, then elsewhere, then all others who are on duty as
     anything. Families are on nobody's roster."""
-    here, elsewhere, others = [], [], []
+    here: list[str] = []
+    elsewhere: list[str] = []
+    others: list[str] = []
     for roster in directory.community.rosters:
         for one in roster.duties:
             same = one.role == role

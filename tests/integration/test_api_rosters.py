@@ -160,7 +160,7 @@ async def test_somebody_else_is_on_duty_with_two_taps(house: House) -> None:
     app = create_api(house.context)
     add_console(app)
     desk = house.client(None, app)
-    desk.headers |= {"Accept": "text/html", "Origin": "http://gateway.test"}
+    desk.headers.update({"Accept": "text/html", "Origin": "http://gateway.test"})
     desk.cookies.set(COOKIE, house.tokens["operator"])
     (first,) = await on_duty(house)
     shown = (await desk.get("/duty")).text
@@ -190,7 +190,7 @@ async def test_a_hand_over_waits_on_the_page_until_it_is_confirmed(house: House)
     app = create_api(house.context)
     add_console(app)
     desk = house.client(None, app)
-    desk.headers |= {"Accept": "text/html", "Origin": "http://gateway.test"}
+    desk.headers.update({"Accept": "text/html", "Origin": "http://gateway.test"})
     desk.cookies.set(COOKIE, house.tokens["operator"])
     with house.engine.begin() as connection:
         fields = {
