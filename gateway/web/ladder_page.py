@@ -65,6 +65,7 @@ async def simulate(
         caller=caller,
         played=played,
         problem=problem,
+        drill=directory is None or directory.line_mode == "drill",
         runs=[(run, list(together(run.happenings))) for run in played.runs] if played is not None else [],
         types=list(ALARM_TYPES.values()),
         residents=community.residents if community is not None else (),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api.auth import COOKIE
 from gateway.web.console import add_console
 from tests.support.homes import community
 from tests.support.house import House, open_house
@@ -58,6 +59,7 @@ async def test_the_page_shows_it(house: House) -> None:
     app = house.with_context()
     add_console(app)
     client = house.client("reader", app)
+    client.cookies.set(COOKIE, house.tokens["reader"])
     page = await client.get("/ladders/simulate")
     assert page.status_code == 200 and "升级推演" in page.text and "值班员" not in page.text
     page = await client.get("/ladders/simulate", params={"type": "personal_emergency", "resident": "r-1"})
