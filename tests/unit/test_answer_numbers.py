@@ -23,7 +23,7 @@ NOBODY = Person(id="nobody", name="无号", phone="")
         ("+8613800000001", ["wang", "li"]),
         ("008613800000001", ["wang", "li"]),
         ("8613800000001", ["wang", "li"]),
-        ("＋８６１３８００００００００１", ["wang", "li"]),
+        ("".join(chr(ord(one) + 0xFEE0) for one in "+8613800000001"), ["wang", "li"]),
         ("WangSF", ["wang"]),
         ("01065000001", ["desk"]),
         ("010 6500 0001", ["desk"]),
