@@ -37,7 +37,7 @@ def main(
     what: Annotated[
         What,
         typer.Argument(
-            help="path: key to lamp and told; throughput: readings/s; quake: 1,000 cases at once; fleet: 10,000 devices."
+            help="path: key to lamp and told; throughput: readings/s; quake: 1,000 cases; fleet: 10,000 devices."
         ),
     ] = What.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="A few of each: that it works, not how fast it is.")] = False,
