@@ -10,6 +10,7 @@ from gateway.registry.finding import Finding
 from gateway.registry.model import Person
 
 EMERGENCY = frozenset({"110", "112", "119", "120", "122", "911", "999"})
+"""What no call or SMS of an ordinary message goes to, whatever stands in an address book."""
 _NUMBER = re.compile(r"\+?[0-9][0-9 \-]{1,24}")
 
 

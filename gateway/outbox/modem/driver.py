@@ -29,12 +29,11 @@ from gateway.outbox.modem.setup import Trouble
 from gateway.outbox.modem.timing import Timing
 from gateway.outbox.speech import NoSpeech, Speech, duration_s
 from gateway.outbox.voice import Called, CallEnd, Words
+from gateway.registry.check_numbers import EMERGENCY
 from gateway.settings import ModemSettings, Secrets
 
 log = logging.getLogger(__name__)
 
-EMERGENCY = frozenset({"110", "112", "119", "120", "122", "911", "999"})
-"""What no call of an ordinary message goes to, whatever stands in an address book."""
 CMS_NEVER = frozenset({1, 8, 21, 27, 28, 29, 30, 50, 69, 304, 513})
 """The number, or the message, is wrong: it will not get better."""
 CMS_UNKNOWN = frozenset({332, 500})

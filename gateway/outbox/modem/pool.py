@@ -53,6 +53,7 @@ class ModemPool:
         self._clock = clock
         self._listener = listener
         self._settle = settle
+        self._timing = timing or Timing()
         self._modems = [
             Modem(
                 one,
@@ -61,7 +62,7 @@ class ModemPool:
                 clock,
                 on_message=self._read,
                 on_report=self._report,
-                timing=timing,
+                timing=self._timing,
             )
             for one in settings
         ]
@@ -69,8 +70,9 @@ class ModemPool:
         """Reports that came before it was written down what they are of."""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; without a modem as well."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())
             for modem in self._modems:
                 group.create_task(modem.run(), name=f"modem {modem.name}")
             await asyncio.Event().wait()  # a pool without modems does not end either
@@ -162,6 +164,7 @@ class ModemPool:
         except Exception:
             box.everything = True  # it stays on the SIM, and is read again
             log.exception("an SMS could not be handed in; it stays on the SIM")
+            await asyncio.sleep(self._timing.retry)
             return
         for modem in self._modems:
             if modem.health.sim and box.sim.endswith(modem.health.sim):
