@@ -50,7 +50,7 @@ def climb(turn: Turn) -> None:
             if case.stage is Stage.OPENED:
                 _remind(turn)
             else:
-                stand_down(turn)
+                turn.stop_ladder()  # somebody has it; an acknowledgement that came again does not hold the line
             return
         rung = case.ladder.rungs[case.rung]
         reached = True

@@ -74,7 +74,8 @@ def take(turn: Turn, rung: Rung, branch: str = "") -> bool:
 def _tell_supervisor(turn: Turn, rung: Rung) -> None:
     """A step with nobody on it is a hole that somebody has to mend; a family without further members is none."""
     supervisor = turn.case.ladder.supervisor
-    expected = any(one.role or one.person or one.family in (True, "first") for one in rung.notify)
+    family = (True, "first") if turn.case.resident is not None else ()
+    expected = any(one.role or one.person or one.organisation or one.family in family for one in rung.notify)
     if supervisor is None or supervisor in rung.notify or not expected:
         return
     whom = "、".join(str(one) for one in rung.notify)

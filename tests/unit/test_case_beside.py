@@ -174,6 +174,12 @@ def test_a_family_without_further_members_is_no_hole() -> None:
     assert not [send for send in story.sent if send.purpose is Purpose.RUNG_EMPTY]
 
 
+def test_where_nobody_lives_no_family_is_missing() -> None:
+    story = Story(ladder=CLOCK, first=change(resident=None))
+    story.forward(80)
+    assert not [send for send in story.sent if send.purpose is Purpose.RUNG_EMPTY]
+
+
 def test_neighbours_hear_that_help_is_needed_and_not_what_was_measured() -> None:
     neighbour = person("qian").model_copy(update={"discreet": True})
     story = Story(Town(neighbours=[neighbour]), CLOCK, change().model_copy(update={"zh": "血氧 82%", "en": "SpO2 82%"}))

@@ -188,6 +188,17 @@ def test_an_acknowledgement_in_the_countdown_holds_the_call_once() -> None:
     assert len(story.line_calls()) == 1
 
 
+def test_acknowledging_again_and_again_does_not_hold_the_call() -> None:
+    story = Story(ladder=CLOCK.model_copy(update={"repeat_s": 10}))
+    story.forward(170)
+    story.act("acknowledge")
+    story.forward(181)
+    for _ in range(6):
+        story.act("acknowledge", actor="operator:other")
+        story.forward(10)
+    assert len(story.line_calls()) == 1
+
+
 # by type
 
 
