@@ -29,6 +29,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "baresip": ("test_sip_trunk", "test_call_for_help"),
     "sipp": ("test_sip_trunk",),
     "espeak-ng": (
+        "test_modem_calls",
         "test_call_for_help",
         "test_sip_trunk",
         "test_speech",

@@ -163,6 +163,13 @@ async def test_without_a_modem_it_is_said_why(tmp_path: Path) -> None:
         assert "SIM" in handed.detail
 
 
+async def test_no_message_is_written_to_an_emergency_number(tmp_path: Path) -> None:
+    async with telephony(tmp_path) as house:
+        await house.ready()
+        assert (await send(house, to="120")).result is Result.REFUSED
+        assert not [one for one in house.sim.commands if one.startswith("AT+CMGS")]
+
+
 async def test_what_is_not_urgent_keeps_to_the_rate_and_what_is_does_not(tmp_path: Path) -> None:
     async with telephony(tmp_path, settings={"sms_per_minute": 2}) as house:
         await house.ready()
