@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HEAD_MOST = 16_384
 BODY_MOST = 65_536
@@ -176,6 +176,24 @@ def answer(
         *more,
     ]
     return _written(lines, body)
+
+
+def received_from(request: Request, host: str, port: int) -> Request:
+    """``request`` with what RFC 3261 18.2.1 and RFC 3581 put into the topmost Via: where it really came from."""
+    first, *rest = request.every("via")
+    top, *others = first.split(",", 1)
+    if "rport" in request.via.parameters:
+        top = ";".join(part for part in top.split(";") if not part.strip().lower().startswith("rport"))
+        top += f";rport={port}"
+    vias = [",".join([f"{top};received={host}", *others]), *rest]
+    headers = (*(("via", one) for one in vias), *(one for one in request.headers if one[0] != "via"))
+    return replace(request, headers=headers)
+
+
+def answer_port(request: Request, port: int) -> int:
+    """Where over UDP the answer to what came from ``port`` goes (RFC 3261 18.2.2, RFC 3581)."""
+    top = request.via
+    return port if "rport" in top.parameters else top.port or 5060
 
 
 def message(uri: str, *, sender: str, transport: str, at: str, branch: str, tag: str, call: str, body: bytes) -> bytes:

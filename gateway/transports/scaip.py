@@ -19,7 +19,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from devices import scaip, sip_message
@@ -268,7 +268,7 @@ class ScaipListener:
         known = self._answers.get(transaction)
         if known is not None and asyncio.get_running_loop().time() - known[0] < REMEMBERED_S:
             if known[1] is not None:
-                way.send(known[1], _port(found, way))
+                way.send(known[1], sip_message.answer_port(found, way.port))
             return
         self._remember(transaction, None)
         answer, said = await self._treat(found, way, now_ms)
@@ -276,7 +276,7 @@ class ScaipListener:
             self._answers.pop(transaction, None)
             return
         self._remember(transaction, answer)
-        way.send(answer, _port(found, way))
+        way.send(answer, sip_message.answer_port(found, way.port))
         if said:
             self._begin(self._tell(found, way, said))
 
@@ -328,9 +328,9 @@ class ScaipListener:
         """The bytes of an answer, and the port they go to."""
         if body:
             more = (*more, "Content-Type: application/scaip+xml")
-        stamped = _stamped(request, way)
+        stamped = sip_message.received_from(request, way.host, way.port)
         made = sip_message.answer(stamped, status, _REASONS[status], tag=secrets.token_hex(4), more=more, body=body)
-        return made, _port(request, way)
+        return made, sip_message.answer_port(request, way.port)
 
     async def _tell(self, request: Request, way: _Way, body: bytes) -> None:
         """The ``mrs`` as a MESSAGE of our own, until somebody answers it."""
@@ -349,7 +349,7 @@ class ScaipListener:
         heard = self._heard_back[branch] = asyncio.Event()
         try:
             for wait_s in AGAIN_S if way.transport == "UDP" else AGAIN_S[-1:]:
-                way.send(made, _port(request, way))
+                way.send(made, sip_message.answer_port(request, way.port))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_s):
                         await heard.wait()
@@ -406,26 +406,6 @@ def _read(body: bytes) -> tuple[Asked | None, Refusal | None]:
         return scaip.read(body), None
     except Refusal as refusal:
         return None, refusal
-
-
-def _stamped(request: Request, way: _Way) -> Request:
-    """With what RFC 3581 puts into the topmost Via: where the request really came from."""
-    first, *rest = request.every("via")
-    top, *others = first.split(",", 1)
-    if "rport" in request.via.parameters:
-        top = ";".join(part for part in top.split(";") if not part.strip().lower().startswith("rport"))
-        top += f";rport={way.port}"
-    top += f";received={way.host}"
-    vias = [",".join([top, *others]), *rest]
-    return replace(
-        request, headers=(*(("via", one) for one in vias), *(one for one in request.headers if one[0] != "via"))
-    )
-
-
-def _port(request: Request, way: _Way) -> int:
-    """Where over UDP the answer goes (RFC 3261 18.2.2, RFC 3581)."""
-    top = request.via
-    return way.port if "rport" in top.parameters else top.port or 5060
 
 
 class _Datagrams(asyncio.DatagramProtocol):

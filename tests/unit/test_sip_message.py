@@ -13,9 +13,11 @@ from devices.sip_message import (
     Response,
     Wrong,
     answer,
+    answer_port,
     body_length,
     message,
     parse,
+    received_from,
     uri_of,
     via,
 )
@@ -189,6 +191,22 @@ def test_an_answer_names_us_once() -> None:
     plain, tagged = parsed(made()), parsed(made("To: <sip:alarm@example.com>;tag=theirs"))
     assert b"To: <sip:alarm@example.com>;tag=ours\r\n" in answer(plain, 200, "OK", tag="ours")
     assert b"tag=ours" not in answer(tagged, 200, "OK", tag="ours")
+
+
+@pytest.mark.parametrize(
+    ("via_line", "stamped", "port"),
+    [
+        ("SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1", "SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1;received=192.0.2.7", 5060),
+        ("SIP/2.0/UDP 10.0.0.9:7000;branch=z", "SIP/2.0/UDP 10.0.0.9:7000;branch=z;received=192.0.2.7", 7000),
+        ("SIP/2.0/UDP u;rport;branch=z", "SIP/2.0/UDP u;branch=z;rport=4711;received=192.0.2.7", 4711),
+        ("SIP/2.0/UDP u;branch=z, SIP/2.0/TCP p", "SIP/2.0/UDP u;branch=z;received=192.0.2.7, SIP/2.0/TCP p", 5060),
+    ],
+)
+def test_where_an_answer_goes(via_line: str, stamped: str, port: int) -> None:
+    """RFC 3261 18.2, RFC 3581."""
+    request = parsed(made(f"Via: {via_line}"))
+    assert received_from(request, "192.0.2.7", 4711).one("via") == stamped
+    assert answer_port(request, 4711) == port
 
 
 def test_a_message_of_ours_can_be_read() -> None:
