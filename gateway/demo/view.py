@@ -245,14 +245,15 @@ class View:
 
     def _next(self, case: dict[str, Any]) -> Text:
         line = case["emergency"]
-        if line["state"] in ("committed", "answered", "failed"):
+        number = line.get("number") or "120"
+        if line["state"] in ("committed", "dialling", "answered", "failed"):
             state = LINE_STATES[line["state"]]
-            return Text(f"120 {state.zh}（演练）\n{state.en} (drill)", style="bold red")
+            return Text(f"{number} {state.zh}（演练）\n{state.en} (drill)", style="bold red")
         if case["next_at_ms"] is None:
             return Text("—")
         rungs = case["ladder"]["rungs"]
         rung = rungs[case["rung"]] if case["rung"] < len(rungs) else None
-        due = Text(f"120 {self._left(line['deadline_ms'])}", style="bold red") if line["deadline_ms"] else None
+        due = Text(f"{number} {self._left(line['deadline_ms'])}", style="bold red") if line["deadline_ms"] else None
         if due is not None and rung is not None and rung["call"] is not None:
             return due  # the next step is the line itself
         text = Text(f"{rung['id'] if rung else '提醒 reminder'} {self._left(case['next_at_ms'])}")
