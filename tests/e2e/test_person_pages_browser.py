@@ -68,7 +68,7 @@ def telephone(browser: Browser) -> Iterator[Page]:
 
 
 def drawn(page: Page, name: str) -> None:
-    """Nothing sticks out of the screen, buttons are for thumbs; a picture for whoever wants to look."""
+    """Nothing sticks out of the screen, buttons are for thumbs; a picture into ``$ANJU_PICTURES`` for whoever looks."""
     for box in (one.bounding_box() for one in page.locator("main *:visible").all()):
         assert box is not None and box["x"] + box["width"] <= PHONE["width"] + 1, f"{name} is too wide"
     for button in page.locator("main button:visible, main a.button:visible, main summary:visible").all():
