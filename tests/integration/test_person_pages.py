@@ -21,6 +21,7 @@ from gateway.answers.invitations import Inviter
 from gateway.api import reads
 from gateway.cases.effects import Purpose, Send
 from gateway.cases.model import Case
+from gateway.outbox.channel import Heard
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
 from gateway.state import tables as t
@@ -463,3 +464,25 @@ async def test_a_person_is_nobody_at_the_console_and_at_the_api(house: House) ->
     operator = phone(house)
     operator.cookies.set(COOKIE, house.tokens["operator"])
     await seen(operator, "/me", 401)
+
+
+async def test_the_console_shows_who_answered_how_and_who_looked(house: House) -> None:
+    case = await house.press("sos-1")
+    path, client = link(house, case, "grid"), phone(house)
+    await client.post(path, data=form(await seen(client, path), "accept"))
+    unknown = Heard(id="m-1", channel="sms", sender="13999999999", text="1 <b>", at_ms=house.clock.now_ms())
+    assert await house.context.answers(unknown) == ""
+    answers = await house.get("/api/v1/answers")
+    assert [(one["sender"], one["result"]) for one in answers] == [
+        ("13999999999", "unknown_sender"),
+        ("grid", "acted"),
+    ]
+    assert (await house.client("reader").get("/api/v1/disclosures")).status_code == 403
+    looks = (await house.client("admin").get("/api/v1/disclosures", params={"resident": "r-1"})).json()
+    assert {(one["person"], one["way"], one["basis"]) for one in looks} == {("grid", "link", "duty")}
+    desk = phone(house)
+    desk.cookies.set("anju_token", house.tokens["operator"])
+    page = await seen(desk, "/answers")
+    assert "13999999999" in page and "陌生号码" in page
+    page = await seen(desk, f"/cases/{case['id']}")
+    assert "消息链接" in page and "网格员 看过" in page
