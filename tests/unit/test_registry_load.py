@@ -95,7 +95,8 @@ ONE_FAULT = [
     ),
     (
         ("{role: control_room}]}\n", "{rol: control_room}]}\n"),
-        "community.yaml:23: ladders[0].rungs[0].notify[0].rol: unknown key; expected one of doctor, family, neighbours, organisation, person, role; "
+        "community.yaml:23: ladders[0].rungs[0].notify[0].rol: unknown key; expected one of doctor, family, "
+        "neighbours, organisation, person, role; "
         "did you mean role?",
     ),
     (
