@@ -10,8 +10,8 @@ import pytest
 from firmware_sim.telephony import pdu as sim_pdu
 from firmware_sim.telephony.modem import ModemFaults
 from gateway.outbox.channel import Result
-from gateway.outbox.modem.driver import Handed
 from gateway.outbox.modem.reports import Fate
+from gateway.outbox.modem.sending import Handed
 from tests.support.eventually import eventually_async
 from tests.support.telephony import DAUGHTER, SON, House, telephony
 

@@ -14,17 +14,17 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.alarms import Frozen
 from gateway.clock import Clock
 from gateway.outbox.channel import Result
 from gateway.outbox.modem import pdu, setup
-from gateway.outbox.modem.at import CTRL_Z, Command, Urc
+from gateway.outbox.modem.at import Command, Urc
 from gateway.outbox.modem.calls import Call, Sound
 from gateway.outbox.modem.dialects import Dialect
 from gateway.outbox.modem.health import ModemHealth, ModemState
 from gateway.outbox.modem.link import AtLink, Lost, Silent
 from gateway.outbox.modem.mailbox import Mailbox
 from gateway.outbox.modem.pdu import StatusReport, Submit
+from gateway.outbox.modem.sending import Handed, hand_over
 from gateway.outbox.modem.setup import Trouble
 from gateway.outbox.modem.timing import Timing
 from gateway.outbox.speech import NoSpeech, Speech, duration_s
@@ -34,25 +34,9 @@ from gateway.settings import ModemSettings, Secrets
 
 log = logging.getLogger(__name__)
 
-CMS_NEVER = frozenset({1, 8, 21, 27, 28, 29, 30, 50, 69, 304, 513})
-"""The number, or the message, is wrong: it will not get better."""
-CMS_UNKNOWN = frozenset({332, 500})
-"""It may have gone out."""
-PART_TRIES = 2
 _RESTARTED = ("RDY", "+CFUN: 1", "NORMAL POWER DOWN", "POWERED DOWN", "UNDER-VOLTAGE POWER DOWN")
 _SIM_MOVED = ("+CPIN:", "+SIMCARD:", "+QSIMSTAT:", "+CSMINS:", "+CREG:", "+CEREG:", "+CGREG:")
 _WHOLE_NUMBER = re.compile(r"\+?[0-9*#]{2,20}")
-
-
-class Handed(Frozen):
-    """What became of an SMS on its way to the centre."""
-
-    result: Result
-    """SENT: the centre has every part. RETRY, REFUSED: it has none. UNKNOWN: it may have some."""
-    detail: str
-    sim: str = ""
-    references: tuple[int, ...] = ()
-    """TP-MR of each part, for its delivery report."""
 
 
 class Modem:
@@ -387,53 +371,14 @@ class Modem:
             return Handed(result=Result.RETRY, detail=f"{self.name}: 每分钟限 {most} 条 at most {most} SMS a minute")
         self._sent_at += [now_ms] * len(submits)
         async with self._sending:
-            handed = await self._send(link, submits)
+            handed = await hand_over(link, submits, self._sim, self._timing)
+        if handed.result is Result.UNKNOWN:
+            self._doubt()
         if handed.result is Result.SENT:
             self._health = self._health.model_copy(update={"sms_sent": self._health.sms_sent + len(submits)})
         else:
             self._fail(call=False, why=handed.detail)
         return handed.model_copy(update={"detail": f"{self.name}: {handed.detail}"})
-
-    async def _send(self, link: AtLink, submits: Sequence[Submit]) -> Handed:
-        references: list[int] = []
-        for number, submit in enumerate(submits, 1):
-            which = f"第 {number}/{len(submits)} 条 part {number} of {len(submits)}: " if len(submits) > 1 else ""
-            try:
-                handed = await self._part(link, submit)
-            except (Silent, Lost) as error:
-                self._doubt()
-                return Handed(result=Result.UNKNOWN, detail=f"{which}{error}")
-            if isinstance(handed, Handed):
-                result = Result.UNKNOWN if references else handed.result
-                return Handed(result=result, detail=which + handed.detail)
-            references.append(handed)
-        detail = "短信中心已接收 taken by the SMS centre"
-        return Handed(result=Result.SENT, detail=detail, sim=self._sim, references=tuple(references))
-
-    async def _part(self, link: AtLink, submit: Submit) -> int | Handed:
-        """Its reference, or why not. A refusal that may be a passing one is tried once more."""
-        patience = self._timing.command / Timing().command
-        command = Command(
-            text=f"AT+CMGS={submit.length}",
-            info=("+CMGS:",),
-            payload=submit.hex.encode() + CTRL_Z,
-            timeout_s=self._timing.send / patience,
-        )
-        for left in reversed(range(PART_TRIES)):
-            answer = await link.run(command)
-            if answer.ok:
-                found = re.match(r"\d+", answer.first)
-                if found is None:
-                    return Handed(result=Result.UNKNOWN, detail="模块未给出编号 OK without a reference")
-                return int(found[0])
-            _, code = answer.error
-            if code in CMS_UNKNOWN:
-                return Handed(result=Result.UNKNOWN, detail=answer.final)
-            if code in CMS_NEVER:
-                return Handed(result=Result.REFUSED, detail=f"网络拒绝 refused by the network: {answer.final}")
-            if left:
-                await asyncio.sleep(self._timing.poll)
-        return Handed(result=Result.RETRY, detail=answer.final)
 
     def received(self) -> None:
         """One more SMS was handed in."""

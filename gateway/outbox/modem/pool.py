@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from gateway.clock import Clock
 from gateway.outbox.channel import Heard, Listener, Result
 from gateway.outbox.modem import pdu
-from gateway.outbox.modem.driver import Handed, Modem
+from gateway.outbox.modem.driver import Modem
 from gateway.outbox.modem.health import ModemHealth
 from gateway.outbox.modem.inbox import Whole
 from gateway.outbox.modem.ledger import SmsLedger
 from gateway.outbox.modem.mailbox import Mailbox
 from gateway.outbox.modem.pdu import StatusReport
 from gateway.outbox.modem.reports import Fate, words
+from gateway.outbox.modem.sending import Handed
 from gateway.outbox.modem.timing import Timing
 from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Called, CallEnd, Words
