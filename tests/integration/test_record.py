@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -11,15 +12,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from PIL import Image
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
+from gateway.cases.chain import Line
+from gateway.cases.effects import Write
 from gateway.cli import app as cli
-from gateway.record import anchors, files
+from gateway.decider import case_rows
+from gateway.itself.figures import Figures
+from gateway.record import anchors, chains, files
 from gateway.record.audit import RecordAudit
-from gateway.state import human_tables as h
 from gateway.state import tables as t
+from gateway.state.db import MIGRATIONS, open_database
 from tests.support.homes import FAR_LINE, community
 from tests.support.house import House, open_house
 
@@ -156,10 +163,15 @@ async def test_anchors_chain_and_a_forged_one_shows(house: House) -> None:
 async def test_the_audit_says_what_is_broken_and_when_it_is_whole_again(house: House) -> None:
     case = await worked(house)
     audit = RecordAudit(house.engine, house.clock)
+    assert "record_broken" not in Figures(house.organs, house.checkup, house.clock, audit.trouble).look().states
     audit.look()
     change(house, "UPDATE timeline SET actor = 'operator:other' WHERE what = 'note'")
+    figures = Figures(house.organs, house.checkup, house.clock, audit.trouble)
+    assert figures.look().states["record_broken"].holds is False
     audit.look()
     assert case["number"] in (audit.trouble() or "")
+    broken = figures.look().states["record_broken"]
+    assert broken.holds and case["number"] in broken.why, "which the rule gateway-record-broken tells people"
     change(house, "UPDATE timeline SET actor = 'operator:operator' WHERE what = 'note'")
     audit.look()
     assert audit.trouble() == ""
@@ -330,9 +342,62 @@ async def test_the_pdf_says_who_was_told_and_embeds_its_font(house: House, tmp_p
     assert "王师傅" in "".join(page.extract_text() for page in PdfReader(to).pages).replace("\0", "")
 
 
-async def test_attachments_of_before_a_restore_stay_with_their_case(house: House) -> None:
-    """A row without its case cannot come to be: the case is locked while its line is written."""
-    case = await house.press("sos-1")
+async def test_lines_of_before_the_chain_are_chained_by_the_upgrade(tmp_path: Path) -> None:
+    """A database of a version without a chain: nothing is lost, what is changed from now on shows, and it is said."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    engine = sa.create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.execute(
+            sa.text(
+                "INSERT INTO cases (id, number, stage, open, severity, opened_at_ms, version, body)"
+                " VALUES ('2026-000001-abc', '2026-000001', 'closed', 0, 'urgent', 1, 2, '{}')"
+            )
+        )
+        for seq, data in enumerate(('{"b": 1, "a": "急"}', "{}"), 1):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO timeline (case_id, seq, at_ms, actor, what, reason, data)"
+                    " VALUES ('2026-000001-abc', :seq, 5, 'system', 'told', '', :data)"
+                ),
+                {"seq": seq, "data": data},
+            )
+        connection.commit()
+    engine.dispose()
+    engine = open_database(url)
+    with engine.begin() as connection:
+        (verdict,) = chains.verdicts(connection, limit=10)
+        assert (verdict.whole, verdict.lines, verdict.before) == (True, 2, 2)
+        case_rows.append(connection, "2026-000001-abc", [Write(actor="operator:a", what="note", reason="later")], 9)
+    with engine.begin() as connection:
+        (verdict,) = chains.verdicts(connection, limit=10)
+        assert (verdict.whole, verdict.lines, verdict.before) == (True, 3, 2)
+        connection.execute(sa.text("UPDATE timeline SET actor = 'x' WHERE seq = 1"))
+        (verdict,) = chains.verdicts(connection, limit=10)
+        assert (verdict.whole, verdict.seq) == (False, 1)
+        connection.execute(sa.text("UPDATE timeline SET actor = 'system' WHERE seq = 1"))
+        connection.execute(sa.text("UPDATE cases SET timeline_before = 3"))
+        (verdict,) = chains.verdicts(connection, limit=10)
+        assert not verdict.whole, "nobody can say that more was written before"
+    engine.dispose()
+
+
+async def test_a_merged_case_is_bound_to_the_other(house: House) -> None:
+    first, second = await house.press("sos-1"), await house.press("sos-2")
+    answer = await house.act(second["id"], "merge", reason="同一件事", into=first["number"])
+    assert answer.status_code == 200, answer.text
+    detail = await house.get(f"/api/v1/cases/{first['id']}")
+    (line,) = [line for line in detail["timeline"] if line["what"] == "merged_in"]
+    verdict = await house.get(f"/api/v1/cases/{second['id']}/verify")
+    assert verdict["whole"] and (await house.get(f"/api/v1/cases/{first['id']}/verify"))["whole"]
+    heads = [line.hash for line in await asyncio.to_thread(_lines, house, second["id"])]
+    assert line["data"]["case_head"] in heads
+
+
+def _lines(house: House, case_id: str) -> list[Line]:
+    query = sa.select(t.timeline).where(t.timeline.c.case_id == case_id).order_by(t.timeline.c.seq)
     with house.engine.begin() as connection:
-        assert connection.execute(sa.select(sa.func.count()).select_from(h.attachments)).scalar_one() == 0
-    assert (await house.get(f"/api/v1/cases/{case['id']}/attachments")) == []
+        return [chains.line_of(row) for row in connection.execute(query)]

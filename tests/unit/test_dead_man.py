@@ -43,6 +43,7 @@ class Body:
 class Heart:
     def __init__(self, secrets: Path, url: str, **settings: object) -> None:
         self.body = Body()
+        self.record: dict[str, object] = {}
         self.steady = 0
         self.clock = HandClock()
         self.man = DeadMan(
@@ -53,6 +54,7 @@ class Heart:
             "anju-gateway",
             self.clock,
             lambda: self.steady,
+            lambda: self.record,
         )
 
     async def after(self, seconds: int) -> None:
@@ -88,7 +90,10 @@ async def test_a_well_gateway_is_heard_every_minute(tmp_path: Path, outside: Wat
     await heart.after(60)
     assert outside.beats[-1].document["state"] == "degraded" and outside.beats[-1].document["degraded"] == ["store"]
     assert (heart.man.delivered, heart.man.failed) == (11, 0)
-    assert "11 heartbeats" in heart.man.part().en
+    heart.record = {"anchor": 3, "at_ms": 5, "digest": "ab"}
+    await heart.after(60)
+    assert outside.beats.pop().document["record"] == {"anchor": 3, "at_ms": 5, "digest": "ab"}
+    assert "12 heartbeats" in heart.man.part().en
 
 
 async def test_an_ill_gateway_is_silent_says_why_and_goes_on_within_seconds_of_being_well(
