@@ -50,7 +50,7 @@ def list_cases(
     return [case_summary(context, case) for case in found]
 
 
-@router.post("", status_code=201, responses=described(409, 413))
+@router.post("", responses=described(409, 413))
 async def report(context: Gateway, caller: Operator, said: ReportIn) -> CaseSummary:
     """Report something that has to be done: a case is opened and those who do such work are told, before this returns.
     What is posted again under the same key answers with the case it opened."""

@@ -28,7 +28,7 @@ def lost_timers(connection: sa.Connection, now_ms: int) -> Iterator[tuple[str, T
     owned = t.cases.c.stage.in_((Stage.ACKNOWLEDGED.value, Stage.DISPATCHED.value))
     # Ordinary work with a limit is watched by that and not by a lease; a case that waits has its end instead of both.
     limited = sa.and_(_has("limit_at_ms"), ~_has("lease_until_ms"))
-    # What a case writes down of the others is written from the timers it needs: where one is due, its row must be there.
+    # What a case writes of the others is written from the timers it needs: where one is due, its row must be there.
     needs = (
         (TimerName.LADDER, opened),
         (TimerName.LEASE, sa.and_(owned, ~limited)),
