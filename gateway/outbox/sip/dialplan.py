@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.outbox.modem.driver import EMERGENCY
+from gateway.registry.check_numbers import EMERGENCY
 from gateway.settings import DialPlan
 
 _MARKS = re.compile(r"[\s\-–().·/]")
