@@ -199,6 +199,7 @@ def test_parts_are_those_of_the_checkup() -> None:
         "sip-<trunk>",
         "announcer",
         "channels",
+        "gateways",
         "path-<channel>",
         "store",
         "itself",
