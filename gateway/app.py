@@ -57,8 +57,8 @@ from gateway.outbox.dc09_book import Dc09Book
 from gateway.outbox.modem.ledger import SmsLedger
 from gateway.outbox.modem.pool import ModemPool
 from gateway.outbox.modem.reports import Fate
-from gateway.outbox.speech import Speech
 from gateway.outbox.sip.trunk import SipTrunks
+from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Caller
 from gateway.outbox.worker import OutboxWorker
 from gateway.receipts import Receipts

@@ -160,6 +160,12 @@ class DutyPassed(Frozen):
     incoming: Target
 
 
+class DrillOver(Frozen):
+    """The drill that this case belongs to is over."""
+
+    reason: str
+
+
 Command = (
     AlarmHeard
     | StormJoined
@@ -171,6 +177,7 @@ Command = (
     | DeliveryHeard
     | HumanAction
     | DutyPassed
+    | DrillOver
 )
 
 

@@ -67,6 +67,9 @@ class Purpose(StrEnum):
     """A command that a person gave a device; it belongs to no case."""
     LOGIN_CODE = "login_code"
     """To somebody who logs in to their own page; it belongs to no case."""
+    DRILL_OVER = "drill_over"
+    DRILL_REPORT = "drill_report"
+    """How a drill went; it belongs to no case."""
     HAND_OVER = "hand_over"
     """To an outside system: an alarm receiving centre, a platform. Never to a person."""
     EMERGENCY_CALL = "emergency_call"
@@ -110,6 +113,8 @@ class Send(Frozen):
     data: dict[str, object] = {}
     """Channel-specific: the command with its args, or the EmergencyCard."""
     give_up_after_s: int = 3600
+    drill: bool = False
+    """Of a drill: what is real goes first, and it bears the mark."""
 
 
 class SetTimer(Frozen):

@@ -19,6 +19,7 @@ from gateway.cases.commands import (
     ClockStepped,
     Command,
     DeliveryHeard,
+    DrillOver,
     DutyPassed,
     HumanAction,
     Order,
@@ -28,8 +29,9 @@ from gateway.cases.commands import (
     VoiceAnswered,
 )
 from gateway.cases.directory import Directory
+from gateway.cases.drill import DrillOrder
 from gateway.cases.effects import Delivery, Purpose, TimerName
-from gateway.cases.human import act, taken_back
+from gateway.cases.human import act, over, taken_back
 from gateway.cases.model import Case, LineState, Stage, Storm
 from gateway.cases.passing import passed
 from gateway.cases.policy import Ladder
@@ -57,8 +59,10 @@ def open_case(
     storm: Storm | None = None,
     work: WorkType | None = None,
     source: Source = Source.ALARM,
+    drill: DrillOrder | None = None,
 ) -> Moved:
-    """A new case for a raised alarm; with ``storm`` for one that stands for many, with ``work`` for one with limits."""
+    """A new case for a raised alarm; with ``storm`` for one that stands for many, with ``work`` for one with limits,
+    with ``drill`` for one that is none in earnest."""
     received = max((evidence.received_at_ms for evidence in change.evidence), default=change.at_ms)
     late = max(0, change.at_ms - change.observed_at_ms)
     case = Case(
@@ -75,6 +79,8 @@ def open_case(
         storm=storm,
         work=work,
         source=source,
+        drill=drill is not None,
+        drill_of=drill,
         ladder=ladder,
         cancel_until_ms=now_ms + ladder.cancel_window_s * 1000 if ladder.cancel_window_s else None,
         late_ms=late if late > 60_000 else 0,
@@ -126,6 +132,10 @@ def step(case: Case, command: Command, directory: Directory, now_ms: int) -> Mov
             act(turn, command)
         case DutyPassed():
             passed(turn, command)
+        case DrillOver():
+            if case.open and case.drill:
+                over(turn, "system", Stage.CLOSED, command.reason)
+                turn.tell(case.told, Purpose.DRILL_OVER, occasion="drill-over")
     return settle(turn)
 
 
@@ -140,6 +150,7 @@ def _alarm(turn: Turn, change: AlarmChange, orders: tuple[Order, ...]) -> None:
             else:
                 turn.write(actor, "alarm_joined", change.explanation, evidence=_evidence(change), type=change.type)
                 turn.add(change)
+                _named(turn, change)
             measures.give(turn, change, orders)
             _again(turn, change, joined=not known)
         case AlarmMove.CLEARED:
@@ -150,6 +161,16 @@ def _alarm(turn: Turn, change: AlarmChange, orders: tuple[Order, ...]) -> None:
             turn.mark(change, active=False)
             measures.withdraw(turn, change)
             _cancelled_by_resident(turn, change)
+
+
+def _named(turn: Turn, change: AlarmChange) -> None:
+    """The first alarm was of nobody in particular (smoke in a home), and now it is known who is in danger: their family
+    is told, and the emergency card names them."""
+    if turn.case.resident is not None or change.resident is None or turn.case.storm is not None:
+        return
+    turn.become(resident=change.resident)
+    if turn.case.open:
+        rungs.tell_others(turn, change, ("", ""))
 
 
 def _evidence(change: AlarmChange) -> list[dict[str, object]]:
@@ -190,6 +211,8 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
     idle = idle or (line.state.ahead and line.deadline_ms is None)  # withheld
     if idle and turn.case.stage is Stage.OPENED:
         gate.rearm(turn, change.at_ms - change.observed_at_ms)
+    elif idle and not line.state.ahead:
+        gate.begin(turn, change.at_ms - change.observed_at_ms)  # held while somebody has it, and not gone for good
     gate.hasten(turn, again=True)
     if joined:
         gate.further(turn, change)
@@ -198,7 +221,8 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
     if helped:
         # Whoever is there or on the way has to say how things stand; else the ladder goes on.
         latest = turn.now_ms + turn.case.ladder.lease_s * 1000
-        turn.set_lease_until(min(turn.case.lease_until_ms or latest, latest))
+        if turn.case.suspended is None and timing.leased(turn.case, turn.case.stage):
+            turn.set_lease_until(min(turn.case.lease_until_ms or latest, latest))
     elif turn.case.stage is Stage.ACKNOWLEDGED and turn.case.ladder.life_safety:
         turn.write("system", "owner_revoked", owner=turn.case.owner)
         turn.become(stage=Stage.OPENED, owner=None)

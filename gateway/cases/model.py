@@ -11,6 +11,7 @@ from typing import Literal
 from gateway.alarms import Frozen, Position, Severity
 from gateway.cases.causes import Cause
 from gateway.cases.directory import Target
+from gateway.cases.drill import DrillOrder
 from gateway.cases.effects import Purpose
 from gateway.cases.limits import Pause, RunningLimit
 from gateway.cases.policy import Ladder
@@ -259,6 +260,10 @@ class Case(Frozen):
     """The ladder's fallback has taken over."""
     drill: bool = False
     """It is a drill: nothing of it may ever reach a line that is no drill itself."""
+    drill_of: DrillOrder | None = None
+    """The drill it belongs to: whom it tells, and when it is over."""
+    spared: tuple[str, ...] = ()
+    """Whom a real alarm would have told and the drill has not."""
     duress: bool = False
     """The resident took it back under duress: the devices stay silent, and it goes on."""
     emergency: Emergency = Emergency()

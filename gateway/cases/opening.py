@@ -139,6 +139,7 @@ def _take_up(
         pole=begun.pole,
         episode=begun.episode,
         drill=begun.drill,
+        drill_of=begun.drill_of,
         links=(link,),
         times=_reported(None, now_ms),
     )

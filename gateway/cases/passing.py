@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.cases import drill
 from gateway.cases.commands import DutyPassed
 from gateway.cases.turn import Turn
 
@@ -12,6 +13,11 @@ def passed(turn: Turn, command: DutyPassed) -> None:
     case, incoming = turn.case, command.incoming
     if not case.open:
         return
+    if case.drill_of is not None and case.drill_of.tell == "instead":
+        stand_ins, _ = drill.stand_ins(case.drill_of, (incoming,), turn.directory, turn.now_ms)
+        if not stand_ins:
+            return
+        incoming = stand_ins[0]
     facts = {"role": command.role, "place": command.place, "incoming": incoming.person}
     if incoming.person not in (target.person for target in case.told):
         turn.become(told=(*case.told, incoming))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gateway.cases import drill
 from gateway.cases.directory import Target
 from gateway.cases.effects import DEVICE_CHANNEL, Purpose, Send
 from gateway.cases.model import Stage
@@ -22,7 +23,7 @@ def people(turn: Turn, recipients: Iterable[Recipient]) -> list[Target]:
 def stand_for(turn: Turn, recipients: Iterable[Recipient], place: str | None, resident: str | None) -> list[Target]:
     found: dict[str, Target] = {}
     for recipient in recipients:
-        for target in turn.directory.resolve(recipient, place=place, resident=resident, at_ms=turn.now_ms):
+        for target in turn.resolve(recipient, place=place, resident=resident):
             found.setdefault(target.person, target)
     return list(found.values())
 
@@ -66,9 +67,21 @@ def take(turn: Turn, rung: Rung, branch: str = "") -> bool:
     command(turn, rung.devices, rung.id)
     if not rung.notify or any(target.addresses for target in targets):
         return True
+    if turn.case.spared and _in_earnest(turn, rung):
+        return True  # the next step comes at its time, as it would have
     turn.write("system", "rung_empty", rung=rung.id)
     _tell_supervisor(turn, rung)
     return False
+
+
+def _in_earnest(turn: Turn, rung: Rung) -> bool:
+    """Whether a real alarm would have told somebody by this rung."""
+    case = turn.case
+    return any(
+        target.addresses
+        for recipient in rung.notify
+        for target in turn.directory.resolve(recipient, place=case.place, resident=case.resident, at_ms=turn.now_ms)
+    )
 
 
 def _tell_supervisor(turn: Turn, rung: Rung) -> None:
@@ -90,6 +103,8 @@ def command(turn: Turn, orders: Iterable[DeviceOrder], occasion: str) -> None:
     if turn.case.duress:
         return
     for order in orders:
+        if drill.nothing_at(turn, order.command):
+            continue
         devices = turn.directory.obeying(order.kinds, order.command, place=turn.case.place, resident=turn.case.resident)
         if not devices:
             turn.write("system", "no_device", ", ".join(order.kinds), command=order.command)

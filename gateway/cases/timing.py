@@ -240,7 +240,7 @@ def assigned(turn: Turn, to: str) -> list[Target]:
 
 def _resolve(turn: Turn, recipient: Recipient) -> list[Target]:
     case = turn.case
-    return list(turn.directory.resolve(recipient, place=case.place, resident=case.resident, at_ms=turn.now_ms))
+    return turn.resolve(recipient, place=case.place, resident=case.resident)
 
 
 def _counted(turn: Turn, running: RunningLimit) -> RunningLimit:

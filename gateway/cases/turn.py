@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.alarms import AlarmChange, Severity
-from gateway.cases import wording, wording_spoken
+from gateway.cases import drill, wording, wording_spoken
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
     DEVICE_CHANNEL,
@@ -23,6 +23,7 @@ from gateway.cases.effects import (
     Write,
 )
 from gateway.cases.model import AlarmRef, Case, Item
+from gateway.cases.policy import Recipient
 
 _CAN_WAIT = (
     Purpose.REMINDER,
@@ -143,6 +144,19 @@ class Turn:
 
     # saying things
 
+    def resolve(self, recipient: Recipient, *, place: str | None, resident: str | None) -> list[Target]:
+        """The people a recipient stands for now; in a drill whom it tells of them, and the others are written down."""
+        found = list(self.directory.resolve(recipient, place=place, resident=resident, at_ms=self.now_ms))
+        order = self.case.drill_of
+        if order is None:
+            return found
+        told, spared = drill.told(order, recipient, found, self.directory, self.now_ms)
+        new = [one.person for one in spared if one.person not in self.case.spared]
+        if new:
+            self.become(spared=(*self.case.spared, *new))
+            self.write("system", "drill_spared", people=new)
+        return told
+
     def tell(
         self,
         targets: Iterable[Target],
@@ -256,6 +270,8 @@ class Turn:
         or (``helped``) that somebody is on the way."""
         if device is None or not self.directory.obeys(device, "indicate"):
             return
+        if drill.nothing_at(self, "indicate", device=device):
+            return
         if device not in self.case.indicators:
             self.become(indicators=(*self.case.indicators, device))
         self._indicate(device, *(("blue", "help_is_coming") if helped else ("green", "received")))
@@ -270,6 +286,8 @@ class Turn:
         """Say something to the resident at the devices that were pressed, else at those of the home that have a voice;
         False where there are none."""
         case = self.case
+        if drill.nothing_at(self, voice):
+            return False
         devices = case.indicators or tuple(
             self.directory.obeying((), "indicate", place=case.place, resident=case.resident)
         )
@@ -296,11 +314,11 @@ class Turn:
     def line(self, key: str, purpose: Purpose, data: dict[str, object], number: str | None = None) -> None:
         """Say something to the emergency line: the case's own, unless another ``number`` is given. A drill at a site
         whose line dials has a line of its own."""
-        drill = self.case.drill and self.directory.line_mode != "drill"
+        apart = self.case.drill and self.directory.line_mode != "drill"
         self.effects.append(
             Send(
                 key=key,
-                channel=DRILL_LINE_CHANNEL if drill else LINE_CHANNEL,
+                channel=DRILL_LINE_CHANNEL if apart else LINE_CHANNEL,
                 to=number or str(self.case.emergency.number or ""),
                 purpose=purpose,
                 urgent=True,
@@ -318,6 +336,9 @@ class Turn:
         version = self.before.version + 1
         changed = _standing(self.case) != _standing(self.before)
         self.become(version=version, changed_in=version if changed else self.case.changed_in)
+        if self.case.drill:
+            sent = (one.model_copy(update={"drill": True}) if isinstance(one, Send) else one for one in self.effects)
+            return Moved(self.case, tuple(sent))
         return Moved(self.case, tuple(self.effects))
 
     def _sync(self, name: TimerName, before_ms: int | None, after_ms: int | None) -> None:

@@ -76,6 +76,12 @@ LINE_STATES: dict[str, Words] = {
 }
 
 DRILL_MARK = "【演练】"
+DRILL_MARKS = Words(DRILL_MARK, "【演练 DRILL】")
+"""Before everything that is said of a drill."""
+_DRILL_SAYS = Words(
+    "这是演练：请照常应答，不要拨打 120、119、110。",
+    "This is a drill: answer as you would, and dial no emergency number.",
+)
 
 _TITLES: dict[Purpose, tuple[str, str]] = {
     Purpose.ALARM: ("{type}：{who}", "{type_en}: {who}"),
@@ -120,8 +126,19 @@ _TITLES: dict[Purpose, tuple[str, str]] = {
         "自动操作未完成，请到现场手动处理 · {type}：{who}",
         "Automatic action not done, do it by hand on the spot · {type_en}: {who}",
     ),
+    Purpose.DRILL_OVER: ("演练结束 · {type}：{who}", "The drill is over · {type_en}: {who}"),
     Purpose.ACTION_DONE: ("自动操作已完成 · {type}：{who}", "Automatic action done after all · {type_en}: {who}"),
 }
+
+_DRILL_TITLES: dict[Purpose, tuple[str, str]] = {
+    Purpose.LINE_FAILED: ("{number} 演练线路未接通 · {who}", "the drill's {number} was not reached · {who}"),
+    Purpose.LINE_SOON: (
+        "即将呼叫演练的 {number}：{type}：{who}（现在受理可暂缓）",
+        "the drill's {number} is called in a moment: {type_en}: {who} (take the case to hold it)",
+    ),
+    Purpose.ACTION_FAILED: ("自动操作未完成 · {type}：{who}", "Automatic action not done · {type_en}: {who}"),
+}
+"""Where the words of an alarm would have people do in earnest what belongs to no drill."""
 
 SAID_MOST = 3
 """So many sentences of rules, and as many of what was done by itself, stand in one message."""
@@ -163,7 +180,8 @@ def kind(case: Case, key: str) -> Words:
 
 def complaint(case: Case) -> str:
     """What the 120 centre hears first: the type, the rule's own words, and what was measured."""
-    what = "：".join((types(case)[0], *(zh for zh, _ in case.said[:1])))
+    mark = DRILL_MARK if case.drill else ""
+    what = mark + "：".join((types(case)[0], *(zh for zh, _ in case.said[:1])))
     return f"{what}（{case.explanation}）" if case.explanation else what
 
 
@@ -225,7 +243,10 @@ def _texts(
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     type_zh, type_en = types(case)
     resident = directory.resident_name(case.resident)
-    title_zh, title_en = _TITLES[purpose]
+    drilled = _DRILL_TITLES.get(purpose) if case.drill else None
+    title_zh, title_en = drilled or _TITLES[purpose]
+    if case.drill:
+        title_zh, title_en = DRILL_MARKS.zh + title_zh, f"{DRILL_MARKS.en} {title_en}"
     where_zh, where_en = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
     facts = {
         "type": type_zh,
@@ -256,6 +277,9 @@ def _texts(
         *_numbers_en(case, purpose, directory),
         f"Case {case.number}",
     ]
+    if case.drill:
+        zh.insert(0, _DRILL_SAYS.zh)
+        en.insert(0, _DRILL_SAYS.en)
     if late:
         zh.insert(0, f"注意：此报警发生于 {late} 分钟前，刚刚送达。")
         en.insert(0, f"Note: this happened {late} min ago and has only just arrived.")
@@ -317,6 +341,7 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "device_silent": ("设备未确认", "device did not confirm"),
     "acknowledged": ("受理", "acknowledged"),
     "lease_renewed": ("续办", "acknowledged again"),
+    "lease_kept": ("再次受理，期限不变", "acknowledged again, the lease stays as it is"),
     "lease_expired": ("受理后无进展，继续升级", "no progress, the ladder goes on"),
     "owner_revoked": ("再次报警，收回受理", "alarm repeated: the acknowledgement is revoked"),
     "dispatched": ("派遣", "dispatched"),
@@ -375,6 +400,7 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
     "fallback": ("无人可通知，启用后备", "nobody can be reached: the fallback takes over"),
     "no_device": ("没有可接受指令的设备", "no device that can be told"),
     "duress": ("胁迫码：表面撤回，暗中继续", "duress code: it looks like a cancel, and goes on"),
+    "cancel_under_duress": ("胁迫下再次撤回，不予采信", "cancelled again under duress: not believed"),
     "code_wrong": ("撤回码不对", "wrong code for taking it back"),
     "line_armed": ("120 待命", "emergency line armed"),
     "line_not_armed": ("120 不自动拨打", "emergency line not armed"),
@@ -401,6 +427,9 @@ TIMELINE_WORDS: dict[str, tuple[str, str]] = {
         "the alarm storm is back: everybody told so far is told again",
     ),
     "storm_counted": ("报警过多，此后只计数", "too many alarms: from here on they are only counted"),
+    "drill": ("演练", "a drill"),
+    "drill_spared": ("演练：以下人员不通知", "a drill: these people are not told"),
+    "drill_no_device": ("演练：不操作设备", "a drill: no device is told to do anything"),
     "line_told": ("已告知 120 中心", "the emergency centre was told"),
 }
 """Timeline codes as the page words them."""

@@ -26,6 +26,7 @@ from gateway.cases.effects import (
     Write,
 )
 from gateway.cases.model import Case, Stage
+from gateway.cases.policy import Ladder
 from gateway.outbox import rows as outbox_rows
 from gateway.state import tables as t
 from gateway.state.db import insert, insert_for
@@ -251,8 +252,8 @@ def momentary_alarms(connection: sa.Connection, case: Case) -> list[tuple[str, s
     return list(found)
 
 
-def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, now_ms: int) -> Case | None:
-    """The open case of the same home that this alarm belongs to, if there is one."""
+def joinable(connection: sa.Connection, change: AlarmChange, ladder: Ladder, now_ms: int) -> Case | None:
+    """The open case of the same home that this alarm, whose ladder is ``ladder``, belongs to, if there is one."""
     if change.place is None:
         return None
     query = (
@@ -263,12 +264,16 @@ def joinable(connection: sa.Connection, change: AlarmChange, life_safety: bool, 
     )
     for body in connection.execute(query).scalars():
         case = Case.model_validate_json(body)
+        if case.drill:
+            continue  # what is real opens its own case
         if case.storm is not None or case.suspended is not None or not case.alarms:
             continue  # nobody would be told of what joins a storm, or work that waits; a report is another thing
+        if ladder.call_index is not None and case.ladder.call_index is None:
+            continue  # that one would never call the line: opened by a person, or for what could not be decided
         same_person = case.resident == change.resident or None in (case.resident, change.resident)
         # Beside an emergency, what else is wrong with the same person is part of it.
         beside = change.resident is not None and change.severity in (Severity.EMERGENCY, Severity.URGENT)
-        same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and (life_safety or beside))
+        same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and (ladder.life_safety or beside))
         if same_person and same_work and case.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED):
             return case
     return None

@@ -249,6 +249,7 @@ class Decider:
         busy = desk.deliveries() or busy
         busy = desk.timers() or busy
         desk.shifts()
+        desk.drills()
         busy = desk.silence() or busy
         desk.settle_care()
         desk.audit()

@@ -23,6 +23,7 @@ from gateway.cases.commands import (
     ClockStepped,
     Command,
     DeliveryHeard,
+    DrillOver,
     DutyPassed,
     HumanAction,
     Order,
@@ -37,7 +38,7 @@ from gateway.cases.model import Case, Stage, Storm
 from gateway.cases.policy import Ladder
 from gateway.cases.report import Report
 from gateway.cases.turn import Moved
-from gateway.decider import answer_rows, care_rows, case_rows, shadow_rows, storm, withheld_rows, working
+from gateway.decider import answer_rows, care_rows, case_rows, press_drills, shadow_rows, storm, withheld_rows, working
 from gateway.decider.care import TECHNICAL, hides
 from gateway.decider.orders import orders
 from gateway.decider.view import View
@@ -76,7 +77,8 @@ class Decision:
             care_rows.hide(self.connection, care, change, self.now_ms)
             return
         elif raised:
-            self._raised(change)
+            if not press_drills.takes(self, change):
+                self._raised(change)
             return
         withheld_rows.forget(self.connection, change.rule, change.subject)
         case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
@@ -237,7 +239,7 @@ class Decision:
             case_rows.close_alarm(self.connection, change.rule, change.subject, self.now_ms)
         change = change.model_copy(update={"move": AlarmMove.RAISED})  # for people it begins here
         ladder = self._ladder(change, case)
-        joined = case_rows.joinable(self.connection, change, ladder.life_safety, self.now_ms)
+        joined = case_rows.joinable(self.connection, change, ladder, self.now_ms)
         if joined is not None:
             case_rows.insert_alarm(self.connection, change, joined.id)
             heard = AlarmHeard(change=change, orders=wanted)
@@ -340,6 +342,12 @@ class Decision:
     def duty_passed(self, case_id: str, passed: DutyPassed) -> None:
         """Somebody else is on duty."""
         self._step(case_id, passed)
+
+    def drill_over(self, case_id: str, over: DrillOver) -> None:
+        """The drill of this case is over; nothing where the case is."""
+        case = case_rows.load(self.connection, case_id)
+        if case is not None and case.open:
+            self._step(case_id, over)
 
     def delivered(self, case_id: str, heard: DeliveryHeard) -> None:
         """The outbox reports."""

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from devices.observation import Lane, Observation
 from gateway.cases.commands import Refused
+from gateway.cases.effects import Purpose
 from gateway.clock import Clock
-from gateway.decider import auditor, care_rows, case_rows, device_rows, duty, others, withheld_rows
+from gateway.decider import auditor, care_rows, case_rows, device_rows, drills, duty, others, withheld_rows
 from gateway.decider.care import belongs
 from gateway.decider.clock_watch import ClockWatch
 from gateway.decider.decision import Decision
@@ -86,6 +87,9 @@ class Desk:
         self._shifts = duty.Shifts()
         self._shifts_at_ms = 0
         """After a failure the shifts rest until then."""
+        self._drills = drills.Watch()
+        self._drills_at_ms = 0
+        """After a failure drills rest until then."""
         self._free: list[Withheld] = []
         """Alarms that were held back and perhaps are no longer."""
         self._moved = True
@@ -130,6 +134,7 @@ class Desk:
                 self._apart(decision, f"clock step of {case_id}", partial(decision.clock_stepped, case_id, by_ms))
             care_rows.move(decision.connection, by_ms)
             duty.move(decision.connection, by_ms)
+            drills.move(decision.connection, by_ms)
             if by_ms > 0:
                 decision.view.rules.set_forward(by_ms, decision.now_ms)  # back, the rules notice by themselves
             return set()
@@ -323,7 +328,7 @@ class Desk:
             what = f"{outcome.delivery.value} of {outcome.send.key}"
             if outcome.case_id:  # a command by hand belongs to none; who gave it looks at the outbox
                 self._apart(decision, what, partial(decision.delivered, outcome.case_id, outcome.heard))
-            elif outcome.send.purpose in duty.PURPOSES:
+            elif outcome.send.purpose in (*duty.PURPOSES, Purpose.DRILL_REPORT):
                 self._apart(decision, what, partial(duty.heard, decision, outcome))
             outbox_rows.mark_seen(decision.connection, outcome)
         return set()
@@ -346,6 +351,26 @@ class Desk:
             self._shifts.looked(view, now_ms)
         else:
             self._shifts_at_ms = now_ms + AGAIN_MS
+
+    def drills(self) -> None:
+        """Self-tests that are due, drills ordered by hand, their ends and reports."""
+        view, now_ms = self.need_view(), self._clock.now_ms()
+        if now_ms < self._drills_at_ms or not self._drills.due(self._engine, view, now_ms):
+            return
+        well = True
+
+        def carry_out(decision: Decision) -> set[str]:
+            nonlocal well
+            for what, step in drills.steps(decision):
+                well = self._apart(decision, what, partial(step, decision)) and well
+            self._health.drill_trouble = drills.trouble(decision.connection, view)
+            return set()
+
+        self.commit(carry_out)
+        if well:
+            self._drills.looked(view, now_ms)
+        else:
+            self._drills_at_ms = now_ms + AGAIN_MS
 
     def timers(self) -> bool:
         """Take the steps of the timers that are due. True when there may be more."""

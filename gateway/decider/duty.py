@@ -167,7 +167,7 @@ def _tell(decision: Decision, change: Change, cases: Sequence[Case]) -> None:
         said = begins(directory, role, place, change.since_ms, until_ms, cases, target.language, awaited)
         purpose = Purpose.HANDED_OVER if cases else Purpose.ON_DUTY
         occasion = f"duty:{role}:{place}:{change.since_ms}:{decision.now_ms}"
-        _say(decision, occasion, target, purpose, said, urgent=any(case.ladder.life_safety for case in cases))
+        say(decision, occasion, target, purpose, said, urgent=any(case.ladder.life_safety for case in cases))
 
 
 def _target(directory: CommunityDirectory, person: str, change: Change) -> Target | None:
@@ -223,12 +223,21 @@ def _escalate(decision: Decision, row: sa.Row[tuple[object, ...]]) -> None:
     for target in targets:
         name = person.name if person is not None else row.incoming or None
         said = not_confirmed(directory, row.role, row.place, name, cases, target.language)
-        _say(decision, f"handover:{row.id}", target, Purpose.NOT_CONFIRMED, said, urgent=True)
+        say(decision, f"handover:{row.id}", target, Purpose.NOT_CONFIRMED, said, urgent=True)
 
 
-def _say(
-    decision: Decision, occasion: str, target: Target, purpose: Purpose, said: Said, *, urgent: bool, index: int = 0
+def say(
+    decision: Decision,
+    occasion: str,
+    target: Target,
+    purpose: Purpose,
+    said: Said,
+    *,
+    urgent: bool,
+    index: int = 0,
+    drill: bool = False,
 ) -> None:
+    """Tell somebody something that belongs to no case; where a way does not work, `heard` tries the next."""
     if index >= len(target.addresses):
         log.error("%s: %s cannot be reached by any channel", purpose.value, target.person)
         return
@@ -243,6 +252,7 @@ def _say(
         title=said.title,
         body=said.body,
         give_up_after_s=_GIVE_UP_S,
+        drill=drill,
     )
     decision.said = outbox_rows.enqueue(decision.connection, NO_CASE, send, decision.now_ms) or decision.said
 
@@ -257,7 +267,8 @@ def heard(decision: Decision, outcome: Outcome) -> None:
     if found:
         said = Said(outcome.send.title, outcome.send.body)
         urgent, purpose = outcome.send.urgent, outcome.send.purpose
-        _say(decision, occasion, found[0], purpose, said, urgent=urgent, index=int(index) + 1)
+        drill = outcome.send.drill
+        say(decision, occasion, found[0], purpose, said, urgent=urgent, index=int(index) + 1, drill=drill)
 
 
 def move(connection: sa.Connection, by_ms: int) -> None:

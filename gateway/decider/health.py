@@ -32,6 +32,8 @@ class Health:
     """When it last did."""
     audited: float = field(default_factory=time.monotonic)
     """`time.monotonic` when the auditor had last looked, and set again what was lost."""
+    drill_trouble: str | None = None
+    """Which self-tests have failed or were missed the last time; empty where none, None while it is not known."""
     registry: str | None = None
     """Why the newest registry cannot be used; the one before it stays in force."""
     left_out: tuple[str, ...] = ()

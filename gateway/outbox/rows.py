@@ -59,6 +59,7 @@ def enqueue(connection: sa.Connection, case_id: str, send: Send, now_ms: int) ->
             case_id=case_id,
             channel=send.channel,
             urgent=send.urgent,
+            drill=send.drill,
             created_at_ms=now_ms,
             status=PENDING,
             attempts=0,
@@ -204,25 +205,29 @@ def claim_due(
     pace: Callable[[str], int] | None = None,
     exclude: Collection[str] = (),
 ) -> list[Claim]:
-    """Lease up to ``limit`` rows that are due: emergency line first, then urgent ones, then by due time.
+    """Lease up to ``limit`` rows that are due: what is real before what is a drill, then the
+    emergency line, then urgent ones, then by due time.
 
     ``room(channel, urgent)`` says how many of a channel can be taken now, ``pace(channel)`` how many of both kinds
     together. Rows of unknown fate come with ``ask_first``; for the others the attempt is begun in this transaction, so
     that a crash from here on shows.
     """
     due = sa.and_(_due(now_ms), _c.key.not_in(list(exclude)))
-    lanes = connection.execute(sa.select(_c.channel, _c.urgent).where(due).distinct()).all()
+    lanes = connection.execute(sa.select(_c.channel, _c.urgent, _c.drill).where(due).distinct()).all()
     claims: list[Claim] = []
     taken: Counter[str] = Counter()
-    for channel, urgent in sorted(lanes, key=lambda lane: (lane[0] != LINE_CHANNEL, not lane[1], lane[0])):
-        free = min(limit - len(claims), room(channel, urgent) if room else limit)
+    in_lane: Counter[tuple[str, bool]] = Counter()
+    for channel, urgent, drill in sorted(
+        lanes, key=lambda lane: (lane[2], lane[0] != LINE_CHANNEL, not lane[1], lane[0])
+    ):
+        free = min(limit - len(claims), room(channel, urgent) - in_lane[channel, urgent] if room else limit)
         if pace is not None:
             free = min(free, pace(channel) - taken[channel])
         if free <= 0:
             continue
         for row in connection.execute(
             sa.select(outbox)
-            .where(due, _c.channel == channel, _c.urgent == urgent)
+            .where(due, _c.channel == channel, _c.urgent == urgent, _c.drill == drill)
             .order_by(_c.next_attempt_ms, _c.created_at_ms, _c.key)
             .limit(free)
             .with_for_update(skip_locked=True)
@@ -231,6 +236,7 @@ def claim_due(
             if claim is not None:
                 claims.append(claim)
                 taken[channel] += 1
+                in_lane[channel, urgent] += 1
     return claims
 
 

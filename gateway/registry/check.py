@@ -14,7 +14,16 @@ from devices.profiles import PROFILES
 from gateway.alarms import ALARM_TYPES
 from gateway.cases.effects import OWN_CHANNELS
 from gateway.cases.policy import Ladder
-from gateway.registry import check_duty, check_facts, check_ladders, check_numbers, check_outside, check_work, secrets
+from gateway.registry import (
+    check_drills,
+    check_duty,
+    check_facts,
+    check_ladders,
+    check_numbers,
+    check_outside,
+    check_work,
+    secrets,
+)
 from gateway.registry.channels import AppriseChannel, Dc09Channel, SmsChannel, VoiceChannel
 from gateway.registry.circles import circles
 from gateway.registry.finding import Finding
@@ -94,6 +103,7 @@ class _Checker:
         yield self.rules()
         yield self.channels()
         yield check_work.work(self.c, self.missing, () if "rosters" in self.incomplete else self.roles)
+        yield check_drills.drills(self.c, self.missing, () if "rosters" in self.incomplete else self.roles)
         yield check_outside.outsiders(self.c, self.missing, self.incomplete)
         if "rules" not in self.incomplete:
             yield check_facts.limits_for_rules(self.c.residents, self.c.rules)

@@ -21,6 +21,7 @@ from gateway.cases.limits import Office
 from gateway.cases.policy import Ladder
 from gateway.cases.work import WorkType
 from gateway.registry.channels import Channel
+from gateway.registry.drills import SelfTest
 from gateway.registry.facts import Attributes, Moment, PersonalLimit, other_than
 from gateway.registry.line import EmergencyLine
 from gateway.registry.organisation import Evaluation, Organisation
@@ -299,3 +300,4 @@ class Community(Frozen):
     evaluation: tuple[Evaluation, ...] = ()
     channels: tuple[Channel, ...] = ()
     hand_over: tuple[Outsider, ...] = ()
+    drills: tuple[SelfTest, ...] = ()

@@ -9,6 +9,7 @@ from gateway.cases.handover import Outsider
 from gateway.cases.policy import Ladder
 from gateway.cases.work import WorkType
 from gateway.registry.channels import Channel
+from gateway.registry.drills import SelfTest
 from gateway.registry.model import Bridge, Device, Person, Place, Resident
 from gateway.registry.organisation import Evaluation, Organisation
 from gateway.registry.roster import Role, Roster
@@ -29,6 +30,7 @@ MODELS: Mapping[str, Any] = {
     "evaluation": Evaluation,
     "channels": Channel,
     "hand_over": Outsider,
+    "drills": SelfTest,
 }
 SECTIONS = tuple(MODELS)
 """Lists; they may be spread over files."""

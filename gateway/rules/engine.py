@@ -310,13 +310,14 @@ class Engine:
         """Whether a rule is for this device, by its ``where``."""
         return self._index.applies(rule, device)
 
-    def end_momentary(self, rule: str, subject: str) -> None:
-        """The case of a momentary alarm is over: the next event raises it again. Does nothing to conditions."""
+    def end_momentary(self, rule: str, subject: str, *, rest: bool = True) -> None:
+        """The case of a momentary alarm is over: the next event raises it again, after the rule's rest where it has one
+        (``rest=False``: at once). Does nothing to conditions."""
         state = self._ledger.states.get((rule, subject))
         if state is None or state.raised is None or not state.raised.momentary:
             return
         document = self._index.rules.get(rule)
-        ended_ms = self._now_ms if document is not None and document.rest_s else 0
+        ended_ms = self._now_ms if rest and document is not None and document.rest_s else 0
         if isinstance(state, EventState):
             self._ledger.put((rule, subject), EventState(recent=state.recent, ended_ms=ended_ms))
         elif isinstance(state, ConditionState):

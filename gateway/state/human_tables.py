@@ -234,8 +234,8 @@ roster_overrides = sa.Table(
     sa.Column("ended_ms", _ms),
     sa.Column("ended_by", _text),
 )
-"""Somebody on duty instead of somebody, made at the running gateway; applying files leaves it. ``made_with``: the halves
-of a swap share it. One that was taken back before its time has ``ended_ms``; nothing is deleted."""
+"""Somebody on duty instead of somebody, made at the running gateway; applying files leaves it. ``made_with``: the
+halves of a swap share it. One that was taken back before its time has ``ended_ms``; nothing is deleted."""
 
 duty_seen = sa.Table(
     "duty_seen",
@@ -265,3 +265,30 @@ handovers = sa.Table(
 )
 """Open cases that passed to whoever came on duty. ``due_ms``: until when they have to confirm it; None where nobody
 waits for that. ``outgoing`` and ``cases`` are JSON."""
+
+drills = sa.Table(
+    "drills",
+    metadata,
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("test", _text),
+    sa.Column("due_ms", _ms, nullable=False, index=True),
+    sa.Column("state", _text, nullable=False),
+    sa.Column("body", _text, nullable=False),
+    sa.UniqueConstraint("test", "due_ms"),
+    sa.Index(
+        "drills_unfinished",
+        "due_ms",
+        sqlite_where=sa.text("state IN ('ordered', 'running', 'ending')"),
+        postgresql_where=sa.text("state IN ('ordered', 'running', 'ending')"),
+    ),
+)
+"""Drills, ordered by hand or by the self-test ``test`` that was due; at last ``ended`` or ``missed``, with the report.
+``body``: gateway.decider.drill_rows.Drill."""
+
+drill_schedule = sa.Table(
+    "drill_schedule",
+    metadata,
+    sa.Column("test", _text, primary_key=True),
+    sa.Column("looked_ms", _ms, nullable=False),
+)
+"""Up to when it was looked which self-tests were due: what lies between and was not begun was missed."""

@@ -288,6 +288,7 @@ outbox = sa.Table(
     sa.Column("case_id", _text, nullable=False, index=True),
     sa.Column("channel", _text, nullable=False),
     sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("drill", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at_ms", _ms, nullable=False),
     sa.Column("status", _text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),

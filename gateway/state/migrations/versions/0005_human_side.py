@@ -20,6 +20,7 @@ def upgrade() -> None:
     _record()
     _reports()
     _outside()
+    _drills()
 
 
 def _several_gateways() -> None:
@@ -292,3 +293,29 @@ def _duty() -> None:
     )
     op.create_index("ix_handovers_at_ms", "handovers", ["at_ms"], unique=False)
     op.create_index("ix_handovers_due_ms", "handovers", ["due_ms"], unique=False)
+
+
+def _drills() -> None:
+    op.create_table(
+        "drills",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("test", sa.Text(), nullable=True),
+        sa.Column("due_ms", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("test", "due_ms"),
+    )
+    op.create_index("ix_drills_due_ms", "drills", ["due_ms"], unique=False)
+    unfinished = sa.text("state IN ('ordered', 'running', 'ending')")
+    op.create_index(
+        "drills_unfinished", "drills", ["due_ms"], unique=False, sqlite_where=unfinished, postgresql_where=unfinished
+    )
+    op.create_table(
+        "drill_schedule",
+        sa.Column("test", sa.Text(), nullable=False),
+        sa.Column("looked_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("test"),
+    )
+    with op.batch_alter_table("outbox") as outbox:
+        outbox.add_column(sa.Column("drill", sa.Boolean(), nullable=False, server_default=sa.false()))
