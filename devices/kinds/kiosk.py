@@ -13,8 +13,8 @@ KIOSK = make_kind(
         Metric(key="temperature", unit="Cel", low=-40, high=100, resolution=0.1, zh="机内温度", en="inner temperature"),
     ),
     events=(
-        EventType(key="call_staff", zh="呼叫工作人员", en="call staff"),
-        EventType(key="problem_report", zh="居民报修", en="problem reported by a resident"),
+        EventType(key="call_staff", zh="呼叫工作人员", en="call staff", contact_id=616),
+        EventType(key="problem_report", zh="居民报修", en="problem reported by a resident", contact_id=616),
         FAULT,
         TAMPER,
     ),

@@ -9,9 +9,9 @@ SERVICE_BUTTON = make_kind(
     "service button",
     supervision_s=7200,
     events=(
-        EventType(key="plumbing", zh="水管维修", en="plumbing"),
-        EventType(key="drain", zh="疏通下水", en="blocked drain"),
-        EventType(key="housekeeping", zh="家政", en="housekeeping"),
+        EventType(key="plumbing", zh="水管维修", en="plumbing", contact_id=616),
+        EventType(key="drain", zh="疏通下水", en="blocked drain", contact_id=616),
+        EventType(key="housekeeping", zh="家政", en="housekeeping", contact_id=616),
         EventType(key="cancel", zh="取消", en="cancelled", contact_id=406),
         LOW_BATTERY,
     ),

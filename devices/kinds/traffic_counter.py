@@ -58,7 +58,7 @@ TRAFFIC_COUNTER = make_kind(
         _count("out", "离开人", "people out"),
     ),
     events=(
-        EventType(key="wrong_way", zh="车辆逆行", en="vehicle the wrong way"),
+        EventType(key="wrong_way", zh="车辆逆行", en="vehicle the wrong way", contact_id=150),
         FAULT,
         TAMPER,
         LOW_BATTERY,

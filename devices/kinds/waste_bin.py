@@ -25,7 +25,7 @@ WASTE_BIN = make_kind(
         Metric(key="tilt", unit="deg", low=0, high=180, zh="倾角", en="tilt"),
     ),
     events=(
-        EventType(key="full", zh="已满", en="full"),
+        EventType(key="full", zh="已满", en="full", contact_id=150),
         EventType(key="collected", zh="已清运", en="emptied"),
         EventType(key="fire", zh="桶内起火", en="fire in the bin", contact_id=110),
         EventType(key="fire_cleared", zh="火情消除", en="fire over"),

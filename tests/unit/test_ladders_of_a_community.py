@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_whom_branches_and_the_fallback_name_must_exist(tmp_path: Path) -> None:
             {"rungs": [DESK, LINE], "branches": [{"id": "b", "rungs": [{**LINE}]}]},
             "called by the ladder itself, not by a",
         ),
-        ({"rungs": [DESK, {**DESK}]}, "rung ids must differ"),
+        ({"rungs": [DESK, copy.deepcopy(DESK)]}, "rung ids must differ"),
         ({"rungs": [{**DESK, "countdown_s": 5}]}, "belong to a rung with call"),
     ],
 )

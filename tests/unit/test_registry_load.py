@@ -79,10 +79,14 @@ ONE_FAULT = [
     ),
     (
         ("type: apprise", "type: aprise"),
-        'community.yaml:6: channels[0].type: unknown type "aprise"; expected one of apprise, webhook; '
+        'community.yaml:6: channels[0].type: unknown type "aprise"; expected one of apprise, cap, dc09, sms, '
+        "voice, webhook; "
         "did you mean apprise?",
     ),
-    (("type: apprise, ", ""), "community.yaml:6: channels[0].type: missing; expected one of apprise, webhook"),
+    (
+        ("type: apprise, ", ""),
+        "community.yaml:6: channels[0].type: missing; expected one of apprise, cap, dc09, sms, voice, webhook",
+    ),
     (
         ("form: event", "form: evnt"),
         'community.yaml:12: rules[0].form: unknown form "evnt"; expected one of condition, event, silence, threshold; '

@@ -169,7 +169,8 @@ def test_removing_what_an_open_case_refers_to_is_warned_of_and_done(engine: sa.E
     )
     row = {"id": "c1", "number": "2026-0001", "stage": "opened", "open": True, "severity": "emergency"}
     with engine.begin() as connection:
-        connection.execute(cases.insert().values(**row, opened_at_ms=NOW, version=1, body=case.model_dump_json()))
+        values = {"opened_at_ms": NOW, "version": 1, "body": case.model_dump_json(), "timeline_head": "-"}
+        connection.execute(cases.insert().values(**row, **values, timeline_lines=0))
     less = without(without(community, "devices", "sos-1"), "people", "daughter")
     assert store.plan(engine, less).warnings == (
         "open case 2026-0001 refers to devices sos-1, which is removed",
