@@ -31,6 +31,9 @@ NAMES = {
     "backtest_id": "bt-1",
     "alarm_id": "1",
     "attachment_id": "att-1",
+    "hand_over": "arc",
+    "handover_id": "1",
+    "override_id": "1",
 }
 
 
@@ -94,6 +97,7 @@ async def test_a_reader_sees_everything_and_acts_on_nothing(house: House) -> Non
         "/bt-1",
         "/att-1",
         "/where",
+        "/zones",
     )  # which need more than a path, or another act
     for method, path in requests(house, case["id"]):
         if method == "GET" and not path.endswith(questions):
