@@ -159,11 +159,21 @@ def ask(turn: Turn, voice: str) -> None:
 def fine(turn: Turn, actor: str) -> bool:
     """The resident answers the question: all is well. False where nothing was asked, or the line is called already."""
     emergency = turn.case.emergency
-    if emergency.voice is not VoiceCheck.ASKED or not emergency.state.ahead:
+    if emergency.voice is not VoiceCheck.ASKED or not emergency.state.ahead or turn.case.duress:
         return False
     _become(turn, voice=VoiceCheck.FINE)
     turn.write(actor, "voice_fine")
     return True
+
+
+def forced(turn: Turn) -> None:
+    """Duress: that all is well was not said freely, and holds no call back."""
+    emergency = turn.case.emergency
+    if emergency.voice is VoiceCheck.NONE or not emergency.state.ahead:
+        return
+    _become(turn, voice=VoiceCheck.NONE)
+    if emergency.deadline_ms is None and turn.case.stage is Stage.OPENED:
+        rearm(turn, 0)  # it was withheld because of that word
 
 
 # what it does when its time has come

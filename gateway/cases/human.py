@@ -128,6 +128,9 @@ def _acknowledge(turn: Turn, action: HumanAction) -> None:
     if case.stage is Stage.ACKNOWLEDGED and case.owner != action.actor and action.version is None:
         raise Refused("already_taken", f"已由 {case.owner} 受理，谢谢", f"already taken by {case.owner}, thank you")
     renewed = case.stage is Stage.ACKNOWLEDGED and case.owner == action.actor
+    if renewed and case.emergency.state.ahead and case.emergency.postponed and case.emergency.deadline_ms is None:
+        turn.write(action.actor, "lease_kept", action.reason)  # a second tap brings the call neither nearer nor farther
+        return
     turn.write(action.actor, "lease_renewed" if renewed else "acknowledged", action.reason)
     _own(turn, action.actor, Stage.ACKNOWLEDGED)
     _lease(turn, case.ladder.lease_s)
@@ -302,6 +305,9 @@ def taken_back(turn: Turn, actor: str, *, duress: bool = False, others: bool = F
     if in_window and case.stage is Stage.OPENED and not others and not case.duress:
         turn.become(cause="pressed_by_mistake")
         over(turn, actor, Stage.CANCELLED, "the resident said that it was a mistake")
+        return
+    if case.duress:
+        turn.write(actor, "cancel_under_duress")  # whoever stands beside the resident wants it: nobody is told of it
         return
     if gate.fine(turn, actor) and case.emergency.state is LineState.COUNTDOWN:
         turn.indicate("green", "received")

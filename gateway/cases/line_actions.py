@@ -77,6 +77,7 @@ def duress(turn: Turn, actor: str) -> None:
     turn.indicate("off", "cancelled")
     turn.become(duress=True)
     turn.write(actor, "duress")
+    gate.forced(turn)
     turn.withdraw("duress", Purpose.SOUND)
     turn.tell(turn.case.told, Purpose.DURESS, occasion=f"{turn.case.version}:duress")
 

@@ -48,6 +48,12 @@ def merge(turn: Turn, into: Turn, action: HumanAction) -> None:
             "涉及生命安全的案卷不能并入一般案卷",
             "a case for life safety does not become part of an ordinary one",
         )
+    if case.ladder.call_index is not None and target.ladder.call_index is None:
+        raise Refused(
+            "no_line",
+            f"案卷 {target.number} 不会自动呼叫急救，请把它并入本案",
+            f"case {target.number} calls no emergency line by itself: merge it into this one",
+        )
     if target.stage not in _TAKES_IN or target.suspended is not None:
         raise Refused(
             "wrong_stage",
@@ -71,11 +77,14 @@ def merge(turn: Turn, into: Turn, action: HumanAction) -> None:
 def _take_over(into: Turn, case: Case) -> None:
     target = into.case
     known = {(ref.rule, ref.subject) for ref in target.alarms}
+    active = {(ref.rule, ref.subject) for ref in case.alarms if ref.active}
+    held = (ref.model_copy(update={"active": ref.active or (ref.rule, ref.subject) in active}) for ref in target.alarms)
     people = {one.person for one in target.told}
+    new = [one for one in case.told if one.person not in people]
     worse = _ORDER.index(case.severity) < _ORDER.index(target.severity)
     into.become(
-        alarms=(*target.alarms, *(ref for ref in case.alarms if (ref.rule, ref.subject) not in known)),
-        told=(*target.told, *(one for one in case.told if one.person not in people)),
+        alarms=(*held, *(ref for ref in case.alarms if (ref.rule, ref.subject) not in known)),
+        told=(*target.told, *new),
         measures=(*target.measures, *case.measures),
         branch_of={**case.branch_of, **target.branch_of},
         unreached=tuple(dict.fromkeys((*target.unreached, *case.unreached))),
@@ -87,6 +96,14 @@ def _take_over(into: Turn, case: Case) -> None:
     )
     for device in case.indicators:
         into.pressed(device, helped=target.owner is not None)
+    if target.ladder.life_safety:
+        # What they were still to be told of the other case is withdrawn, and no rung tells again who is known.
+        into.tell(
+            new,
+            Purpose.ALARM if target.owner is None else Purpose.TAKEN,
+            occasion=f"{target.version}:merged-in",
+            detail=(f"案卷 {case.number} 已并入", f"Case {case.number} is part of it now"),
+        )
 
 
 def check_split(case: Case, action: HumanAction) -> None:

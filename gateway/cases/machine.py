@@ -150,9 +150,11 @@ def _alarm(turn: Turn, change: AlarmChange, orders: tuple[Order, ...]) -> None:
             else:
                 turn.write(actor, "alarm_joined", change.explanation, evidence=_evidence(change), type=change.type)
                 turn.add(change)
-                _named(turn, change)
+                _name(turn, change)
             measures.give(turn, change, orders)
             _again(turn, change, joined=not known)
+            if turn.case.resident != turn.before.resident and turn.case.open:
+                rungs.tell_others(turn, change, ("", ""))
         case AlarmMove.CLEARED:
             turn.mark(change, active=False)
             turn.write(actor, "alarm_cleared", change.explanation, evidence=_evidence(change))
@@ -163,14 +165,11 @@ def _alarm(turn: Turn, change: AlarmChange, orders: tuple[Order, ...]) -> None:
             _cancelled_by_resident(turn, change)
 
 
-def _named(turn: Turn, change: AlarmChange) -> None:
+def _name(turn: Turn, change: AlarmChange) -> None:
     """The first alarm was of nobody in particular (smoke in a home), and now it is known who is in danger: their family
     is told, and the emergency card names them."""
-    if turn.case.resident is not None or change.resident is None or turn.case.storm is not None:
-        return
-    turn.become(resident=change.resident)
-    if turn.case.open:
-        rungs.tell_others(turn, change, ("", ""))
+    if turn.case.resident is None and turn.case.storm is None:
+        turn.become(resident=change.resident)
 
 
 def _evidence(change: AlarmChange) -> list[dict[str, object]]:

@@ -64,7 +64,7 @@ def _take_press(decision: Decision, drill: Drill, change: AlarmChange, message: 
     if ladder is None or change.device is None or locked is None or locked.end_asked_by is not None:
         return False
     drill = locked
-    if case_rows.joinable(decision.connection, change, ladder.life_safety, decision.now_ms) is not None:
+    if case_rows.joinable(decision.connection, change, ladder, decision.now_ms) is not None:
         return False  # there is a real case at this home: it belongs to that
     named = f"drill:{drill.id}:{change.device}"
     why = f"{change.explanation} ({change.rule} v{change.rule_version})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.alarms import AlarmMove, Severity
-from gateway.cases.commands import ClockStepped, Refused, VoiceAnswered
+from gateway.cases.commands import Action, ClockStepped, Refused, VoiceAnswered
 from gateway.cases.effects import Delivery, Purpose
 from gateway.cases.gate import withheld
 from gateway.cases.model import Case, LineState, Stage, VoiceCheck
@@ -188,6 +188,32 @@ def test_an_acknowledgement_in_the_countdown_holds_the_call_once() -> None:
     assert len(story.line_calls()) == 1
 
 
+def test_a_second_tap_brings_the_call_neither_nearer_nor_farther() -> None:
+    story = clock()
+    story.forward(100)
+    story.act("acknowledge", actor="person:wang")
+    story.forward(1)
+    story.act("acknowledge", actor="person:wang")
+    assert story.case.lease_until_ms == START + 280_000 and story.case.next_at_ms is None
+    story.forward(178)
+    assert story.line_calls() == [] and story.case.owner == "person:wang"
+    story.forward(90)
+    assert len(story.line_calls()) == 1
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "dispatch", "arrive"])
+def test_a_press_after_a_veto_arms_again_whoever_has_the_case(action: Action) -> None:
+    story = clock()
+    story.forward(40)
+    story.act("veto", reason="she answered the phone")
+    story.act(action, actor="person:wang", to="person:wang")
+    story.forward(20)
+    story.alarm(AlarmMove.REPEATED)
+    story.act("note", reason="and nobody says a word")
+    story.forward(900)
+    assert len(story.line_calls()) == 1
+
+
 def test_acknowledging_again_and_again_does_not_hold_the_call() -> None:
     story = Story(ladder=CLOCK.model_copy(update={"repeat_s": 10}))
     story.forward(170)
@@ -326,6 +352,30 @@ def test_duress_looks_like_a_cancel_and_goes_on(at_the_device: bool) -> None:
     assert not [send for send in story.sent if send.purpose is Purpose.SOUND]
     title = next(send.title for send in story.sent if send.purpose is Purpose.DURESS)
     assert "胁迫" in title and "请勿打电话" in title
+
+
+@pytest.mark.parametrize("code_first", [True, False])
+def test_a_word_that_was_forced_holds_no_call_back(code_first: bool) -> None:
+    story = clock(Town(voices=("siren-1",)))
+    story.forward(155)
+    assert story.case.emergency.voice is VoiceCheck.ASKED
+    codes = ("4712", "") if code_first else ("", "4712")
+    for code in codes:
+        story.alarm(AlarmMove.CANCELLED, code=code)
+    story.forward(30)
+    assert len(story.line_calls()) == 1
+    assert story.what().count("cancel_claimed") == (0 if code_first else 1), "nobody is asked to telephone"
+
+
+def test_duress_after_a_call_was_withheld_calls_all_the_same() -> None:
+    story = clock(Town(voices=("siren-1",)))
+    story.forward(155)
+    story.alarm(AlarmMove.CANCELLED)
+    story.forward(60)
+    assert "line_withheld" in story.what() and story.line_calls() == []
+    story.alarm(AlarmMove.CANCELLED, code="4712")
+    story.forward(120)
+    assert len(story.line_calls()) == 1
 
 
 # the call

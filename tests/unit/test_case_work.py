@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.alarms import Severity
-from gateway.cases import machine, opening
+from gateway.alarms import AlarmMove, Severity
+from gateway.cases import linking, machine, opening
 from gateway.cases.causes import CAUSES
 from gateway.cases.commands import Action, ClockStepped, HumanAction, Refused, TimerDue, TimerLost
-from gateway.cases.effects import Purpose, TimerName, WithdrawUnsent
+from gateway.cases.effects import Purpose, Send, TimerName, WithdrawUnsent
 from gateway.cases.human import possible
 from gateway.cases.limits import Limits, LimitStage
 from gateway.cases.model import Case, Stage
@@ -605,3 +605,26 @@ def test_alarms_have_limits_by_the_table_as_well() -> None:
     )
     assert moved.case.limit is not None and moved.case.limit.due_at_ms == START + 600_000
     assert moved.case.source is Source.ALARM
+
+
+def test_who_was_told_of_a_merged_emergency_is_told_of_the_other_one() -> None:
+    story, other = Story(), Story()
+    story.forward(31)  # desk and grid; perhaps nothing of it has gone out yet, and it is withdrawn
+    _, its = merge(story, other)
+    told = {effect.person for effect in its.effects if isinstance(effect, Send) and effect.purpose is Purpose.ALARM}
+    assert told == {"wang", "zhao"}
+
+
+def test_an_emergency_is_not_merged_into_a_case_that_calls_no_line() -> None:
+    story, other = Story(), Story()
+    other.case = other.case.model_copy(update={"ladder": linking.without_calls(other.case.ladder)})
+    with pytest.raises(Refused, match="no_line"):
+        merge(story, other)
+
+
+def test_what_holds_in_one_of_two_merged_cases_holds() -> None:
+    smoke = {"rule": "smoke-alarm", "type_": "smoke", "momentary": False}
+    story, other = Story(first=change(**smoke)), Story(first=change(**smoke))  # type: ignore[arg-type]
+    other.alarm(AlarmMove.CLEARED, **smoke)
+    _, its = merge(story, other)
+    assert its.case.still == ("smoke",)
