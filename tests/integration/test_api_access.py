@@ -34,6 +34,7 @@ NAMES = {
     "hand_over": "arc",
     "handover_id": "1",
     "override_id": "1",
+    "drill_id": "drill-1",
 }
 
 
@@ -98,6 +99,7 @@ async def test_a_reader_sees_everything_and_acts_on_nothing(house: House) -> Non
         "/att-1",
         "/where",
         "/zones",
+        "/drill-1",
     )  # which need more than a path, or another act
     for method, path in requests(house, case["id"]):
         if method == "GET" and not path.endswith(questions):

@@ -105,7 +105,7 @@ async def test_what_is_answered_fits_the_description(house: House, document: dic
     ids = {"case_id": case["id"], "device_id": "vitals-1", "action": "acknowledge", "bridge": "z2m", "address": "door"}
     ids |= {"place_id": "door-1", "resident_id": "r-1"}
     ids |= {"backtest_id": "bt-1", "rule_id": "sos-pressed", "how": "enable", "alarm_id": "1", "attachment_id": "att-1"}
-    ids |= {"hand_over": "arc", "handover_id": "1", "override_id": "1"}
+    ids |= {"hand_over": "arc", "handover_id": "1", "override_id": "1", "drill_id": "drill-1"}
     query: dict[str, str | int] = {
         "device": "vitals-1",
         "metric": "spo2",
