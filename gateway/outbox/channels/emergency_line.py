@@ -36,8 +36,8 @@ class DrillLine:
     ``vitals`` is asked at each call, so that the card has the newest.
 
     ``POST /calls`` with the EmergencyCard and ``Idempotency-Key``; ``GET /calls/by-key/<key>`` asks what became of a
-    call; ``POST /calls/<reference>/update`` tells it what is new; ``POST /calls/<reference>/cancel`` tells the centre that it was a mistake. Raises ValueError for a URL that is
-    not HTTP.
+    call; ``POST /calls/<reference>/update`` tells it what is new; ``POST /calls/<reference>/cancel`` tells the centre
+    that it was a mistake. Raises ValueError for a URL that is not HTTP.
     """
 
     def __init__(
