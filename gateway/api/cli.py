@@ -58,7 +58,7 @@ def list_cases(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Open cases, the newest first; a wide terminal shows severity, owner, 120 line and place as well."""
+    """列表 · Open cases, the newest first; a wide terminal shows severity, owner, 120 line and place as well."""
     engine = _engine(settings, data_dir)
     community = registry_store.load(engine)
     directory = None if community is None else CommunityDirectory(community)
@@ -91,7 +91,7 @@ def list_cases(
 
 @cases_app.command("show")
 def show_case(case_id: CaseArgument, settings: SettingsOption = None, data_dir: DataDirOption = None) -> None:
-    """One case: its timeline, and everything that was said with every attempt."""
+    """查看 · One case: its timeline, and everything that was said with every attempt."""
     engine = _engine(settings, data_dir)
     case = reads.case(engine, case_id)
     if case is None:
@@ -182,7 +182,7 @@ def create(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a token and print it, this once."""
+    """新建 · Make a token and print it, this once."""
     try:
         with _engine(settings, data_dir).begin() as connection:
             token = create_token(connection, name, role, SystemClock().now_ms())
@@ -199,7 +199,7 @@ def revoke(
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a token worthless at once."""
+    """吊销 · Make a token worthless at once."""
     with _engine(settings, data_dir).begin() as connection:
         if not revoke_token(connection, name, SystemClock().now_ms()):
             fail(f"没有有效令牌 there is no valid token {name!r}", "`anju token list` shows all")
@@ -208,8 +208,8 @@ def revoke(
 
 @token_app.command("list")
 def list_tokens(settings: SettingsOption = None, data_dir: DataDirOption = None) -> None:
-    """Names and roles; tokens themselves are not kept."""
-    table = Table("name", "role", "made", "revoked", box=None)
+    """列表 · Names and roles; tokens themselves are not kept."""
+    table = Table("名称 name", "权限 role", "新建 made", "吊销 revoked", box=None)
     engine = _engine(settings, data_dir)
     zone = _zone(registry_store.load(engine))
     with reading(engine) as connection:

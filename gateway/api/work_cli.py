@@ -14,7 +14,7 @@ from rich.markup import escape
 from gateway.api.remote import TokenOption, UrlOption, ask
 from gateway.cases.causes import Cause
 from gateway.cases.commands import Action
-from gateway.cases.wording import STAGES
+from gateway.cases.wording import ACTIONS, STAGES
 from gateway.terminal import fail
 
 out = Console(highlight=False)
@@ -23,13 +23,14 @@ GATEWAY = "http://127.0.0.1:8120"
 
 def add_to(cases_app: typer.Typer) -> None:
     """Hang the commands into `anju cases`."""
-    cases_app.command("act")(act)
+    words = " · ".join(f"{action} {says.zh}" for action, says in ACTIONS.items())
+    cases_app.command("act", help=f"{(act.__doc__ or '').strip()}\n\n{words}.")(act)
     cases_app.command("report")(report)
 
 
 def act(
     case_id: Annotated[str, typer.Argument(help="The case's number, such as 2026-000042.", show_default=False)],
-    action: Annotated[Action, typer.Argument(help="What to do.")],
+    action: Annotated[Action, typer.Argument(help="What to do; the words of all of them stand above.")],
     reason: Annotated[str, typer.Option(help="Why; needed where something is taken away, and for a note.")] = "",
     to: Annotated[str, typer.Option(help="Who is dispatched or arrived; who was asked.")] = "",
     code: Annotated[str, typer.Option(help="Of take_back: the resident's own code.")] = "",
@@ -45,7 +46,7 @@ def act(
     url: UrlOption = GATEWAY,
     token: TokenOption = "",
 ) -> None:
-    """Decide on a case of a running gateway."""
+    """办理 · Decide on a case of a running gateway."""
     said: dict[str, object] = {
         **{"reason": reason, "to": to, "code": code, "cause": cause, "into": into, "work": work},
         **{"done": done, "score": score, "way": way, "key": secrets.token_hex(12)},
@@ -54,8 +55,8 @@ def act(
     document = ask("POST", f"/api/v1/cases/{quote(case_id, safe='')}/{action}", url, token, said)
     try:
         case = document["case"]
-        others = "、".join(link["number"] for link in case["links"])
-        out.print(f"{escape(case_id)}: {case['stage']}{f' → {escape(others)}' if others else ''}")
+        others, stage = "、".join(link["number"] for link in case["links"]), STAGES[case["stage"]]
+        out.print(f"{escape(case['number'])}: {stage.zh} {stage.en}{f' → {escape(others)}' if others else ''}")
     except (LookupError, TypeError):
         fail(f"{url} is no gateway of this version", f"{document!s:.200}")
 
@@ -76,7 +77,7 @@ def report(
     url: UrlOption = GATEWAY,
     token: TokenOption = "",
 ) -> None:
-    """Report something that has to be done: a case is opened and those who do such work are told."""
+    """上报 · Report something that has to be done: a case is opened and those who do such work are told."""
     said: dict[str, object] = {
         **{"key": key or secrets.token_hex(12), "work": work, "text": text, "source": source, "place": place},
         **{"pole": pole, "resident": resident},

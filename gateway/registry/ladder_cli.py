@@ -68,7 +68,7 @@ def simulate(
                 answers=answers,
             )
         except CannotRehearse as error:
-            out.print(f"✗ {error.zh} {error.field}: {error.en}", style="red", markup=False, soft_wrap=True)
+            out.print(f"✗ {error.zh} · {error.en} (--{error.field})", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(CANNOT) from None
     if as_json:
         typer.echo(played.model_dump_json(indent=2))

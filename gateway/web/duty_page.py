@@ -18,7 +18,7 @@ from gateway.registry import coverage, handing, overrides
 from gateway.registry.coverage import Repeated
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.duty import DAY_MS, Key, Line
-from gateway.registry.model import Person
+from gateway.registry.model import Person, Place
 from gateway.registry.overrides import Made, Order
 from gateway.state.db import reading
 from gateway.web.render import page
@@ -96,12 +96,20 @@ def _row(directory: CommunityDirectory, key: Key, line: Line, now_ms: int) -> Ro
     return Row(
         key,
         Words(directory.role_name(role, "zh"), directory.role_name(role, "en")),
-        Words(place, place) if known is None else Words(known.name.zh, known.name.en),
+        Words(place, place) if known is None else _place(directory, known),
         _people(directory, directory.on_duty(role, place, now_ms)),
         until_ms,
         () if until_ms is None else _people(directory, directory.on_duty(role, place, until_ms)),
         not line.at(now_ms).people,
     )
+
+
+def _place(directory: CommunityDirectory, known: Place) -> Words:
+    """A place by its name, and what it lies in: every community has a 第2网格."""
+    above = None if known.parent is None else directory.place(known.parent)
+    if above is None or above.parent is None:
+        return Words(known.name.zh, known.name.en)
+    return Words(f"{above.name.zh} {known.name.zh}", f"{above.name.en}, {known.name.en}")
 
 
 def _texts(row: Row) -> tuple[str, ...]:
