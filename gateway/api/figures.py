@@ -177,7 +177,7 @@ def _names(directory: CommunityDirectory | None, found: Figures) -> Iterator[tup
     yield ELSEWHERE, Name(zh="未说明", en="not said")
     for key in {group.key for group in found.people} | {one.owner for one in found.overdue if one.owner}:
         person = directory.person(key.removeprefix("person:")) if directory is not None else None
-        name = person.name if person is not None and key.startswith("person:") else key
+        name = person.name if person is not None and key.startswith("person:") else key.partition(":")[2] or key
         yield key, Name(zh=name, en=name)
     for key in {group.key for group in found.types} | {one.type for one in found.overdue}:
         yield key, _type(directory, key)

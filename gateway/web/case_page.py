@@ -170,6 +170,7 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
     case = reads.case(context.engine, case_id)
     if case is None:
         return None
+    case_id = case.id  # people write the number
     directory = context.directory()
     lines = reads.timeline(context.engine, case_id)
     entries = _entries(case, lines, directory)
