@@ -82,7 +82,7 @@ _MEANS: tuple[tuple[Answer, str], ...] = (
     (
         Answer.COMING,
         r"(?:马上|立刻|立即|这就|正在?|现在|在|就)?(?:到|去|来|过去|过来|赶去|赶来|出发|前往|赶过去|赶过来|赶往现场|路上|往回赶|赶回来?)|"
-        r"(?:已经?)?(?:出发|在路上|上路)|(?:am)?(?:coming|onmyway|omw|ontheway)|comingnow",
+        r"(?:已经?)?(?:出发|在路上|上路)|(?:大概|大约|还有?)?[0-9]{1,2}分钟?(?:左右)?(?:以内|之内|后|内)?(?:就|能)?(?:赶?到|过来|过去)|(?:am)?(?:coming|onmyway|omw|ontheway)|comingnow",
     ),
     (
         Answer.SEEN,
@@ -91,6 +91,16 @@ _MEANS: tuple[tuple[Answer, str], ...] = (
 )
 _WORDS = tuple((answer, re.compile(f"{_BEFORE}(?:{words}){_AFTER}")) for answer, words in _MEANS)
 _FALSE = re.compile(r"(?:是|系|属于?|这是|确认)?(误报|误按|按错了?|误触|误碰|虚惊一场|falsealarm|bymistake|mistake)")
+_DOUBT = re.compile(
+    r"可能|也许|大概|恐怕|不大|应该|好像|似乎|吧|还是|的话|如果|要是|万一|"
+    r"probabl|perhaps|maybe|might|\bif\b|likely|not sure"
+)
+_AND_NO_MORE = re.compile(r"[了啦的]|$")
+_COUNTED = re.compile(
+    r"[0-9]{1,3}\s*(?:[个位名人号楼层栋幢座室区门点分秒刻天日月次米里站路岁度]|单元|小时|公里|"
+    r"(?:min|minutes?|hours?|hrs?|people|persons?|km|[ap]m|st|nd|rd|th|floors?)\b)"
+)
+"""Digits that count something, or name a house: "4 分钟到", "2号楼着火" are no keys."""
 _QUESTION = re.compile(r"[?？吗么]|谁|哪|什么|怎么|几点|是否|是不是|有没有|who|what|where|when|which|why|how")
 _NOT = re.compile(r"不|没|未|无法|别|勿|\bnot?\b|n't|never|cannot")
 _NOISE = re.compile(r"[\s\W_]+", re.UNICODE)
@@ -132,7 +142,11 @@ def _answer(rest: str) -> tuple[Answer | None, str]:
         return key, ""
     false = _FALSE.match(bare)
     if false is not None:
-        return Answer.FALSE_ALARM, rest.strip(" ,，。.!！:：;；")
+        # "误报率太高", "误报可能性不大": what ends a case stands alone, or with its reason behind a mark.
+        certain = _DOUBT.search(rest) is None and _AND_NO_MORE.match(_behind(rest, false.end())) is not None
+        return (Answer.FALSE_ALARM, rest.strip(" ,，。.!！:：;；")) if certain else (None, "")
+    if _COUNTED.match(rest.lstrip()):
+        return _worded(bare), ""
     leading = re.match(r"([1-4])(?![0-9.])[\s\W]*(?=[^0-9\s])(.*)", rest, re.DOTALL)
     meant = _worded(bare)
     if leading is not None:
@@ -142,6 +156,16 @@ def _answer(rest: str) -> tuple[Answer | None, str]:
             return (None, "") if _FALSE.search(words) else (by_key, "")
         return (beside, "") if {by_key, beside} == {Answer.ACCEPT, Answer.COMING} else (None, "")
     return meant, ""
+
+
+def _behind(rest: str, many: int) -> str:
+    """What follows the first ``many`` characters that count, up to the next mark or space."""
+    words = [word for word in _NOISE.split(rest) if word]
+    while words and many >= len(words[0]):
+        many -= len(words.pop(0))
+        if not many:
+            return ""
+    return words[0][many:] if words else ""
 
 
 def _worded(bare: str) -> Answer | None:
