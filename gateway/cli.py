@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 from gateway import gear_try
 from gateway.api import battery_cli, device_cli, record_cli, rules_cli, rules_edit_cli, work_cli
 from gateway.api.cli import cases_app, token_app
+from gateway.api.drills_cli import drill_app
 from gateway.api.figures_cli import figures
 from gateway.api.where_cli import where
 from gateway.backtest.cli import backtest
@@ -136,6 +137,7 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(rules_app, name="rules")
 app.add_typer(cases_app, name="cases")
 app.add_typer(ladder_app, name="ladder")
+app.add_typer(drill_app, name="drill")
 app.add_typer(roster_app, name="roster")
 app.add_typer(gateways_app, name="gateways")
 app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")

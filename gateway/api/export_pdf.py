@@ -20,7 +20,16 @@ from fpdf.fonts import FontFace
 from PIL import Image
 
 from gateway.api.export import Export, ExportedSaid
-from gateway.api.words import OUTBOX_STATES, PURPOSES, RESULTS, SEVERITIES, accepted, channel, words
+from gateway.api.words import (
+    OUTBOX_STATES,
+    RESULTS,
+    SEVERITIES,
+    accepted,
+    channel,
+    line_was_drill,
+    purpose,
+    words,
+)
 from gateway.cases.wording import LINE_STATES, STAGES
 from gateway.record.files import Files
 
@@ -96,6 +105,10 @@ class _Paper(FPDF):
     def _drill(self) -> bool:
         return self._of.case.drill
 
+    @property
+    def _line_drill(self) -> bool:
+        return line_was_drill(self._of.case, ((line.what, line.data) for line in self._of.timeline), "live")
+
     def _head(self) -> None:
         case, about = self._of.case, self._of.about
         self._black(18)
@@ -156,8 +169,8 @@ class _Paper(FPDF):
         return (
             self._instant(row.created_at_ms),
             to,
-            f"{channel(row.channel).zh} {row.to if row.person else ''}".strip(),
-            words(PURPOSES, row.purpose).zh,
+            f"{channel(row.channel, drill=self._line_drill).zh} {row.to if row.person else ''}".strip(),
+            purpose(row.purpose, drill=self._line_drill).zh,
             words(OUTBOX_STATES, row.status).zh,
             "\n".join(tries) or "尚未尝试 not tried",
         )

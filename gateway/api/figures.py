@@ -101,8 +101,10 @@ def gather(
     end: date | None,
     place: str | None,
     now_ms: int,
+    drills: bool = False,
 ) -> Worded:
-    """The figures from ``begin`` to ``end``, both included, of ``place`` with all inside it. Raises BadPeriod."""
+    """The figures from ``begin`` to ``end``, both included, of ``place`` with all inside it; with ``drills`` of drills
+    and of nothing else. Raises BadPeriod."""
     timezone = directory.community.community.timezone if directory is not None else "UTC"
     zone = ZoneInfo(timezone)
     first, last = period(begin, end, datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date())
@@ -115,6 +117,7 @@ def gather(
         now_ms=now_ms,
         place_of=_children(directory, place),
         slots=[_midnight(day, zone) for day in _slots(first, last)],
+        drills=drills,
     )
     names = dict(_names(directory, found))
     return Worded(
@@ -307,21 +310,31 @@ def get_figures(
     place: Annotated[
         str | None, Query(max_length=64, pattern=ID, description="a place with all inside it; all of them")
     ] = None,
+    drills: Annotated[bool, Query(description="of drills, and of nothing else")] = False,
     format: Annotated[Literal["json", "csv"], Query(description="csv is for spreadsheets")] = "json",
 ) -> Response:
     """How soon people answered, how long each stage took, by place, person, type and cause; what is overdue.
 
-    Drills, and cases that were merged into others, are in no figure. Every share has its ``n``.
+    Drills are in no figure but their own (``drills=true``), cases that were merged into others in none. Every share has
+    its ``n``.
     """
     directory = context.directory()
     if place is not None and (directory is None or directory.place(place) is None):
         raise ApiProblem(404, "no_such_place", f"没有地点 {place}", f"there is no place {place!r}")
     try:
-        found = gather(context.engine, directory, begin=begin, end=end, place=place, now_ms=context.clock.now_ms())
+        found = gather(
+            context.engine,
+            directory,
+            begin=begin,
+            end=end,
+            place=place,
+            now_ms=context.clock.now_ms(),
+            drills=drills,
+        )
     except BadPeriod as error:
         raise bad_period(error) from None
     if format == "csv":
-        name = f"figures-{found.begin}-{found.end}.csv"
+        name = f"{'drills' if drills else 'figures'}-{found.begin}-{found.end}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(as_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
     return Response(found.model_dump_json(), media_type="application/json")

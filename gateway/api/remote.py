@@ -18,6 +18,17 @@ TokenOption = Annotated[str, typer.Option(envvar="ANJU_TOKEN", help="An operator
 
 def ask(method: str, path: str, url: str, token: str, body: object | None = None) -> dict[str, Any]:
     """The JSON object that the gateway answers with; ends the command where it does not, or says no."""
+    document: dict[str, Any] = _ask(method, path, url, token, body)
+    return document
+
+
+def ask_list(path: str, url: str, token: str) -> list[dict[str, Any]]:
+    """The same for a list of objects."""
+    document: list[dict[str, Any]] = _ask("GET", path, url, token, None)
+    return document
+
+
+def _ask(method: str, path: str, url: str, token: str, body: object | None) -> Any:
     if not token.strip().isascii() or not token.strip():
         fail("需要令牌 a token is needed", "give --token or ANJU_TOKEN; `anju token create NAME` makes one")
     try:
@@ -34,7 +45,7 @@ def ask(method: str, path: str, url: str, token: str, body: object | None = None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         fail(f"没有网关 no gateway at {url}", error)
     try:
-        document: dict[str, Any] = answer.json()
+        document = answer.json()
         if answer.is_error:
             fail(f"未执行 not done ({document['code']})", f"{document['zh']} {document['en']}")
     except (ValueError, LookupError, TypeError):

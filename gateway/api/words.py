@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
+from gateway.cases.model import Case
 from gateway.cases.wording import Words
 
 SEVERITIES: dict[str, Words] = {
@@ -32,10 +34,10 @@ PURPOSES: dict[str, Words] = {
     "owner_silent": Words("提醒受理人", "owner silent"),
     "cancel_claim": Words("称误按，请核实", "said to be a mistake"),
     "nobody_reached": Words("无人可通知", "nobody reached"),
-    "line_failed": Words("120 未接通（演练），请人工拨打", "120 not reached (drill)"),
+    "line_failed": Words("120 未接通，请人工拨打", "120 not reached"),
     "line_is_drill": Words("120 为演练，请人工拨打", "120 is a drill"),
-    "line_answered": Words("120 已应答（演练）", "120 answered (drill)"),
-    "line_soon": Words("120 倒计时（演练）", "120 is called in a moment (drill)"),
+    "line_answered": Words("120 已应答", "120 answered"),
+    "line_soon": Words("120 倒计时", "120 is called in a moment"),
     "line_stage": Words("告知 120 进展", "news of 120"),
     "coming": Words("告知亲友正在赶来", "family is coming"),
     "rung_empty": Words("升级步骤无人", "a step has nobody"),
@@ -45,11 +47,13 @@ PURPOSES: dict[str, Words] = {
     "action": Words("自动操作", "automatic action"),
     "action_failed": Words("自动操作未完成，请人工处理", "automatic action not done"),
     "action_done": Words("告知自动操作已完成", "automatic action done"),
+    "drill_over": Words("告知演练结束", "the drill is over"),
+    "drill_report": Words("演练报告", "report of a drill"),
     "login_code": Words("登录验证码", "login code"),
     "by_hand": Words("人工指令", "command by hand"),
-    "emergency_call": Words("呼叫 120（演练）", "call to 120 (drill)"),
-    "emergency_update": Words("向 120 补充情况（演练）", "more for 120 (drill)"),
-    "emergency_cancel": Words("通知 120 取消（演练）", "cancel at 120 (drill)"),
+    "emergency_call": Words("呼叫 120", "call to 120"),
+    "emergency_update": Words("向 120 补充情况", "more for 120"),
+    "emergency_cancel": Words("通知 120 取消", "cancel at 120"),
 }
 
 ANSWERS: dict[str, Words] = {
@@ -84,7 +88,8 @@ CHANNELS: dict[str, Words] = {
     "link": Words("消息链接", "link in a message"),
     "page": Words("个人页面", "own page"),
     "device": Words("设备", "device"),
-    "emergency_line": Words("120（演练）", "120 (drill)"),
+    "emergency_line": Words("120", "120"),
+    "emergency_drill": Words("120（演练）", "120 (drill)"),
 }
 """Channels are a community's own words too; these are the usual ones."""
 
@@ -162,8 +167,23 @@ def part(name: str) -> Words:
     return words(PARTS, name)
 
 
-def channel(name: str) -> Words:
-    return words(CHANNELS, name)
+def channel(name: str, *, drill: bool = False) -> Words:
+    """A channel by its id. ``drill``: its emergency line reaches nobody."""
+    return words(CHANNELS, "emergency_drill" if drill and name == "emergency_line" else name)
+
+
+def purpose(name: str, *, drill: bool = False) -> Words:
+    """Why something was said. ``drill``: a call to the line reached nobody, and these words must say so."""
+    said = words(PURPOSES, name)
+    about_line = name.startswith(("emergency_", "line_")) and name != "line_is_drill"
+    return Words(f"{said.zh}（演练）", f"{said.en} (drill)") if drill and about_line else said
+
+
+def line_was_drill(case: Case, lines: Iterable[tuple[str, Mapping[str, object]]], mode: str) -> bool:
+    """Whether the emergency line of a case reaches nobody: by how it was called, as its timeline says (codes and data),
+    else by how the line of the site stands."""
+    modes = [str(data.get("mode")) for what, data in lines if what in ("line_committed", "line_also")]
+    return case.drill or (modes[-1] if modes else mode) == "drill"
 
 
 def accepted(detail: str) -> str:

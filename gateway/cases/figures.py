@@ -232,20 +232,21 @@ def reckon(
     now_ms: int,
     place_of: Callable[[str | None], str | None],
     slots: Sequence[int] = (),
+    drills: bool = False,
 ) -> Figures:
     """The figures of ``cases``: those that began in the period, and all that are open.
 
     ``place_of``: under which place a case's own is counted, None for one outside of what is asked for. ``slots``: the
-    beginnings of days or months within the period.
+    beginnings of days or months within the period. ``drills``: of drills alone.
     """
     all_ = [case for case in cases if place_of(case.place) is not None]
     began = [case for case in all_ if from_ms <= case.began_ms < until_ms]
-    kept = [case for case in began if not case.drill and case.stage != "merged"]
+    kept = [case for case in began if case.drill is drills and case.stage != "merged"]
     alarms = [case for case in kept if case.source == ALARM]
     life = [case for case in alarms if case.life_safety]
     other = [case for case in alarms if not case.life_safety]
     ended = [case for case in alarms if case.over]
-    unfinished = [case for case in all_ if not case.over and not case.drill]
+    unfinished = [case for case in all_ if not case.over and case.drill is drills]
     return Figures(
         from_ms=from_ms,
         until_ms=until_ms,
@@ -253,7 +254,7 @@ def reckon(
         alarms=len(alarms),
         reports=len(kept) - len(alarms),
         drills=sum(case.drill for case in began),
-        merged=sum(case.stage == "merged" and not case.drill for case in began),
+        merged=sum(case.stage == "merged" and case.drill is drills for case in began),
         taken_back=sum(_taken_back(case) for case in alarms),
         life=_two(life, LIFE, now_ms),
         other=_two(other, OTHER, now_ms),

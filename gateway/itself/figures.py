@@ -125,7 +125,10 @@ class Figures:
         yield "outbox_oldest", round(health.oldest_due_s, 1)
 
     def _decider(self) -> Iterator[tuple[str, float | Ill]]:
-        yield "rules_failed", float(self._organs.decider.health.undecidable)
+        health = self._organs.decider.health
+        yield "rules_failed", float(health.undecidable)
+        if health.drill_trouble is not None:
+            yield "drill_failed", Ill(bool(health.drill_trouble), health.drill_trouble)
 
     def _record(self) -> Iterator[tuple[str, float | Ill]]:
         trouble = self._record_trouble()

@@ -26,6 +26,7 @@ from gateway.registry.channels import (
     VoiceChannel,
     WebhookChannel,
 )
+from gateway.registry.drills import SelfTest, When
 from gateway.registry.facts import PersonalLimit
 from gateway.registry.line import EmergencyLine
 from gateway.registry.model import Bridge, CommunityInfo, Device, Person, Place, QuietHours, Relative, Resident
@@ -58,6 +59,8 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("channels[] with type: cap", CapChannel),
     ("channels[] with type: dc09", Dc09Channel),
     ("channels[].receivers[] with type: dc09", Dc09Receiver),
+    ("drills[]", SelfTest),
+    ("drills[].when", When),
     ("hand_over[]", Outsider),
     ("hand_over[].zones", Zone),
     ("rosters[]", Roster),

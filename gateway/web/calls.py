@@ -28,12 +28,12 @@ class Call:
     tries: list[tuple[int, str]]
 
 
-def call_of(row: OutboxRow, send: Send) -> Call:
+def call_of(row: OutboxRow, send: Send, *, drill: bool) -> Call:
     """A call with its card as the line's driver makes it of the row, with the vitals it was answered with."""
     sent_at_ms, signs = next(
         ((one.started_at_ms, found) for one in reversed(row.tries) if (found := _signs(one.detail or ""))), (0, [])
     )
-    card = card_for_line(send.data, signs or None, drill=True)
+    card = card_for_line(send.data, signs or None, drill=drill)
     fields = [(label, _field(card, path)) for path, label in FIELDS if path != "vitals"]
     place = next(index for index, (path, _) in enumerate(FIELDS) if path == "vitals")
     fields.insert(place, (FIELDS[place][1], _in_words_all(signs) if sent_at_ms else _not_kept(row)))

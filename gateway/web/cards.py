@@ -70,6 +70,8 @@ class Card:
     step: Step | None
     limit: LimitShown | None
     line: Words
+    mock: bool
+    """Its emergency line reaches nobody: the case is a drill, or the site's line is."""
     number: str
     also: tuple[Words, ...]
     """What else is alarmed in the same case."""
@@ -113,6 +115,7 @@ def card(context: Context, case: Case) -> Card:
     summary = case_summary(context, case)
     can = possible(case)
     main = NEXT.get(case.stage, ())
+    mock = case.drill or line_reaches_nobody(directory)
     return Card(
         case=case,
         type=Words(summary.type_zh, summary.type_en),
@@ -125,6 +128,7 @@ def card(context: Context, case: Case) -> Card:
         step=_next_step(case, directory),
         limit=_limit(context, case),
         line=words(LINE_STATES, case.emergency.state.value),
+        mock=mock,
         number=case.emergency.number or "120",
         also=tuple(
             Words(ALARM_TYPES[other].zh, ALARM_TYPES[other].en)
@@ -134,7 +138,7 @@ def card(context: Context, case: Case) -> Card:
         said=tuple(Words(*words) for words in case.said[:SAID_MOST]),
         measures=tuple(done_by_itself(case, directory)) if directory is not None else (),
         buttons=tuple(
-            Button(action, _says(action, case), action in main, action == "acknowledge")
+            Button(action, _says(action, case, mock), action in main, action == "acknowledge")
             for action in sorted(can, key=lambda one: (one not in main, list(ACTIONS).index(one)))
             if not (action == "acknowledge" and case.stage is Stage.ACKNOWLEDGED and not case.ladder.life_safety)
         ),
@@ -168,15 +172,23 @@ def rung_in_words(rung: Rung, directory: CommunityDirectory | None) -> Words:
     """Whom a step of the ladder tells, by their roles, or the line it calls."""
     says = [_recipient(one, directory) for one in rung.notify]
     if rung.call:
-        says.append(Words(f"呼叫 {rung.call}（演练）", f"call {rung.call} (drill)"))
+        zh, en = ("（演练）", " (drill)") if line_reaches_nobody(directory) else ("", "")
+        says.append(Words(f"呼叫 {rung.call}{zh}", f"call {rung.call}{en}"))
     return Words("、".join(one.zh for one in says), ", ".join(one.en for one in says if one.en))
 
 
-def _says(action: Action, case: Case) -> Words:
-    """What a button says. The line of this version is a drill: its buttons say so themselves."""
+def line_reaches_nobody(directory: CommunityDirectory | None) -> bool:
+    """Whether the site's emergency line is a drill, so that no real centre hears it."""
+    return directory is None or directory.line_mode == "drill"
+
+
+def _says(action: Action, case: Case, mock: bool) -> Words:
+    """What a button says. Those of the emergency line say themselves whether it reaches anybody."""
     says = words(ACTIONS, action)
-    if action in ("dial_now", "veto"):
+    if action in ("dial_now", "veto") and mock:
         return Words(f"{says.zh}（演练）", f"{says.en} (drill)")
+    if action == "dial_now":
+        return Words(f"{says.zh}（真实拨打）", f"{says.en} (LIVE)")
     if action == "arrive" and case.stage is Stage.ARRIVED:
         return Words("又有人到场", "somebody else arrived")
     return says

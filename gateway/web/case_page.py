@@ -17,7 +17,7 @@ from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
-from gateway.api.words import accepted, channel
+from gateway.api.words import accepted, channel, line_was_drill
 from gateway.cases.effects import DRILL_LINE_CHANNEL, LINE_CHANNEL, Purpose, Send
 from gateway.cases.model import Case
 from gateway.cases.wording import Words
@@ -27,7 +27,7 @@ from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t
 from gateway.state.db import reading
 from gateway.web.calls import Call, call_of, said_of
-from gateway.web.cards import Card, card, rung_in_words, who
+from gateway.web.cards import Card, card, line_reaches_nobody, rung_in_words, who
 from gateway.web.render import page
 from gateway.web.reporting import WAYS
 from gateway.web.session import Seen, may_act
@@ -67,11 +67,8 @@ class Entry:
     reason: str
     facts: dict[str, object]
     evidence: list[dict[str, object]]
-
-    @property
-    def drill(self) -> bool:
-        """Whether it tells of the emergency line, which reaches nobody in this version."""
-        return self.line.what.startswith("line_")
+    drill: bool
+    """Whether it tells of an emergency line that reaches nobody."""
 
 
 @dataclass(slots=True)
@@ -109,6 +106,8 @@ class CaseView:
     """Each with whether it is momentary: a press, that ends with its case."""
     occasions: list[Occasion]
     more_said: bool
+    mock: bool
+    """Its emergency line reaches nobody."""
     calls: list[Call]
     """Calls to the emergency line."""
     attachments: list[Attachment]
@@ -173,7 +172,9 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
     case_id = case.id  # people write the number
     directory = context.directory()
     lines = reads.timeline(context.engine, case_id)
-    entries = _entries(case, lines, directory)
+    mode = "drill" if line_reaches_nobody(directory) else "live"
+    mock = line_was_drill(case, ((line.what, line.data) for line in lines), mode)
+    entries = _entries(case, lines, directory, mock)
     left_out = 0 if all else max(0, len(entries) - FIRST - LAST)
     limit = ALL if all else SAID
     rows = reads.outbox(context.engine, case_id=case_id, status=None, limit=limit + 1)
@@ -193,7 +194,8 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
         ],
         occasions=_occasions([Said(row, _to(row, directory), _body(sends.get(row.key))) for row in rows[:limit]]),
         more_said=len(rows) > limit,
-        calls=[call_of(row, sends[row.key]) for row in line if row.purpose == Purpose.EMERGENCY_CALL.value],
+        mock=mock,
+        calls=[call_of(row, sends[row.key], drill=mock) for row in line if row.purpose == Purpose.EMERGENCY_CALL.value],
         attachments=added,
         handler=who(directory, case.handler) if ":" in case.handler else case.handler,
         asked_by=who(directory, case.asked.by) if case.asked is not None else "",
@@ -236,7 +238,9 @@ def _sends(engine: sa.Engine, keys: Sequence[str]) -> dict[str, Send]:
     return found
 
 
-def _entries(case: Case, lines: Iterable[TimelineLine], directory: CommunityDirectory | None) -> list[Entry]:
+def _entries(
+    case: Case, lines: Iterable[TimelineLine], directory: CommunityDirectory | None, mock: bool
+) -> list[Entry]:
     entries: list[Entry] = []
     rungs = {rung.id: rung_in_words(rung, directory).zh for rung in case.ladder.every_rung}
     for line in lines:
@@ -257,12 +261,13 @@ def _entries(case: Case, lines: Iterable[TimelineLine], directory: CommunityDire
         if "via" in facts:
             facts["via"] = channel(str(facts["via"])).zh
         if "channel" in facts:
-            facts["channel"] = channel(str(facts["channel"])).zh
+            facts["channel"] = channel(str(facts["channel"]), drill=mock).zh
         if line.what in ("device_confirmed", "device_silent"):
             # The line does not say which; where one device was pressed it can be no other.
             facts["channel"] = who(directory, f"device:{case.indicators[0]}") if len(case.indicators) == 1 else "设备"
         evidence = [one for one in raw if isinstance(one, dict)] if isinstance(raw, list) else []
-        entries.append(Entry(line, who(directory, line.actor), names, _reason(line), facts, evidence))
+        drill = mock and line.what.startswith("line_")
+        entries.append(Entry(line, who(directory, line.actor), names, _reason(line), facts, evidence, drill))
     return entries
 
 

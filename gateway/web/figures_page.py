@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -46,8 +47,9 @@ async def figures_page(
     begin: Annotated[str, Query(alias="from", max_length=10)] = "",
     end: Annotated[str, Query(alias="until", max_length=10)] = "",
     place: Annotated[str, Query(max_length=64, pattern=f"^$|{ID}")] = "",
+    drills: bool = False,
 ) -> HTMLResponse:
-    """The figures of a period, by default of the last 30 days."""
+    """The figures of a period, by default of the last 30 days; with ``drills`` of drills alone."""
     directory = context.directory()
     if place and (directory is None or directory.place(place) is None):
         raise HTTPException(404, f"没有地点 {place} · there is no such place")
@@ -55,7 +57,14 @@ async def figures_page(
     try:
         days = [date.fromisoformat(day) if day else None for day in (begin, end)]
         found = await asyncio.to_thread(
-            gather, context.engine, directory, begin=days[0], end=days[1], place=place or None, now_ms=now_ms
+            gather,
+            context.engine,
+            directory,
+            begin=days[0],
+            end=days[1],
+            place=place or None,
+            now_ms=now_ms,
+            drills=drills,
         )
     except BadPeriod as error:
         raise bad_period(error) from None
@@ -78,7 +87,8 @@ async def figures_page(
         duration=duration,
         percent=percent,
         periods=_periods(found, now_ms),
-        query=_query,
+        query=partial(_query, drills=drills),
+        drills=drills,
     )
 
 
@@ -126,5 +136,5 @@ def _periods(found: Worded, now_ms: int) -> list[tuple[str, str, date, date]]:
     ]
 
 
-def _query(begin: date, end: date, place: str | None) -> str:
-    return f"?from={begin}&until={end}" + (f"&place={place}" if place else "")
+def _query(begin: date, end: date, place: str | None, *, drills: bool) -> str:
+    return f"?from={begin}&until={end}" + (f"&place={place}" if place else "") + ("&drills=true" if drills else "")

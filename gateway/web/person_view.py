@@ -161,7 +161,7 @@ def look(
         mine=case.owner == f"person:{person}",
         coming=tuple(who(directory, helper.actor) for helper in case.helpers),
         line=LINE_STATES[line.value] if line.called or line is LineState.FAILED else None,
-        line_is_drill=directory.line_mode == "drill",
+        line_is_drill=case.drill or directory.line_mode == "drill",
         steps=_steps(context, directory, case, sees_why),
         answers=_answers(case, person, family),
         causes=tuple((key, *words) for key, words in CAUSES.items()),

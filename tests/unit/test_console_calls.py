@@ -34,7 +34,7 @@ def row(status: str, *details: str) -> OutboxRow:
 
 
 def test_vitals_that_were_added_at_the_call_are_on_the_card_and_in_its_text() -> None:
-    call = call_of(row("delivered", f"{ANSWERED}；体征 vitals: pulse 122 /min、systolic 140 mm[Hg]、oddity 3 x"), SEND)
+    call = call_of(row("delivered", f"{ANSWERED}；体征 vitals: pulse 122 /min、systolic 140 mm[Hg]、oddity 3 x"), SEND, drill=True)
     assert dict(call.fields)["最近体征"] == "脉率 122 次/分；收缩压 140 mmHg；oddity 3 x"
     assert "最近体征：pulse 122.0 /min" in call.text
     assert call.tries == [(1000, f"{ANSWERED}；体征 vitals 脉率 122 次/分；收缩压 140 mmHg；oddity 3 x")]
@@ -49,6 +49,6 @@ def test_vitals_that_were_added_at_the_call_are_on_the_card_and_in_its_text() ->
     ],
 )
 def test_without_them_it_is_said_what_is_known(status: str, details: list[str], says: str) -> None:
-    shown = dict(call_of(row(status, *details), SEND).fields)["最近体征"]
+    shown = dict(call_of(row(status, *details), SEND, drill=True).fields)["最近体征"]
     assert says in shown and bool(says) == bool(shown)
     assert said_of(ANSWERED) == ANSWERED and said_of(None) == ""

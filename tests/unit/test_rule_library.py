@@ -135,6 +135,7 @@ STORIES = {
     "gateway-clock-set": Story(("clock_stepped",), (), ("clock_right",)),
     "gateway-fault": Story(("disk_full",), ("disk_freed",), ("clock_right", "power_lost", "broker_down", "line_down")),
     "gateway-roster-hole": Story(("roster_hole",), ("roster_covered",), ("disk_full", "fault")),
+    "gateway-drill-failed": Story(("drill_failed",), ("drill_passed",), ("disk_full", "roster_hole")),
     "gateway-record-broken": Story(("record_broken",), ("record_whole",), ("disk_full", "fault")),
     "glass-break": Story(("glass_break",), (), ("glass_break_cleared", "tamper")),
     "heat-alarm": Story(("heat",), ("heat_cleared",), ("self_test", "fault")),

@@ -199,9 +199,11 @@
   const form = $("act-form");
   const NEEDED = [
     "veto", "release", "note", "suspend", "ask_time", "grant_time", "refuse_time", "rework", "split", "reopen",
-  , "line_update"];
+    "line_update",
+  ];
   const WHO = ["dispatch", "arrive", "call_back", "rate"];
   const WARNINGS = {
+    dial_now_live: "将真实拨打急救电话，急救中心会派车。 This really dials: the emergency centre will send a vehicle.",
     dial_now: "线路为演练：急救中心不会真正收到。真有危险，请用电话拨打 120。 The line is a drill: no real centre hears it. If this is real, dial 120 by telephone.",
     veto: "确定不需要急救车？新的报警会重新启动呼叫。 Sure that no ambulance is needed? A new alarm arms the call again.",
     cancel: "只有确认是误报才撤销；所有已通知的人会得到撤销消息。 Only when it surely was a mistake; everybody who was told is told so.",
@@ -223,8 +225,9 @@
     const { act, version, about } = button.dataset;
     $("act-title").textContent = button.dataset.says;
     $("act-about").textContent = about;
-    $("act-warn").textContent = WARNINGS[act] || "";
-    $("act-warn").hidden = !WARNINGS[act];
+    const warning = WARNINGS[button.dataset.line === "live" ? `${act}_live` : act] || WARNINGS[act] || "";
+    $("act-warn").textContent = warning;
+    $("act-warn").hidden = !warning;
     $("act-to").hidden = !WHO.includes(act);
     $("act-why").hidden = act === "note";
     $("act-text").hidden = act !== "note";
