@@ -103,7 +103,7 @@ WRONG = [
 def test_a_self_test_that_makes_no_sense_is_refused(changes: dict[str, object], says: str) -> None:
     good = {
         "id": "weekly",
-        "name": {"zh": "每周自检"},
+        "name": {"zh": "每周自检", "en": "weekly"},
         "when": {"days": "daily", "at": "10:00"},
         "alarm": "personal_emergency",
         "ladder": "life-safety",
