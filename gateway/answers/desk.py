@@ -178,6 +178,8 @@ class AnswerDesk:
         case = await asyncio.to_thread(self._case, known.case_id)
         if case is None:
             return "refused", words.NOTHING_OPEN
+        if case.id != known.case_id:  # merged since: what is taken away from somebody needs the case that was seen
+            known = known.model_copy(update={"case_id": case.id, "version": 0})
         family = acting.is_family(directory, case, known.person, self._clock.now_ms())
         sent = case.stage is Stage.DISPATCHED and case.handler == f"person:{known.person}"
         action = acting.action_of(
@@ -210,7 +212,7 @@ class AnswerDesk:
 
     def _case(self, case_id: str) -> Case | None:
         with reading(self._engine) as connection:
-            return case_rows.load(connection, case_id)
+            return case_rows.load_current(connection, case_id)
 
     # what it means
 
@@ -255,7 +257,7 @@ class AnswerDesk:
         invited = rows.codes_of(self._engine, people)
         meaning = interpret(kept.text, [one.code for one in invited])
         cases = {one.case_id: case for one in invited if (case := self._case(one.case_id)) is not None}
-        open_ = _one_each([one for one in invited if one.case_id in cases and cases[one.case_id].open])
+        open_ = _one_each([one for one in invited if one.case_id in cases and cases[one.case_id].open], cases)
         if meaning.code is not None:
             chosen = next(one for one in invited if one.code == meaning.code)
         elif len(open_) == 1 and meaning.strange is None:
@@ -299,11 +301,11 @@ class AnswerDesk:
         return _Said(result="refused", words=words.NOTHING_OPEN, person=people[0])
 
 
-def _one_each(invited: list[Invited]) -> list[Invited]:
+def _one_each(invited: list[Invited], cases: dict[str, Case]) -> list[Invited]:
     """Of each case the newest invitation: of two people with one telephone the one who was told last."""
     found: dict[str, Invited] = {}
     for one in invited:
-        found.setdefault(one.case_id, one)
+        found.setdefault(cases[one.case_id].id, one)
     return list(found.values())
 
 

@@ -12,6 +12,7 @@ from gateway.alarms import Frozen, Severity
 from gateway.cases.model import Case, Stage
 from gateway.cases.wording import TIMELINE_WORDS
 from gateway.decider.case_rows import load as load_case
+from gateway.decider.case_rows import load_current
 from gateway.state import tables as t
 from gateway.state.db import reading
 
@@ -115,6 +116,12 @@ def case(engine: sa.Engine, case_id: str) -> Case | None:
     """A case by its id, or by the number that people say."""
     with reading(engine) as connection:
         return load_case(connection, case_id)
+
+
+def current_case(engine: sa.Engine, case_id: str) -> Case | None:
+    """A case, or the one it became part of."""
+    with reading(engine) as connection:
+        return load_current(connection, case_id)
 
 
 def timeline(engine: sa.Engine, case_id: str) -> list[TimelineLine]:

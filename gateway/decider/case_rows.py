@@ -25,6 +25,7 @@ from gateway.cases.effects import (
     WithdrawUnsent,
     Write,
 )
+from gateway.cases.linking import merged_into
 from gateway.cases.model import Case, Stage
 from gateway.cases.policy import Ladder
 from gateway.outbox import rows as outbox_rows
@@ -80,6 +81,14 @@ def load(connection: sa.Connection, case_id: str) -> Case | None:
     named = sa.or_(t.cases.c.id == case_id, t.cases.c.number == case_id)
     body = connection.execute(sa.select(t.cases.c.body).where(named)).scalar_one_or_none()
     return None if body is None else Case.model_validate_json(body)
+
+
+def load_current(connection: sa.Connection, case_id: str) -> Case | None:
+    """A case, or the one it became part of (并案): who was told of the one answers of the other."""
+    case = load(connection, case_id)
+    while case is not None and case.stage is Stage.MERGED and (link := merged_into(case)) is not None:
+        case = load(connection, link.case)  # never in a circle: what is merged takes nothing in any more
+    return case
 
 
 def save(connection: sa.Connection, case: Case, effects: Iterable[Effect], *, previous: int, now_ms: int) -> bool:

@@ -64,7 +64,7 @@ def _expired(request: Request) -> HTMLResponse:
 async def _open(request: Request, context: Context, row: LinkRow) -> tuple[Case, CommunityDirectory] | HTMLResponse:
     """The case a link may still act on, or the page that says why it does not any more."""
     directory = context.directory()
-    case = await asyncio.to_thread(reads.case, context.engine, row.case_id)
+    case = await asyncio.to_thread(reads.current_case, context.engine, row.case_id)
     if directory is None or case is None or directory.person(row.person) is None:
         return _expired(request)
     if not case.open:
@@ -89,10 +89,10 @@ async def answer_page(
     if not _paces(request).opens.allows(row.id):
         raise HTTPException(429, "打开过于频繁，请稍候 · opened too often, wait a moment", {"Retry-After": "5"})
     found = await _open(request, context, row)
-    reply = await said(context, WAY, row.person, row.case_id, once)
     if isinstance(found, HTMLResponse):
         return found
     case, directory = found
+    reply = await said(context, WAY, row.person, case.id, once)
     basis = basis_at_hand(context, directory, case, row.person)
     view = await asyncio.to_thread(look, context, directory, case, row.person, WAY, basis)
     return page(request, "person_case.html", view=view, reply=reply, once=new_once(), action=f"/a/{token}", home=None)
@@ -110,5 +110,5 @@ async def answer(request: Request, context: Gateway, token: Token, tapped: Annot
     found = await _open(request, context, row)
     if isinstance(found, HTMLResponse):
         return found
-    await tap(context, WAY, row.person, row.case_id, tapped)
+    await tap(context, WAY, row.person, found[0].id, tapped)
     return RedirectResponse(f"/a/{token}?once={tapped.once}", status_code=303)
