@@ -154,6 +154,13 @@ async def test_nothing_that_bears_the_mark_of_a_drill_is_ever_dialled(data: dict
     assert way.calls == []
 
 
+async def test_a_drill_that_waited_while_the_line_became_live_is_not_dialled() -> None:
+    way = Recorder()
+    waited = send().model_copy(update={"drill": True})
+    report = await LiveLine(allowed(), [way], IN_FORCE).send(waited, ATTEMPT)
+    assert (report.result, way.calls) == (Result.REFUSED, [])
+
+
 @pytest.mark.parametrize("clock", [OVER, HandClock(1_700_000_000_000)])
 async def test_outside_the_agreement_nothing_is_dialled(clock: HandClock) -> None:
     way = Recorder()

@@ -118,7 +118,7 @@ class LiveLine:
         if not self._permit.runs(self._clock.now_ms()):
             return f"约定已到期，不再拨打 the agreement ended on {self._permit.agreement.valid_until}: dial by hand"
         everything = message.model_dump_json()
-        if message.data.get("drill") or MARK in everything or DRILL_MARK in everything:
+        if message.drill or message.data.get("drill") or MARK in everything or DRILL_MARK in everything:
             return "演练内容不得真实拨打 this bears the mark of a drill: it is never dialled"
         return ""
 

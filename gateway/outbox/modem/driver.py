@@ -29,7 +29,7 @@ from gateway.outbox.modem.setup import Trouble
 from gateway.outbox.modem.timing import Timing
 from gateway.outbox.speech import NoSpeech, Speech, duration_s
 from gateway.outbox.voice import Called, CallEnd, Words
-from gateway.registry.check_numbers import EMERGENCY
+from gateway.registry.check_numbers import is_emergency
 from gateway.settings import ModemSettings, Secrets
 
 log = logging.getLogger(__name__)
@@ -281,7 +281,7 @@ class Modem:
     async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
         """One call; see `Caller`. ``emergency`` only for the line whose work that is."""
         number = re.sub(r"[ \-().]", "", number)
-        if not _WHOLE_NUMBER.fullmatch(number) or (number in EMERGENCY and not emergency):
+        if not _WHOLE_NUMBER.fullmatch(number) or (is_emergency(number) and not emergency):
             return Called(end=CallEnd.UNREACHABLE, detail=f"不是可拨的号码 no number that is called: {number[:20]!r}")
         link, dialect = self._link, self._dialect
         if link is None or dialect is None or not self.free:

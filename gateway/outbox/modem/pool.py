@@ -24,7 +24,7 @@ from gateway.outbox.modem.sending import Handed
 from gateway.outbox.modem.timing import Timing
 from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Called, CallEnd, Words
-from gateway.registry.check_numbers import EMERGENCY
+from gateway.registry.check_numbers import is_emergency
 from gateway.settings import ModemSettings, Secrets
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class ModemPool:
 
     async def send(self, key: str, number: str, text: str, *, urgent: bool, report: bool, validity_s: int) -> Handed:
         """One message, in as many parts as it takes; ``report`` asks for delivery reports, which go to ``settle``."""
-        if "".join(filter(str.isdigit, number)) in EMERGENCY:
+        if is_emergency(number):
             return Handed(result=Result.REFUSED, detail=f"{number} 是紧急号码 is an emergency number")
         reference = self._ledger.next_reference()
         try:

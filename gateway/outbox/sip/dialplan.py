@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.registry.check_numbers import EMERGENCY
+from gateway.registry.check_numbers import is_emergency
 from gateway.settings import DialPlan
 
 _MARKS = re.compile(r"[\s\-–().·/]")
@@ -15,10 +15,7 @@ _SHORT = 7
 
 def public_emergency(number: str, plan: DialPlan) -> bool:
     """Whether ``number``, which `dialled` takes, is a public emergency number, with or without an area before it."""
-    bare = _MARKS.sub("", number)
-    digits = bare.lstrip("+").lstrip("0").removeprefix(plan.country_code).lstrip("0")
-    with_area = bare[:1] in ("+", "0") and len(digits) <= 6 and digits[-3:] in EMERGENCY
-    return digits in EMERGENCY or with_area
+    return is_emergency(number, plan.country_code)
 
 
 def dialled(number: str, plan: DialPlan) -> str:
