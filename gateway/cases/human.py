@@ -162,11 +162,13 @@ def _lease(turn: Turn, seconds: int) -> None:
 
 
 def _tell_taken(turn: Turn, actor: str) -> None:
+    who = actor.partition(":")[2]
+    name = next((one.name for one in turn.case.told if actor == f"person:{one.person}"), who)
     turn.tell(
         [target for target in turn.case.told if f"person:{target.person}" != actor],
         Purpose.TAKEN,
         occasion=f"{turn.case.version}:taken",
-        detail=(f"受理人：{actor.partition(':')[2]}", f"Taken by {actor.partition(':')[2]}"),
+        detail=(f"受理人：{name}", f"Taken by {name}"),
     )
     turn.indicate("blue", "help_is_coming")
 

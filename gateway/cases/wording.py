@@ -255,7 +255,8 @@ def _texts(
         "number": case.emergency.number or "120",
     }
     late = case.late_ms // 60_000
-    said = [] if discreet else list(case.said[:SAID_MOST])
+    over = purpose is Purpose.RESOLVED  # "go at once" would be read as news
+    said = [] if discreet or over else list(case.said[:SAID_MOST])
     if not discreet:
         said += _reported(case)
     if case.storm is not None:

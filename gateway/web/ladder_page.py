@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Gateway
+from gateway.api.words import channel
 from gateway.cases.simulate import Simulation
 from gateway.registry.rehearsal import CannotRehearse, rehearse, together
 from gateway.web.render import page
@@ -67,6 +68,7 @@ async def simulate(
         problem=problem,
         drill=directory is None or directory.line_mode == "drill",
         runs=[(run, list(together(run.happenings))) for run in played.runs] if played is not None else [],
+        by=lambda channels: "、".join(channel(one.strip()).zh for one in channels.split(",") if one.strip()),
         types=list(ALARM_TYPES.values()),
         residents=community.residents if community is not None else (),
         ladders=community.ladders if community is not None else (),
