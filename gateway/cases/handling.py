@@ -80,9 +80,12 @@ def took_part(turn: Turn, *who: str) -> None:
 
 def handled(case: Case, actor: str) -> bool:
     """Whether ``actor`` had part in it, as far as one can tell: by id, or by the name under which people know them."""
-    names = {actor, actor.partition(":")[2]} - {""}
-    names |= {target.name for target in case.told if f"person:{target.person}" == actor}
-    return any(one in names or one.partition(":")[2] in names for one in case.handlers)
+    known = {f"person:{target.person}": target.name for target in case.told}
+
+    def names(one: str) -> set[str]:
+        return {name.strip().casefold() for name in (one, one.partition(":")[2], known.get(one, ""))} - {""}
+
+    return any(names(actor) & names(one) for one in case.handlers)
 
 
 def check_by_another(turn: Turn, action: HumanAction) -> None:

@@ -67,6 +67,8 @@ def climb(turn: Turn) -> None:
             due = max(planned, turn.now_ms + min(wait_s, MIN_RUNG_S) * 1000)
             if following.call:
                 due = max(due, turn.case.emergency.deadline_ms or 0)  # it keeps its time, whatever was passed over
+                if not turn.case.spared and not any(target.addresses for target in turn.case.told):
+                    fall_back(turn, "nobody is on the ladder", hurry=False)
             elif not reached:
                 due = planned = turn.now_ms
             schedule(turn, due, planned)
@@ -109,8 +111,8 @@ def _remind(turn: Turn) -> None:
     _end_of_rungs(turn)
 
 
-def fall_back(turn: Turn, why: str) -> None:
-    """Nobody on the ladder can be reached: its fallback takes over, once."""
+def fall_back(turn: Turn, why: str, *, hurry: bool = True) -> None:
+    """Nobody on the ladder can be reached: its fallback takes over, once. Without ``hurry`` the line keeps its time."""
     fallback = turn.case.ladder.fallback
     if fallback is None or turn.case.fell_back or not turn.case.open:
         return
@@ -120,7 +122,7 @@ def fall_back(turn: Turn, why: str) -> None:
     turn.tell(targets, Purpose.ALARM, occasion=f"{turn.case.ladder.id}:fallback", rung="fallback")
     reach.remember(turn, targets)
     reach.command(turn, fallback.devices, "fallback")
-    if fallback.call:
+    if fallback.call and hurry:
         gate.bring_forward(turn, why)
 
 

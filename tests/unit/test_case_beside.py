@@ -195,8 +195,9 @@ def test_neighbours_hear_that_help_is_needed_and_not_what_was_measured() -> None
 def test_the_fallback_takes_over_when_the_ladder_has_nobody() -> None:
     town = Town(roles={}, family=[], voices=("siren-1",))
     story = clock(town)
+    assert "director: alarm" in story.told(), "at once: there is nobody else"
+    assert story.line_calls() == [], "and the line keeps its time"
     story.forward(180)
-    assert "director: alarm" in story.told()
     assert [send.to for send in story.sent if send.purpose is Purpose.SOUND] == ["siren-1"]
     assert len(story.line_calls()) == 1
     story.forward(3600)

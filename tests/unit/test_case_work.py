@@ -279,6 +279,21 @@ def test_who_is_sent_is_told() -> None:
     assert (work.case.stage, work.case.owner, work.case.handler) == (Stage.OPENED, None, "")
 
 
+def test_those_told_hear_who_has_it_by_name_and_what_is_resolved_sends_nobody_off() -> None:
+    story = Story()
+    alarms = tuple(one.model_copy(update={"zh": "请马上去人", "en": "Go at once"}) for one in story.case.alarms)
+    story.case = story.case.model_copy(update={"alarms": alarms})
+    names = {target.person: target.name for target in story.case.told}
+    taker = next(iter(names))
+    story.act("acknowledge", actor=f"person:{taker}")
+    taken = [one for one in story.sent if one.purpose is Purpose.TAKEN]
+    assert taken and all(f"受理人：{names[taker]}" in one.body for one in taken)
+    assert all("请马上去人" in one.body for one in taken)
+    story.act("resolve", actor=f"person:{taker}", reason="已扶起")
+    over = [one for one in story.sent if one.purpose is Purpose.RESOLVED]
+    assert over and not any("请马上去人" in one.body for one in over)
+
+
 # time limits
 
 
@@ -628,3 +643,19 @@ def test_what_holds_in_one_of_two_merged_cases_holds() -> None:
     other.alarm(AlarmMove.CLEARED, **smoke)
     _, its = merge(story, other)
     assert its.case.still == ("smoke",)
+
+
+@pytest.mark.parametrize("actor", ["operator:Wang", "operator: wang", "person:wang"])
+def test_nobody_checks_their_own_work_under_another_name(actor: str) -> None:
+    story = Story()
+    story.forward(31)
+    story.act("acknowledge", actor="person:wang")
+    story.act("resolve", actor="operator:a", reason="done")
+    assert refusal(story, "verify", actor=actor) == "own_work"
+
+
+def test_another_alarm_gives_a_suspended_case_no_lease() -> None:
+    work = Work().to(Stage.DISPATCHED)
+    work.act("suspend", reason="parts", until_ms=work.now_ms + 86_400_000)
+    work.alarm(AlarmMove.RAISED, type_="call_staff", severity=Severity.SERVICE)
+    assert TimerName.LEASE not in work.timers and work.case.suspended is not None
