@@ -83,7 +83,7 @@ def get_drill(context: Gateway, _: Reader, drill_id: DrillId) -> Drill:
     return found
 
 
-@router.post("", status_code=201, responses=described(409, 422))
+@router.post("", responses=described(409, 422))
 async def order_drill(context: Gateway, caller: Operator, order: DrillOrdered) -> Drill:
     """Begin a drill: of devices by their next press, of homes and places at once. Every further press is real."""
     return await asyncio.to_thread(begin, context, caller, order)
