@@ -12,8 +12,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -22,10 +22,11 @@ from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import Clock
 from gateway.outbox import policy, rows
 from gateway.outbox.channel import Attempt, Invitation, Limits, OutboxChannel, Report, Result
+from gateway.outbox.commits import Commits
 from gateway.outbox.health import ChannelBook, OutboxHealth
 from gateway.outbox.pace import Pace
 from gateway.outbox.records import Claim, Depth
-from gateway.state.db import reading, writing
+from gateway.state.db import reading
 from gateway.state.leadership import Leadership, NotLeading
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class OutboxWorker:
         self._recover = True
         self._running: dict[str, _Running] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox-db")
+        self._database = Commits(engine)
         self._book = ChannelBook(clock)
         self._seen = _Seen()
         self._unrecorded = 0
@@ -181,7 +182,7 @@ class OutboxWorker:
                 running.task.cancel()
             for channel in self._channels.values():
                 await channel.close()
-            self._database.shutdown(wait=False)
+            self._database.close()
 
     async def _cycle(self) -> float:
         """Start everything that is due and has room; returns for how many seconds there is nothing more to do."""
@@ -219,7 +220,7 @@ class OutboxWorker:
             waited: int = await self._transact(rows.kept_waiting, since_ms, now_ms, CLAIM_LIMIT)
             if waited:
                 self._on_outcome()
-        self._seen.depth = await asyncio.get_running_loop().run_in_executor(self._database, self._depth, now_ms)
+        self._seen.depth = await self._database.run(partial(self._depth, now_ms))
         soonest = self._seen.depth.next_due_ms
         waits = [pace.wait_s() for pace in self._paces.values()]
         idle_s = min([IDLE_S, *(wait_s for wait_s in waits if wait_s)])
@@ -402,11 +403,7 @@ class OutboxWorker:
     async def _transact(
         self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        def transaction() -> _T:
-            with writing(self._engine) as connection:
-                return work(connection, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._database, transaction)
+        return await self._database.write(lambda connection: work(connection, *args, **kwargs))
 
     async def _record(
         self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
