@@ -34,7 +34,9 @@ def row(status: str, *details: str) -> OutboxRow:
 
 
 def test_vitals_that_were_added_at_the_call_are_on_the_card_and_in_its_text() -> None:
-    call = call_of(row("delivered", f"{ANSWERED}；体征 vitals: pulse 122 /min、systolic 140 mm[Hg]、oddity 3 x"), SEND, drill=True)
+    call = call_of(
+        row("delivered", f"{ANSWERED}；体征 vitals: pulse 122 /min、systolic 140 mm[Hg]、oddity 3 x"), SEND, drill=True
+    )
     assert dict(call.fields)["最近体征"] == "脉率 122 次/分；收缩压 140 mmHg；oddity 3 x"
     assert "最近体征：pulse 122.0 /min" in call.text
     assert call.tries == [(1000, f"{ANSWERED}；体征 vitals 脉率 122 次/分；收缩压 140 mmHg；oddity 3 x")]
