@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.registry.channels import SmsChannel, VoiceChannel
+from gateway.registry.channels import Channel, SmsChannel, VoiceChannel
 from gateway.registry.check_numbers import is_emergency, numbers
 from gateway.registry.model import Person
 
@@ -16,7 +16,7 @@ def test_it_is_known_in_every_dress_and_refused_in_an_address_book(number: str) 
     assert is_emergency(number)
     contacts = [{"channel": channel, "to": number} for channel in ("sms", "voice")]
     person = Person.model_validate({"id": "wang", "name": "王", "phone": "000-1", "contacts": contacts})
-    channels = {
+    channels: dict[str, Channel] = {
         "sms": SmsChannel.model_validate({"id": "sms", "type": "sms"}),
         "voice": VoiceChannel.model_validate({"id": "voice", "type": "voice"}),
     }
