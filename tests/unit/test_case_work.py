@@ -281,6 +281,7 @@ def test_who_is_sent_is_told() -> None:
 
 def test_those_told_hear_who_has_it_by_name_and_what_is_resolved_sends_nobody_off() -> None:
     story = Story()
+    story.forward(75)
     alarms = tuple(one.model_copy(update={"zh": "请马上去人", "en": "Go at once"}) for one in story.case.alarms)
     story.case = story.case.model_copy(update={"alarms": alarms})
     names = {target.person: target.name for target in story.case.told}
