@@ -32,6 +32,8 @@ from gateway.outbox import rows as outbox_rows
 from gateway.state import tables as t
 from gateway.state.db import insert, insert_for
 
+_AT_WORK = (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
+"""While a case is so, what else is wrong there is part of it."""
 JOIN_WITHIN_MS = 10 * 60_000
 """Alarms of one home within so long join one case, so that nobody is called twice for one thing."""
 
@@ -283,7 +285,7 @@ def joinable(connection: sa.Connection, change: AlarmChange, ladder: Ladder, now
         # Beside an emergency, what else is wrong with the same person is part of it.
         beside = change.resident is not None and change.severity in (Severity.EMERGENCY, Severity.URGENT)
         same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and (ladder.life_safety or beside))
-        if same_person and same_work and case.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED):
+        if same_person and same_work and case.stage in _AT_WORK:
             return case
     return None
 
