@@ -20,8 +20,8 @@ from gateway.health import DEAD_MAN, Part
 from gateway.itself.wellness import Reason
 from gateway.outbox.channel import Report
 from gateway.outbox.channels.exchange import exchange, http_client
-from gateway.outbox.channels.template import Template
 from gateway.outbox.channels.signed_post import signature
+from gateway.outbox.channels.template import Template
 from gateway.settings import DeadManSettings, Secrets
 
 log = logging.getLogger(__name__)
