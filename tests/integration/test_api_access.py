@@ -84,7 +84,7 @@ async def test_a_wrong_token_beside_a_right_cookie_is_wrong(house: House) -> Non
     assert (await client.get("/api/v1/cases", headers={"Authorization": "Bearer wrong"})).status_code == 401
 
 
-async def test_a_reader_sees_everything_and_acts_on_nothing(house: House) -> None:
+async def test_a_reader_sees_everything_but_who_looked_and_acts_on_nothing(house: House) -> None:
     case = await house.press("sos-1")
     now_ms = house.clock.now_ms()
     stranger = CandidateNote(bridge="native", address="stranger-1", profile="native", heard=True, at_ms=now_ms)
@@ -98,12 +98,17 @@ async def test_a_reader_sees_everything_and_acts_on_nothing(house: House) -> Non
         "/bt-1",
         "/att-1",
         "/where",
+        "/simulate",
+        "/disclosures",
         "/zones",
         "/drill-1",
-    )  # which need more than a path, or another act
+    )  # which need more than a path, or another act, or more than a reader
     for method, path in requests(house, case["id"]):
         if method == "GET" and not path.endswith(questions):
             assert (await reader.get(path)).status_code in (200, 503), path
+    # Who looked at whom is the business of few.
+    for role, status in (("reader", 403), ("operator", 403), ("admin", 200)):
+        assert (await house.client(role).get("/api/v1/disclosures")).status_code == status, role
     for action in ("acknowledge", "note", "dial_now"):
         answer = await house.act(case["id"], action, "reader", reason="x")
         assert (answer.status_code, answer.json()["code"]) == (403, "may_only_read")
