@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+from devices.kind import EventType
 from devices.kinds import KINDS
 from devices.observation import Observation
-from gateway.alarms import AlarmChange, AlarmMove, Evidence
+from gateway.alarms import AlarmChange, AlarmMove, Evidence, Severity
 from gateway.rules.document import EventRule
 from gateway.rules.forms import DeviceInfo, Step, change, raised_by, subject_of
 from gateway.rules.say import as_value, said
@@ -118,7 +119,12 @@ def _told(
         now_ms=now_ms,
         observed_at_ms=observation.observed_at_ms,
         evidence=(evidence,),
-        words=said(rule, {key: as_value(value) for key, value in observation.metrics.items()})
-        if move in (AlarmMove.RAISED, AlarmMove.REPEATED)
-        else ("", ""),
+        words=_words(rule, row, observation) if move in (AlarmMove.RAISED, AlarmMove.REPEATED) else ("", ""),
     )
+
+
+def _words(rule: EventRule, row: EventType | None, observation: Observation) -> tuple[str, str]:
+    """What people are told of it: the rule's own words; of a service without any, which one is wanted."""
+    if rule.say is None and row is not None and rule.raises.severity is Severity.SERVICE:
+        return row.zh, row.en
+    return said(rule, {key: as_value(value) for key, value in observation.metrics.items()})
