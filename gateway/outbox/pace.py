@@ -18,10 +18,11 @@ class Pace:
         self._steady = steady
         self._taken: deque[float] = deque()
 
-    def room(self) -> int:
-        """How many more may go out now."""
+    def room(self, *, urgent: bool = True) -> int:
+        """How many more may go out now. A quarter is kept for urgent ones, which may take all."""
         self._forget()
-        return self.per_minute - len(self._taken)
+        kept = 0 if urgent else self.per_minute // 4
+        return self.per_minute - kept - len(self._taken)
 
     def take(self, count: int = 1) -> None:
         self._taken.extend([self._steady()] * count)

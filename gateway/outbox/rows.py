@@ -202,13 +202,13 @@ def claim_due(
     lease_s: float,
     limit: int,
     room: Callable[[str, bool], int] | None = None,
-    pace: Callable[[str], int] | None = None,
+    pace: Callable[[str, bool], int] | None = None,
     exclude: Collection[str] = (),
 ) -> list[Claim]:
     """Lease up to ``limit`` rows that are due: what is real before what is a drill, then the
     emergency line, then urgent ones, then by due time.
 
-    ``room(channel, urgent)`` says how many of a channel can be taken now, ``pace(channel)`` how many of both kinds
+    ``room(channel, urgent)`` says how many of a channel can be taken now, ``pace(channel, urgent)`` how many of both
     together. Rows of unknown fate come with ``ask_first``; for the others the attempt is begun in this transaction, so
     that a crash from here on shows.
     """
@@ -222,7 +222,7 @@ def claim_due(
     ):
         free = min(limit - len(claims), room(channel, urgent) - in_lane[channel, urgent] if room else limit)
         if pace is not None:
-            free = min(free, pace(channel) - taken[channel])
+            free = min(free, pace(channel, urgent) - taken[channel])
         if free <= 0:
             continue
         for row in connection.execute(

@@ -206,7 +206,7 @@ class OutboxWorker:
             lease_s=self._lease_s,
             limit=CLAIM_LIMIT,
             room=lambda channel, urgent: self._room(channel) - busy[channel, urgent],
-            pace=lambda channel: pace.room() if (pace := self._pace(channel)) is not None else CLAIM_LIMIT,
+            pace=self._paced,
             exclude=working,
         )
         for claim in claims:
@@ -239,7 +239,7 @@ class OutboxWorker:
         lease_s: float,
         limit: int,
         room: Callable[[str, bool], int],
-        pace: Callable[[str], int],
+        pace: Callable[[str, bool], int],
         exclude: Collection[str],
     ) -> list[Claim]:
         claims = rows.claim_due(connection, now_ms, lease_s=lease_s, limit=limit, room=room, pace=pace, exclude=exclude)
@@ -277,6 +277,10 @@ class OutboxWorker:
         if name == LINE_CHANNEL and self._leadership is not None and not self._leadership.may_dial:
             return 0  # the gateway that led before may be calling still
         return self._limits(name).parallel
+
+    def _paced(self, name: str, urgent: bool) -> int:
+        pace = self._pace(name)
+        return CLAIM_LIMIT if pace is None else pace.room(urgent=urgent)
 
     def _pace(self, name: str) -> Pace | None:
         """The channel's own, which outlives a change of the registry: the provider counts on."""
