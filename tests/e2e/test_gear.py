@@ -14,7 +14,7 @@ from firmware_sim.gear import SIMULATED_GEAR
 from firmware_sim.gear.base import GearPart
 from tests.support.eventually import eventually
 from tests.support.gateway import RunningGateway
-from tests.support.gear_town import Cables, RunningGear, gear_community
+from tests.support.gear_town import Cables, RunningGear, gear_community, ports_to_call_in
 from tests.support.homes import FAR_LINE
 from tests.support.outside import OutsideWorld
 
@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             directory,
             world,
             community=gear_community(profiles, rungs=FAR_LINE),
-            settings={"ANJU_SERIAL": json.dumps(cables.settings)},
+            settings={"ANJU_SERIAL": json.dumps(cables.settings), **ports_to_call_in()},
         ) as gateway,
         RunningGear(gateway, cables) as gear,
     ):

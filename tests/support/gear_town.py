@@ -13,6 +13,7 @@ from devices.profiles import PROFILES
 from firmware_sim.community import load_community
 from firmware_sim.fleet import system_ms
 from firmware_sim.gear import SIMULATED_GEAR
+from firmware_sim.gear.base import Receiver
 from firmware_sim.gear.town import GearTown, Ways
 from firmware_sim.mqtt_device import Broker
 from firmware_sim.pty_cable import PtyCable
@@ -21,6 +22,7 @@ from gateway.transports.broker_config import GEAR_USER, ensure_broker_users
 from tests.support.gateway import RunningGateway
 from tests.support.homes import community
 from tests.support.outside import LoopThread
+from tests.support.ports import free_port
 
 
 def on_a_line(profile: str) -> bool:
@@ -75,6 +77,20 @@ class Cables:
         self._stack.close()
 
 
+def ports_to_call_in() -> dict[str, str]:
+    """Settings of a gateway that alarm units of other makers call in at."""
+    return {
+        f"ANJU_{door}__{key}": value
+        for door in ("DC09", "SCAIP")
+        for key, value in (("HOST", "127.0.0.1"), ("PORT", str(free_port())))
+    }
+
+
+def _calls_in(gateway: RunningGateway, door: str) -> Receiver | None:
+    port = gateway.env.get(f"ANJU_{door}__PORT")
+    return None if port is None else Receiver("127.0.0.1", int(port))
+
+
 class RunningGear:
     """The gear of a running gateway, alive on an event loop of its own."""
 
@@ -90,6 +106,8 @@ class RunningGear:
         ways = Ways(
             broker=Broker("127.0.0.1", gateway.broker_port, GEAR_USER, password),
             ports=cables.far_ends if cables is not None else {},
+            receiver=_calls_in(gateway, "DC09"),
+            scaip=_calls_in(gateway, "SCAIP"),
             push_url=gateway.url,
             push_keys=keys,
         )
