@@ -169,7 +169,7 @@ def test_a_120_centre_that_refuses_is_told_to_everybody(
     n = home()
     case_id = press_and_wait(gateway, radio, n, "line_failed")
     for who in ("desk", "grid", f"daughter-{n}"):
-        wait_until_told(world, case_id, who, "line-failed")
+        wait_until_told(world, case_id, who, "120")  # by the line of that number
     assert gateway.case(case_id)["case"]["emergency"]["state"] == "failed"
     assert calls_of(world, case_id) == []
 
