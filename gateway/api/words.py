@@ -119,6 +119,7 @@ PARTS: dict[str, Words] = {
     "channels": Words("通知密钥", "secrets of channels"),
     "store": Words("数据存储", "store"),
     "itself": Words("自我观察", "self-observation"),
+    "gateways": Words("多台网关", "several gateways"),
     "dead-man": Words("对外心跳", "heartbeat to outside"),
 }
 
@@ -159,11 +160,20 @@ def unit(code: str) -> str:
     return _UNITS.get(code, code)
 
 
+_PARTS_OF: dict[str, Words] = {
+    "serial": Words("串口", "serial line"),
+    "modem": Words("电话模块", "modem"),
+    "sip": Words("SIP 中继", "SIP trunk"),
+    "bridge": Words("接入", "bridge"),
+    "path": Words("接警中心", "path to a centre"),
+}
+
+
 def part(name: str) -> Words:
-    """A part of the gateway; serial lines are named by the settings."""
-    if name.startswith("serial-"):
-        line = name.removeprefix("serial-")
-        return Words(f"串口 {line}", "serial line")
+    """A part of the gateway; lines, modems, trunks, bridges and paths are named by settings and registry."""
+    kind, _, own = name.partition("-")
+    if own and kind in _PARTS_OF:
+        return Words(f"{_PARTS_OF[kind].zh} {own}", f"{_PARTS_OF[kind].en} {own}")
     return words(PARTS, name)
 
 
