@@ -217,7 +217,7 @@ def test_cases_of_a_running_gateway(tmp_path: Path) -> None:
         listed = said(run("cases", "list", *data))
         assert number in listed and "personal_emergency" in listed
         acted = run("cases", "act", number, "acknowledge", *there, "--token", gateway.token)
-        assert (acted.exit_code, acted.stdout.strip()) == (0, f"{number}: acknowledged"), said(acted)
+        assert (acted.exit_code, acted.stdout.strip()) == (0, f"{number}: 已受理 taken"), said(acted)
         refused = run("cases", "act", number, "verify", *there, env={"ANJU_TOKEN": gateway.token})
         assert refused.exit_code == 1
         assert "wrong_stage" in said(refused)

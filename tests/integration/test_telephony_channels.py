@@ -107,11 +107,13 @@ async def test_without_a_report_another_way_is_tried_and_it_is_not_sent_again(tm
 
 async def test_where_the_network_reports_nothing_the_centres_word_counts(tmp_path: Path) -> None:
     async with outbox(tmp_path, reports=False) as line:
-        line.house.network.phone("daughter", DAUGHTER).expect_sms()
+        daughter = line.house.network.phone("daughter", DAUGHTER)
+        daughter.expect_sms()
         sent = message("sms")
         line.desk.say(sent)
         line.worker.wake()
         await eventually_async(lambda: line.desk.status(sent.key) == "delivered")
+        await eventually_async(lambda: daughter.inbox, what="the centre hands it on")
 
 
 async def test_one_of_unknown_fate_is_sent_again_and_says_so(tmp_path: Path) -> None:
