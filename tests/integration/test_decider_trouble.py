@@ -85,7 +85,7 @@ def test_a_clock_that_was_set_back_while_the_gateway_was_off_is_found_by_the_aud
     room.restart()
     room.run(61)
     assert told(room, "daughter-1") == 1
-    assert room.decider.health.repaired == 1
+    assert room.decider.health.repaired == 2, "the ladder's timer and the line's"
 
 
 # --- the auditor ----------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def test_a_lost_ladder_timer_is_set_again(room: DecidingRoom) -> None:
     room.restart()
     room.run(61)
     assert told(room, "daughter-1") == 1
-    assert room.decider.health.repaired == 1
+    assert room.decider.health.repaired == 2, "the ladder's timer and the line's"
     assert "audit_repaired" in room.timeline(room.cases()[0])
 
 
