@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.transports.dc09 import ListenerHealth
+from gateway.transports.listener import ListenerHealth
 from gateway.transports.mqtt_lane import LaneHealth
 from gateway.transports.serial_health import PortHealth
 

@@ -3,9 +3,6 @@
 A unit gets its ``mrs`` with status 0 when what it said is on disk, and not before: what was not taken it says again, or
 to its next receiver. The ``mrs`` goes out twice, for the two sorts of units there are: in the 200 that answers the
 MESSAGE, and as a MESSAGE of its own.
-
-Anybody on the network may send: connections, their silence, and what they send are bounded. Runs in a thread with a
-loop of its own, so that nobody's page holds up an alarm.
 """
 
 from __future__ import annotations
@@ -13,14 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import logging
 import secrets
-import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from devices import scaip, sip_message
 from devices.observation import Refusal
@@ -28,23 +22,13 @@ from devices.scaip import Answered, Asked
 from devices.sip_message import BODY_MOST, HEAD_MOST, Request, Response, Wrong
 from gateway.clock import Clock, Millis
 from gateway.journal.entry import Done, Outcome
-from gateway.transports.dc09 import ListenerHealth
+from gateway.transports.listener import BEGUN_WITHIN_S, SILENT_S, UNITS_MOST, Listener, Send
 
-log = logging.getLogger(__name__)
-
-CONNECTIONS_MOST, CONNECTIONS_EACH = 1000, 100
-UNDER_WAY_MOST = 1000
-MESSAGE_WITHIN_S = 10.0
-"""A message that was begun on a connection ends within this, or the connection does."""
-SILENT_S = 900.0
-ANSWER_WITHIN_S = 8.0
-"""The journal answers in milliseconds. A unit sends again for 32 s."""
 REMEMBERED_S = 40.0
 """An answer is kept so long for a request that is sent again (RFC 3261: 32 s)."""
 REMEMBERED_MOST = 5000
 SAME_REF_MS = 3_600_000
 """The same reference of the same unit with the same content is, within this, the same message."""
-UNITS_MOST = 10_000
 AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 """When a MESSAGE of ours is sent again over UDP while nobody answers it."""
 _ALLOW = "Allow: MESSAGE, OPTIONS"
@@ -84,126 +68,36 @@ class _Way:
     transport: str
     host: str
     port: int
-    send: Callable[[bytes, int], None]
+    send: Send
     """Bytes to ``host``; the port is for UDP, where a unit may want its answers at another one."""
 
 
-@dataclass(slots=True)
-class _Shared:
-    counts: Counter[str] = field(default_factory=Counter)
-    units: set[str] = field(default_factory=set)
-    last_heard_ms: Millis | None = None
+class ScaipListener(Listener):
+    """A `Listener` for SCAIP. ``counts``: ``ok``, ``snu_<status>``, ``damaged``, ``not_written``, ``mrs_unheard`` …"""
 
-
-class ScaipListener:
-    """`start` and `stop` from any thread; `health` too."""
+    name = "scaip"
+    read_limit = HEAD_MOST
+    datagram_most = HEAD_MOST + BODY_MOST
 
     def __init__(self, host: str, port: int, take: Take, clock: Clock) -> None:
         """``port`` 0: a free one."""
-        self._host, self._port = host, port
+        super().__init__(host, port, clock)
         self._take = take
-        self._clock = clock
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._lock = threading.Lock()
-        self._shared = _Shared()
-        # Owned by the loop:
-        self._open: Counter[str] = Counter()
         self._answers: OrderedDict[str, tuple[float, bytes | None]] = OrderedDict()
         """Transaction → since when, and the answer; None while there is none yet."""
         self._identities: OrderedDict[str, tuple[Millis, str]] = OrderedDict()
         self._heard_back: dict[str, asyncio.Event] = {}
         """Branch of a MESSAGE of ours → set when it is answered."""
-        self._under_way: set[asyncio.Task[None]] = set()
 
-    @property
-    def port(self) -> int:
-        return self._port
-
-    def start(self) -> None:
-        """Listen. Raises OSError where the port cannot be had."""
-        ready: Future[None] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), name="scaip", daemon=True)
-        self._thread.start()
-        ready.result(timeout=30)
-
-    def stop(self) -> None:
-        """End. What is under way is not answered, and comes again."""
-        loop, stopping = self._loop, self._stopping
-        if loop is not None and stopping is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended
-                loop.call_soon_threadsafe(stopping.set)
-        if self._thread is not None:
-            self._thread.join(timeout=10)
-
-    def health(self) -> ListenerHealth:
-        with self._lock:
-            return ListenerHealth(
-                address=f"{self._host}:{self._port}",
-                connections=self._open.total(),
-                accounts=len(self._shared.units),
-                last_heard_ms=self._shared.last_heard_ms,
-                counts=dict(self._shared.counts),
-            )
-
-    # --- in the listener's thread ------------------------------------------------------------------------------------
-
-    async def _run(self, ready: Future[None]) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            server = await asyncio.start_server(self._connected, self._host, self._port, limit=HEAD_MOST)
-            self._port = server.sockets[0].getsockname()[1]
-            try:
-                datagrams, _ = await self._loop.create_datagram_endpoint(
-                    lambda: _Datagrams(self._datagram), local_addr=(self._host, self._port)
-                )
-            except OSError:
-                server.close()
-                raise
-        except OSError as error:
-            ready.set_exception(error)
-            return
-        ready.set_result(None)
-        await self._stopping.wait()
-        datagrams.close()
-        server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _count(self, what: str) -> None:
-        with self._lock:
-            self._shared.counts[what] += 1
-
-    # --- over TCP
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
         host, port = (str(peer[0]), int(peer[1])) if peer else ("", 0)
-        with self._lock:
-            full = self._open.total() >= CONNECTIONS_MOST or self._open[host] >= CONNECTIONS_EACH
-            if not full:
-                self._open[host] += 1
         try:
-            if full:
-                self._count("turned_away")
-                return
-            await self._converse(reader, writer, _Way("TCP", host, port, lambda data, _: writer.write(data)))
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # it calls again; cancelled is only who is still there when we end
+            await self._hear_all(reader, writer, _Way("TCP", host, port, lambda data, _: writer.write(data)))
         except (asyncio.LimitOverrunError, Wrong):
             self._count("damaged")  # where its next message begins, nobody knows
-        finally:
-            if not full:
-                with self._lock:
-                    self._open[host] -= 1
-                    if not self._open[host]:
-                        del self._open[host]
-            writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: _Way) -> None:
+    async def _hear_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: _Way) -> None:
         while True:
             try:
                 async with asyncio.timeout(SILENT_S):
@@ -214,7 +108,7 @@ class ScaipListener:
             if not first:
                 return
             try:
-                async with asyncio.timeout(MESSAGE_WITHIN_S):
+                async with asyncio.timeout(BEGUN_WITHIN_S):
                     if first == b"\r":  # a word of life (RFC 5626 4.4.1)
                         if (await reader.readexactly(1)) == b"\n" and (await reader.readexactly(2)) == b"\r\n":
                             writer.write(b"\r\n")
@@ -225,25 +119,12 @@ class ScaipListener:
                 self._count("slow")
                 return
             await self._hear(data, way)
-            async with asyncio.timeout(MESSAGE_WITHIN_S):  # one that does not read its answers holds nothing up
+            async with asyncio.timeout(BEGUN_WITHIN_S):  # one that does not read its answers holds nothing up
                 await writer.drain()
 
-    # --- over UDP
-
-    def _datagram(self, data: bytes, host: str, port: int, send: Callable[[bytes, int], None]) -> None:
-        if not data.strip(b"\r\n\0"):
-            return  # keeps a way through a router open
-        if len(self._under_way) >= UNDER_WAY_MOST or len(data) > HEAD_MOST + BODY_MOST:
-            self._count("turned_away")
-            return
-        self._begin(self._hear(data, _Way("UDP", host, port, send)))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-
-    # --- one message
+    async def _heard(self, data: bytes, host: str, port: int, send: Send) -> None:
+        if data.strip(b"\r\n\0"):  # else it keeps a way through a router open
+            await self._hear(data, _Way("UDP", host, port, send))
 
     async def _hear(self, data: bytes, way: _Way) -> None:
         now_ms = self._clock.now_ms()
@@ -254,7 +135,7 @@ class ScaipListener:
             refusal = Refusal(
                 "malformed", field="sip", expected="a SIP MESSAGE", hint=f"{wrong.why}; from {way.host}", device=""
             )
-            await self._offered(None, data, "", now_ms, refusal)
+            await self._take_in(None, data, "", now_ms, refusal)
             if wrong.request is not None:
                 way.send(*self._answer(wrong.request, wrong.status, way))
             return
@@ -303,12 +184,9 @@ class ScaipListener:
             return self._answer(request, 415, way, more=(_ACCEPT,))[0], b""
         asked, refusal = _read(request.body)
         if asked is not None:
-            with self._lock:
-                self._shared.last_heard_ms = now_ms
-                if len(self._shared.units) < UNITS_MOST:
-                    self._shared.units.add(asked.cid)
+            self._alive(asked.cid, now_ms)
         identity = self._identity(asked, request, now_ms) if asked is not None else ""
-        outcome = await self._offered(asked, request.body, identity, now_ms, refusal)
+        outcome = await self._take_in(asked, request.body, identity, now_ms, refusal)
         ref = asked.ref if asked is not None else scaip.reference_in(request.body)
         if outcome is Outcome.REFUSED:
             self._count("not_written")
@@ -360,29 +238,11 @@ class ScaipListener:
         finally:
             del self._heard_back[branch]
 
-    async def _offered(
+    async def _take_in(
         self, asked: Asked | None, payload: bytes, identity: str, now_ms: Millis, refusal: Refusal | None
     ) -> Outcome:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Outcome] = loop.create_future()
-
-        def settle(outcome: Outcome) -> None:
-            if not answer.done():
-                answer.set_result(outcome)
-
-        def done(outcome: Outcome) -> None:
-            with contextlib.suppress(RuntimeError):  # the listener was stopped: nobody is told, and it comes again
-                loop.call_soon_threadsafe(settle, outcome)
-
-        try:
-            self._take(asked, payload, identity, now_ms, refusal, done)
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await answer
-        except TimeoutError:
-            return Outcome.REFUSED  # it may still be written; said again, it is known
-        except Exception:
-            log.exception("scaip: what unit %s said was not taken", asked.cid if asked is not None else "?")
-            return Outcome.REFUSED
+        who = f"unit {asked.cid if asked is not None else '?'}"
+        return await self._offered(partial(self._take, asked, payload, identity, now_ms, refusal), who)
 
     def _identity(self, asked: Asked, request: Request, now_ms: Millis) -> str:
         """By unit, reference and content. Units count their references anew after a power cut: after an hour the same
@@ -406,19 +266,3 @@ def _read(body: bytes) -> tuple[Asked | None, Refusal | None]:
         return scaip.read(body), None
     except Refusal as refusal:
         return None, refusal
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, heard: Callable[[bytes, str, int, Callable[[bytes, int], None]], None]) -> None:
-        self._heard = heard
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        def send(said: bytes, port: int) -> None:
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.sendto(said, (addr[0], port))
-
-        self._heard(data, addr[0], addr[1], send)

@@ -26,6 +26,7 @@ from gateway.receipts import Receipts
 from gateway.registry.model import Bridge
 from gateway.settings import Dc09Settings, JournalSettings, Secrets
 from gateway.transports import dc09 as listener_module
+from gateway.transports import listener
 from tests.support.eventually import eventually_async
 from tests.support.gear import Book, device
 from tests.support.gear_gateway import Strangers
@@ -322,8 +323,8 @@ async def test_a_unit_that_polls_lives_and_so_do_its_zones(site: Site) -> None:
 
 
 async def test_who_is_slow_or_mute_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener_module, "FRAME_WITHIN_S", 0.3)
-    monkeypatch.setattr(listener_module, "CONNECTIONS_EACH", 40)
+    monkeypatch.setattr(listener_module, "BEGUN_WITHIN_S", 0.3)
+    monkeypatch.setattr(listener, "CONNECTIONS_EACH", 40)
     slow = [await asyncio.open_connection("127.0.0.1", site.running.port) for _ in range(30)]
     for _, writer in slow:
         writer.write(b'\n9EC40027"ADM')

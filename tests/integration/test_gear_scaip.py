@@ -25,6 +25,7 @@ from gateway.journal.journal import Journal
 from gateway.receipts import Receipts
 from gateway.registry.model import Bridge
 from gateway.settings import JournalSettings, ScaipSettings
+from gateway.transports import listener
 from gateway.transports import scaip as listener_module
 from tests.support.eventually import eventually_async
 from tests.support.gear import Book, device
@@ -396,7 +397,7 @@ async def test_a_unit_that_beats_lives(site: Site) -> None:
 async def test_a_connection_carries_words_of_life_and_ends_where_it_is_mute(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener_module, "MESSAGE_WITHIN_S", 0.3)
+    monkeypatch.setattr(listener_module, "BEGUN_WITHIN_S", 0.3)
     reader, writer = await asyncio.open_connection("127.0.0.1", site.running.port)
     writer.write(b"\r\n\r\n")
     assert await reader.readexactly(2) == b"\r\n"
@@ -417,7 +418,7 @@ async def test_a_body_that_never_ends_is_not_waited_for(site: Site) -> None:
 async def test_more_connections_than_one_address_may_have_are_turned_away(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener_module, "CONNECTIONS_EACH", 10)
+    monkeypatch.setattr(listener, "CONNECTIONS_EACH", 10)
     many = [await asyncio.open_connection("127.0.0.1", site.running.port) for _ in range(15)]
     await eventually_async(lambda: site.counts().get("turned_away", 0) == 5, 10)
     for _, writer in many:
