@@ -77,7 +77,8 @@ class Decider:
         self._on_view = on_view
         self._on_said = on_said
         self._leadership = leadership
-        self._led = False
+        self._term = 0
+        """Under which lead it decided last; 0 while it stands by."""
         self._relayed: dict[str, Future[Case]] = {}
         """What was left for the leader, and who waits for its answer."""
         self._desk = Desk(
@@ -112,7 +113,7 @@ class Decider:
 
     def start(self) -> None:
         """Load the state and begin to decide. Raises what the database raises."""
-        self._led = self._leads()
+        self._term = self._lead()
         self._reload()
         self._shown = self._desk.view.revision if self._desk.view is not None else 0
         self._journal.subscribe(self._stored)
@@ -194,7 +195,7 @@ class Decider:
         deadlines = [at for at in (due, self.view.rules.next_deadline_ms() if self.view else None) if at is not None]
         if self._relayed or (self._leadership is not None and self._leadership.peers):
             deadlines.append(self._clock.now_ms() + int(BESIDE_S * 1000))
-        if not deadlines or not self._led:
+        if not deadlines or not self._term:
             return BESIDE_S if self._relayed else IDLE_S
         return min(IDLE_S, max(0.0, (min(deadlines) - self._clock.now_ms()) / 1000))
 
@@ -226,15 +227,15 @@ class Decider:
         desk = self._desk
         self.health.cycles += 1
         self.health.beat = time.monotonic()
-        leads = self._leads()
-        if leads and not self._led:
-            self._reload()  # another gateway has decided since
+        term = self._lead()
+        if term and term != self._term:
+            self._reload()  # another gateway may have decided since
             self._on_said()
-        self._led = leads
+        self._term = term
         self._refresh_view()
         if self._relayed:
             self._hear_leader()
-        if not leads:
+        if not term:
             self._stand_by()
             return False
         desk.mind_the_clock()
@@ -283,8 +284,11 @@ class Decider:
             self._on_view(self._desk.view.directory)
             self._shown = self._desk.view.revision
 
-    def _leads(self) -> bool:
-        return self._leadership is None or self._leadership.keep(self._desk.decided_ms)
+    def _lead(self) -> int:
+        """Renew the lead or take it; its number, 0 where another gateway leads."""
+        if self._leadership is None:
+            return 1
+        return self._leadership.fence if self._leadership.keep(self._desk.decided_ms) else 0
 
     def _stand_by(self) -> None:
         """Another gateway decides. What people say here is left for it."""

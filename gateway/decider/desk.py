@@ -193,6 +193,8 @@ class Desk:
     def _transact(self, work: Callable[[Decision], set[str]]) -> None:
         self._health.beat = time.monotonic()
         view = self.need_view()
+        if self._leadership is not None:
+            self._leadership.renew(self.decided_ms)  # a cycle under a flood is longer than the lease
         with writing(self._engine) as connection:
             if self._leadership is not None:
                 self._leadership.require(connection)

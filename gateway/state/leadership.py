@@ -89,6 +89,11 @@ class Leadership:
         return self._fence > 0 and self._steady() - self._renewed < LEASE_S
 
     @property
+    def fence(self) -> int:
+        """The number of the lead that is held, which grows with every change of the leader; 0 for none."""
+        return self._fence
+
+    @property
     def may_dial(self) -> bool:
         """Whether the emergency line may be called: a leader that fell silent may be calling still."""
         return self.leads and self._steady() >= self._line_from
@@ -106,6 +111,19 @@ class Leadership:
             self._look(connection, now, decided_ms)
         self._looked = now
         return self.leads
+
+    def renew(self, decided_ms: int) -> None:
+        """Renew a lease that is held, where that is due; never take one. For long work between two looks."""
+        now = self._steady()
+        if not self._fence or now - self._looked < RENEW_S:
+            return
+        mine = (leadership.c.fence == self._fence, leadership.c.instance == self._instance)
+        with self._lock, writing(self._engine) as connection:
+            self._present(connection)
+            values = {"beat": leadership.c.beat + 1, "decided_ms": decided_ms}
+            if connection.execute(sa.update(leadership).where(*mine).values(**values)).rowcount != 1:
+                return  # somebody else leads: `require` says so
+        self._renewed = self._looked = now
 
     def require(self, connection: sa.Connection) -> None:
         """Within a transaction: what it decides holds only if this gateway still leads. Raises NotLeading."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from devices.observation import Lane
 from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.effects import Purpose
 from gateway.state.leadership import LEASE_S, LINE_WAIT_S, NotLeading
@@ -148,3 +149,32 @@ def test_a_pair_that_swaps_back_and_forth_loses_and_doubles_nothing(pair: Pair) 
         alive, idle = idle, alive
     [case] = pair.home.cases()
     assert pair.home.timeline(case).count("alarm_repeated") == 7, "eight presses, each known once"
+
+
+def test_work_that_is_longer_than_the_lease_does_not_lose_it(pair: Pair) -> None:
+    pair.forward(3)
+    for _ in range(6):  # transactions of one cycle, in a flood
+        pair.press()
+        pair.home.steady_s += LEASE_S / 2
+        pair.other.steady_s += LEASE_S / 2
+        pair.home.decider._desk.observations(Lane.URGENT, 1)
+        assert pair.home.leadership.leads
+        pair.other.cycle()
+    assert not pair.other.decider.leads
+
+
+def test_a_lead_that_was_away_between_two_looks_is_taken_up_with_what_the_other_decided(pair: Pair) -> None:
+    pair.forward(3)
+    pair.forward(20, pair.other)
+    pair.press()
+    pair.forward(2, pair.other)  # the other decides it, and ends in order
+    pair.other.leadership.give_up()
+    pair.home.steady_s += 3
+    pair.home.cycle()
+    assert pair.home.decider.leads
+    [case] = pair.home.cases()
+    assert "alarm_repeated" not in pair.home.timeline(case), "what the rules remember is the database's"
+    pair.press()
+    pair.forward(2, pair.home)
+    assert pair.home.timeline(case).count("alarm_repeated") <= 1
+    assert len(pair.home.cases()) == 1

@@ -52,7 +52,7 @@ class Side(DecidingRoom):
             on_view=lambda _: None,
             leadership=self.leadership,
         )
-        self.decider._led = self.decider._leads()  # `start` without the thread
+        self.decider._term = self.decider._lead()  # `start` without the thread
         self.decider._reload()
         return self.decider
 
