@@ -78,6 +78,8 @@ class Commits:
         try:
             with connection.begin_nested():
                 return job, job.work(connection), None
+        except sa.exc.DBAPIError:
+            raise  # the disk is full, the connection gone: the whole transaction is over, and nobody's counts
         except Exception as error:  # noqa: BLE001 - it is handed to whoever asked for it
             return job, None, error
 
