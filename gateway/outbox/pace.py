@@ -32,8 +32,12 @@ class Pace:
         self._forget()
         if len(self._taken) < self.per_minute:
             return 0.0
-        return max(0.0, self._taken[len(self._taken) - self.per_minute] + WINDOW_S - self._steady())
+        return self._left_s(self._taken[len(self._taken) - self.per_minute])
 
     def _forget(self) -> None:
-        while self._taken and self._steady() - self._taken[0] >= WINDOW_S:
+        while self._taken and self._left_s(self._taken[0]) <= 0:
             self._taken.popleft()
+
+    def _left_s(self, taken_at: float) -> float:
+        """One sum for both questions: rounded differently, they would say "no room" and "no wait" at once."""
+        return WINDOW_S - (self._steady() - taken_at)

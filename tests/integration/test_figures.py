@@ -147,7 +147,7 @@ async def test_the_command_line(house: House, tmp_path: Path) -> None:
 async def test_the_pages(house: House) -> None:
     first = await two_cases(house)
     html = await page(house, "/figures")
-    for said in ("指标", "97.5", "误按", "50.0 %", "operator:operator", "CSV"):
+    for said in ("指标", "97.5", "误按", "50.0 %", '<th scope="row">operator</th>', "CSV"):
         assert said in html
     assert await page(house, "/figures", **{"from": day(house), "until": day(house), "place": "yuan"})
     assert "0272号杆" in await page(house, "/where", q="0272")

@@ -106,16 +106,27 @@ def test_a_deletion_stays_until_the_files_word_is_taken(database: sa.Engine, tmp
     assert not store.plan(database, files).kept
 
 
+def _as_that_release_had_it(connection: sa.Connection, newest: Path) -> None:
+    connection.execute(sa.text("ATTACH :file AS newest"), {"file": str(newest)})
+    for table in ("registry", "registry_revisions"):
+        columns = ", ".join(column["name"] for column in sa.inspect(connection).get_columns(table))
+        connection.execute(sa.text(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newest.{table}"))
+    connection.commit()
+    connection.execute(sa.text("DETACH newest"))
+    connection.commit()
+
+
 def test_rules_of_a_release_without_a_history_stand_in_it_from_the_update_on(tmp_path: Path) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
-    store.apply(engine, loaded(tmp_path / "a"), "operator:a", NOW)
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE rule_history"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+    newest = open_database(f"sqlite:///{tmp_path / 'newest.db'}")
+    store.apply(newest, loaded(tmp_path / "a"), "operator:a", NOW)
+    newest.dispose()
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'state.db'}")
     with engine.connect() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        _as_that_release_had_it(connection, tmp_path / "newest.db")
         command.upgrade(config, "head")
     (line,) = life(engine)
     assert (line.what, line.version, line.actor, line.at_ms) == ("applied", 1, "operator:a", NOW)

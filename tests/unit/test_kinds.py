@@ -27,7 +27,7 @@ UNITS = {
 }  # fmt: skip
 """UCUM codes in use. A new one is a decision: is there none here that says the same?"""
 SHARED_STATES = {"battery_low": "low_battery", "tampered": "tamper", "faulty": "fault", "mains_lost": "power_lost"}
-CONTACT_ID = {100, 101, 110, 111, 114, 130, 131, 151, 154, 162, 301, 350, 380, 383, 384, 406, 601, 641}
+CONTACT_ID = {100, 101, 110, 111, 114, 130, 131, 150, 151, 154, 162, 301, 350, 380, 383, 384, 406, 601, 616, 641}
 every_kind = pytest.mark.parametrize("kind", [pytest.param(kind, id=key) for key, kind in KINDS.items()])
 
 
