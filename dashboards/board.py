@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dashboards.query import Query
+from dashboards.query import Column, Query, TagIs, TagValues, Var
 from dashboards.text import Text
 
 PanelKind = Literal[
@@ -132,6 +132,19 @@ class Variable:
     within: tuple[str, ...] = ()
     """Variables above it whose choice narrows this one, by the tag of the same name."""
     several: bool = True
+
+    def __post_init__(self) -> None:
+        if (self.role is None) == (self.tag is None) or (self.tag is None) != (self.measurement is None):
+            raise ValueError(f"variable {self.name}: expected a role, or a tag and its measurement")
+
+    def asks(self) -> Query | TagValues:
+        """The query whose answer is offered: labels ``name (id)`` of places, or values of the tag."""
+        where = tuple(TagIs(name, Var(name)) for name in self.within)
+        if self.role is None:
+            assert self.measurement is not None and self.tag is not None
+            return TagValues(self.measurement, self.tag, where)
+        label = Column("label", localized=True)
+        return Query("place", (label,), (TagIs("role", self.role), *where), last="2d", limit=20_000)
 
 
 @dataclass(frozen=True, slots=True)

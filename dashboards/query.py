@@ -1,12 +1,15 @@
 """What a panel asks of the telemetry store, as a value: `influxql` writes it for Grafana, `sql` for the embedded store.
 
-Only what both can answer with the same numbers can be said here. Times of groups are counted from the epoch, UTC.
+Only what both can answer with the same numbers can be said here. Stretches of time are counted from the epoch, UTC, but
+whole days, which begin when the community's do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from dashboards.text import Language
 
 Aggregate = Literal["count", "sum", "mean", "min", "max", "first", "last", "p50", "p90", "p95"]
 """Percentiles by nearest rank, as InfluxQL has them."""
@@ -29,6 +32,10 @@ class Column:
     @property
     def label(self) -> str:
         return self.name or self.field
+
+    def stored(self, language: Language) -> str:
+        """The field that is read."""
+        return f"{self.field}_{language}" if self.localized else self.field
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,8 @@ class Query:
     by: tuple[str, ...] = ()
     """Tags to group by."""
     every: str | None = None
-    """Width of the stretches of time: ``auto`` for what fits the picture, or ``1m``, ``15m``, ``1h``, ``1d``."""
+    """Width of the stretches of time: ``auto`` for what fits the picture, or ``1m``, ``15m``, ``1h``, ``1d``; ``1d`` is
+    a day of the community."""
     fill: Literal["none", "null", "zero", "previous"] = "none"
     """What stands where a stretch has no points."""
     last: str | None = None
@@ -94,3 +102,25 @@ class Query:
             raise ValueError(f"a query of {self.measurement} groups points by time without an aggregate")
         if len({column.label for column in self.columns}) != len(self.columns):
             raise ValueError(f"a query of {self.measurement} has two columns of one name")
+        texts = [self.measurement, *self.by, *(column.label for column in self.columns)]
+        texts += [value for one in self.where for value in _literals(one)]
+        if dollar := next((text for text in texts if "$" in text or "[[" in text), None):
+            raise ValueError(f"a query of {self.measurement} holds {dollar!r}, which Grafana takes for a variable")
+
+
+@dataclass(frozen=True, slots=True)
+class TagValues:
+    """Every value that a tag has in a measurement: what a variable offers. Not bounded by time, but by number."""
+
+    measurement: str
+    tag: str
+    where: tuple[TagIs, ...] = ()
+    limit: int = 20_000
+
+
+def _literals(condition: Condition) -> tuple[str, ...]:
+    """The texts that a condition compares with."""
+    value = condition.value
+    if isinstance(value, tuple):
+        return value
+    return (value,) if isinstance(value, str) else ()
