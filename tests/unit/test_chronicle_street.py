@@ -1,0 +1,111 @@
+"""What readings from the street mean: how a road flows and was congested; how full a bin is, and when it was emptied."""
+
+from __future__ import annotations
+
+from devices.observation import Lane, Observation
+from devices.telemetry import Stamps
+from devices.traffic import Level
+from gateway.chronicle.street import OnStreet, Street
+from gateway.rules.library import library
+
+HOUR_S = 3600
+WHERE = Stamps(community="tjh", grid="g3", building="pole-7", place="pole-7")
+KNOWN = {
+    "traffic-1": OnStreet("朝阳北路流量计", WHERE, 300, road_class="arterial"),
+    "door-count": OnStreet("活动中心客流", WHERE, 300, counts_people=True),
+    "bin-1": OnStreet("第3网格厨余垃圾桶", WHERE, 4 * HOUR_S),
+}
+
+
+def said(device: str, at_s: float, kind: str = "traffic_counter", **metrics: float) -> Observation:
+    at_ms = int(at_s * 1000)
+    return Observation(
+        message_id=f"{device}:{at_ms}", device=device, kind=kind, lane=Lane.ROUTINE,
+        observed_at_ms=at_ms, received_at_ms=at_ms, metrics=metrics,
+    )  # fmt: skip
+
+
+def fields(street: Street, observation: Observation) -> dict[str, float | str]:
+    (point,) = street.heard(observation)
+    return dict(point.fields)
+
+
+def filled(street: Street, at_h: float, level: float) -> dict[str, float | str]:
+    return fields(street, said("bin-1", at_h * HOUR_S, "waste_bin", fill=level))
+
+
+def test_a_road_is_judged_by_its_class_and_carries_its_name_and_place() -> None:
+    (point,) = Street(KNOWN.get).heard(said("traffic-1", 60, speed=18, flow=900, occupancy=31))
+    assert point.measurement == "road" and point.at_ns == 60_000_000_000
+    assert point.tags == {
+        "device": "traffic-1", "name": "朝阳北路流量计", "road_class": "arterial",
+        "community": "tjh", "grid": "g3", "building": "pole-7", "place": "pole-7",
+    }  # fmt: skip
+    assert point.fields == {"level": Level.MODERATE, "speed": 18, "flow": 900, "occupancy": 31, "density": 50}
+
+
+def test_congestion_is_counted_by_the_time_that_each_reading_is_about() -> None:
+    street = Street(KNOWN.get)
+    jam, free = {"speed": 12.0, "flow": 700.0, "occupancy": 40.0}, {"speed": 45.0, "flow": 700.0, "occupancy": 9.0}
+    told = [fields(street, said("traffic-1", at_s, **m)) for at_s, m in ((0, jam), (60, jam), (180, jam), (240, free))]
+    assert [one.get("congested_s") for one in told] == [None, 60, 120, 0]
+    assert [one.get("lasted_s") for one in told] == [None, 60, 120, 60]
+
+
+def test_a_gap_and_a_late_reading_are_no_congestion_that_anybody_saw() -> None:
+    street = Street(KNOWN.get)
+    for at_s in (0, 1000, 700):  # a gap longer than the counter's supervision, then one from within it
+        assert "congested_s" not in fields(street, said("traffic-1", at_s, speed=5, flow=700))
+    assert fields(street, said("traffic-1", 1060, speed=5, flow=700))["congested_s"] == 60
+
+
+def test_an_empty_road_is_free_and_has_no_density() -> None:
+    told = fields(Street(KNOWN.get), said("traffic-1", 0, flow=0, occupancy=0))
+    assert told == {"level": Level.FREE, "flow": 0, "occupancy": 0}
+
+
+def test_what_is_no_road_makes_no_point() -> None:
+    street = Street(KNOWN.get)
+    assert street.heard(said("door-count", 0, flow=30)) == []
+    assert street.heard(said("nobody-knows", 0, flow=30, speed=30)) == []
+    assert street.heard(said("traffic-1", 0, battery=80)) == []
+    assert street.heard(said("bin-1", 0, "camera", fps=25)) == []
+
+
+def test_a_bin_says_when_it_will_be_full_by_how_it_has_filled() -> None:
+    street = Street(KNOWN.get)
+    assert filled(street, 0, 25) == {"fill": 25}
+    assert "full_in_h" not in filled(street, 3, 31), "a morning is no day"
+    assert filled(street, 6, 37)["full_in_h"] == 24  # 2 % an hour, 48 % to go
+    assert filled(street, 9, 90)["full_in_h"] == 0
+
+
+def test_a_fall_is_a_collection_and_the_filling_begins_anew() -> None:
+    street = Street(KNOWN.get)
+    told = [filled(street, at_h, level) for at_h, level in ((0, 60), (1, 88), (3, 90), (4, 5), (7, 11), (10, 17))]
+    assert [one.get("collected") for one in told] == [None, 0, 0, 1, 0, 0]
+    assert [one.get("full_s") for one in told] == [None, 0, 2 * HOUR_S, HOUR_S, 0, 0], "full until it was emptied"
+    assert told[-1]["full_in_h"] == 34  # 12 % in six hours since, 68 % to go
+
+
+def test_waste_that_settles_is_no_collection() -> None:
+    street = Street(KNOWN.get)
+    filled(street, 0, 60)
+    assert filled(street, 1, 41)["collected"] == 0
+
+
+def test_a_silence_of_a_bin_is_not_counted_as_full() -> None:
+    street = Street(KNOWN.get)
+    filled(street, 0, 95)
+    assert "full_s" not in filled(street, 20, 96)
+
+
+def test_a_bin_that_hardly_fills_gets_no_date() -> None:
+    street = Street(KNOWN.get)
+    filled(street, 0, 10)
+    assert "full_in_h" not in filled(street, 12, 10)
+    assert "full_in_h" not in filled(street, 24, 11), "1 % a day: 74 days"
+
+
+def test_full_is_where_the_rule_says() -> None:
+    assert library()["bin-full"]["when"] == "fill >= 85"
