@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway.clock import Clock
 from gateway.settings import Settings
-from gateway.store.protocol import BadPoint, Bucket, Reading, Store, StoreUnavailable
+from gateway.store.protocol import BadPoint, Bucket, Point, Reading, RefusedPoint, Store, StoreUnavailable
 
-__all__ = ["BadPoint", "Bucket", "Reading", "Store", "StoreUnavailable", "open_store"]
+__all__ = ["BadPoint", "Bucket", "Point", "Reading", "RefusedPoint", "Store", "StoreUnavailable", "open_store"]
 
 
 def open_store(settings: Settings, clock: Clock) -> Store:

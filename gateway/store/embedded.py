@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from devices.observation import Observation, Waveform
 from gateway.clock import Clock
-from gateway.store.points import screen
-from gateway.store.protocol import BadPoint, Bucket, Reading
+from gateway.store.points import screen, screen_point
+from gateway.store.protocol import BadPoint, Bucket, Point, Reading, RefusedPoint, StampsOf, unstamped
 from gateway.store.rollups import Upkeep
 from gateway.store.telemetry_file import Writer, connect, unavailable, unpack
 from gateway.store.tiers import TierReader
@@ -46,10 +46,10 @@ class EmbeddedStore:
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._read_threads = ThreadPoolExecutor(READERS, "store-read")
 
-    async def write(self, observations: Sequence[Observation]) -> list[BadPoint]:
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, observations)
+    async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, observations, stamps)
 
-    def _write(self, observations: Sequence[Observation]) -> list[BadPoint]:
+    def _write(self, observations: Sequence[Observation], stamps: StampsOf) -> list[BadPoint]:
         bad: list[BadPoint] = []
         storable: list[Observation] = []
         for observation in observations:
@@ -61,13 +61,36 @@ class EmbeddedStore:
         now_ms = self._clock.now_ms()
         try:
             if storable:
-                self._writer.write(storable, now_ms)
-            if not 0 <= self._upkeep_due_ms - now_ms <= UPKEEP_EVERY_MS:  # due, or the clock was set back
-                more = self._upkeep.step(now_ms)
-                self._upkeep_due_ms = now_ms if more else now_ms + UPKEEP_EVERY_MS
+                self._writer.write(storable, stamps, now_ms)
+            self._look_after(now_ms)
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
         return bad
+
+    async def write_points(self, points: Sequence[Point]) -> list[RefusedPoint]:
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write_points, points)
+
+    def _write_points(self, points: Sequence[Point]) -> list[RefusedPoint]:
+        refused: list[RefusedPoint] = []
+        storable: list[Point] = []
+        for point in points:
+            sound, reason = screen_point(point)
+            if reason:
+                refused.append(RefusedPoint(point=point, reason=reason))
+            if sound is not None:
+                storable.append(sound)
+        try:
+            if storable:
+                self._writer.write_points(storable)
+            self._look_after(self._clock.now_ms())
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        return refused
+
+    def _look_after(self, now_ms: int) -> None:
+        if not 0 <= self._upkeep_due_ms - now_ms <= UPKEEP_EVERY_MS:  # due, or the clock was set back
+            more = self._upkeep.step(now_ms)
+            self._upkeep_due_ms = now_ms if more else now_ms + UPKEEP_EVERY_MS
 
     async def latest(self, device: str) -> dict[str, Reading]:
         def read(run: sqlite3.Connection) -> dict[str, Reading]:

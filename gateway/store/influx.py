@@ -10,9 +10,18 @@ from devices.observation import Observation, Waveform
 from gateway.settings import StoreSettings
 from gateway.store.influx_http import InfluxHttp, LinesRefused, Server, TooLarge
 from gateway.store.influxql import Series, device_is, identifier, string, within
-from gateway.store.line_protocol import EVENT, WAVEFORM, lines
-from gateway.store.points import sample_time_ns, screen
-from gateway.store.protocol import BadPoint, Bucket, Reading, StoreUnavailable
+from gateway.store.line_protocol import EVENT, WAVEFORM, lines, point_line
+from gateway.store.points import sample_time_ns, screen, screen_point
+from gateway.store.protocol import (
+    BadPoint,
+    Bucket,
+    Point,
+    Reading,
+    RefusedPoint,
+    StampsOf,
+    StoreUnavailable,
+    unstamped,
+)
 from gateway.store.tiers import Part, as_buckets
 
 LINES_PER_REQUEST = 5_000
@@ -21,7 +30,7 @@ VICTORIA_LAG_S = 15.0
 
 
 class Line(NamedTuple):
-    """A line and which observation of the batch it comes from."""
+    """A line and which observation or point of the batch it comes from."""
 
     owner: int
     text: str
@@ -34,25 +43,34 @@ class InfluxStore:
         """``token``: 2.x and 3.x an API token, 1.x ``user:password``, empty where no one is asked."""
         self._http = InfluxHttp(settings, token)
         self._server: Server | None = None
+        self._started = ""
         self._restarted = False
         self.durability_lag_s = VICTORIA_LAG_S  # until the server is known
 
-    async def write(self, observations: Sequence[Observation]) -> list[BadPoint]:
+    async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
+        server = await self._known()
         if self._restarted:
             self._restarted = False  # whoever writes knows now, and will offer again what may be gone
             raise _started_anew()
+        reasons, batch = await asyncio.to_thread(_format, observations, stamps)
+        await self._send_all(server, batch, reasons)
+        return [
+            BadPoint(observation=observations[owner], reason=_said(found)) for owner, found in sorted(reasons.items())
+        ]
+
+    async def write_points(self, points: Sequence[Point]) -> list[RefusedPoint]:
         server = await self._known()
-        reasons, batch = await asyncio.to_thread(_format, observations)
+        reasons, batch = _format_points(points, text=not server.victoria)
+        await self._send_all(server, batch, reasons)
+        return [RefusedPoint(point=points[owner], reason=_said(found)) for owner, found in sorted(reasons.items())]
+
+    async def _send_all(self, server: Server, batch: list[Line], reasons: dict[int, list[str]]) -> None:
         try:
             for start in range(0, len(batch), LINES_PER_REQUEST):
                 await self._send(server, batch[start : start + LINES_PER_REQUEST], reasons)
         except StoreUnavailable:
             self._server = None  # another version may come back
             raise
-        return [
-            BadPoint(observation=observations[owner], reason="; ".join(dict.fromkeys(found)))
-            for owner, found in sorted(reasons.items())
-        ]
 
     async def _send(self, server: Server, batch: list[Line], reasons: dict[int, list[str]]) -> None:
         """Write ``batch``; lines that the server will never take are found, by halves if it must be, and set aside."""
@@ -171,9 +189,8 @@ class InfluxStore:
         return sorted((row["time"], one.tags["event"]) for one in series for row in one.rows())
 
     async def ping(self) -> str:
-        before, server = self._server, await self._http.detect()
+        server = await self._http.detect()
         self._learn(server)
-        self._restarted |= before is not None and before.started != server.started
         if self._restarted:
             raise _started_anew()
         return server.name
@@ -188,7 +205,8 @@ class InfluxStore:
         return self._server
 
     def _learn(self, server: Server) -> None:
-        self._server = server
+        self._restarted |= self._started not in ("", server.started)
+        self._server, self._started = server, server.started
         self.durability_lag_s = VICTORIA_LAG_S if server.victoria else 0.0
 
     async def _readable(self) -> Server:
@@ -230,7 +248,11 @@ def _started_anew() -> StoreUnavailable:
     )
 
 
-def _format(observations: Sequence[Observation]) -> tuple[dict[int, list[str]], list[Line]]:
+def _said(reasons: list[str]) -> str:
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _format(observations: Sequence[Observation], stamps: StampsOf) -> tuple[dict[int, list[str]], list[Line]]:
     """Reasons by index for what cannot be stored, and the lines of the rest."""
     reasons: dict[int, list[str]] = {}
     batch: list[Line] = []
@@ -239,5 +261,17 @@ def _format(observations: Sequence[Observation]) -> tuple[dict[int, list[str]], 
         if reason:
             reasons[owner] = [reason]
         if sound is not None:
-            batch.extend([Line(owner, text) for text in lines(sound)])
+            batch.extend([Line(owner, text) for text in lines(sound, stamps(sound.device))])
+    return reasons, batch
+
+
+def _format_points(points: Sequence[Point], *, text: bool) -> tuple[dict[int, list[str]], list[Line]]:
+    reasons: dict[int, list[str]] = {}
+    batch: list[Line] = []
+    for owner, point in enumerate(points):
+        sound, reason = screen_point(point)
+        if reason:
+            reasons[owner] = [reason]
+        if sound is not None and (line := point_line(sound, text=text)):
+            batch.append(Line(owner, line))
     return reasons, batch

@@ -72,7 +72,7 @@ class EmbeddedPast:
             self._run = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._run.execute("PRAGMA busy_timeout=10000")
             version = self._run.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
+            if not 1 <= version <= SCHEMA_VERSION:  # an older one holds the same readings
                 raise StoreUnavailable(f"{path}: written by another version of Anju (schema {version})")
             self._complete_from = dict(self._run.execute("SELECT name, at_ms FROM complete_from").fetchall())
         except sqlite3.Error as error:

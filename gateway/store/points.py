@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 from devices.observation import Observation, Waveform
+from gateway.store.protocol import Point
 
 LAST_MS = 9_000_000_000_000
 """The year 2255; InfluxDB's nanoseconds end in 2262."""
@@ -65,6 +67,57 @@ def screen(observation: Observation) -> tuple[Observation | None, str]:
     )
     storable = rest if rest.metrics or rest.waveform or rest.event else None
     return storable, "; ".join(reasons)
+
+
+TEXT_MAX_BYTES = 60_000
+"""InfluxDB takes text up to 64 kB."""
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def screen_point(point: Point) -> tuple[Point | None, str]:
+    """The part of ``point`` that can be stored (None where nothing can), and why the rest cannot.
+
+    Numbers come out as floats, empty tags are gone. The reason is an empty string where nothing was left out.
+    """
+    tags = {key: value for key, value in point.tags.items() if value}
+    reasons = [
+        f"{what} {name!r} {fault}"
+        for what, name in (
+            ("measurement", point.measurement),
+            *(("tag", text) for pair in tags.items() for text in pair),
+        )
+        if (fault := name_fault(name))
+    ]
+    if not 0 <= point.at_ns <= LAST_MS * 1_000_000:
+        reasons.append(f"at_ns is {point.at_ns}, expected 0 to {LAST_MS * 1_000_000}")
+    if reasons:
+        return None, "; ".join(reasons)
+    sound: dict[str, float | str] = {}
+    for key, value in point.fields.items():
+        fault = name_fault(key) or (_text_fault(value) if isinstance(value, str) else _number_fault(value))
+        if fault:
+            reasons.append(f"field {key!r} {fault}")
+        else:
+            sound[key] = value if isinstance(value, str) else float(value)
+    reason = "; ".join(reasons)
+    if not sound:
+        return None, reason or "has no fields"
+    return Point(measurement=point.measurement, tags=tags, fields=sound, at_ns=point.at_ns), reason
+
+
+def json_tags(tags: Mapping[str, str]) -> str:
+    """Tags as one text that is the same for the same tags, whatever their order."""
+    return _JSON.encode(dict(sorted(tags.items()))).decode()
+
+
+_JSON = msgspec.json.Encoder()
+
+
+def _text_fault(text: str) -> str:
+    if _NO_TEXT.search(text):
+        return "holds a NUL or half a surrogate pair"
+    size = len(text.encode())
+    return f"is {size} bytes long, at most {TEXT_MAX_BYTES} can be stored" if size > TEXT_MAX_BYTES else ""
 
 
 def count_points(observation: Observation) -> int:

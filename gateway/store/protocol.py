@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from devices.observation import Observation, Waveform
+from devices.telemetry import NOWHERE, Stamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,40 @@ class BadPoint:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What people and the gateway itself did or are, beside what devices measure: a case, an alarm, a lane's backlog.
+
+    Measurement, tags and time are its identity: written again it is corrected, field by field; a field that is not
+    written again stays. `devices.telemetry` lists all measurements.
+    """
+
+    measurement: str
+    tags: Mapping[str, str]
+    """Bounded values only. Empty ones are left out."""
+    fields: Mapping[str, float | str]
+    """Numbers are floats always (True is 1.0), text is text, and a field never changes between the two."""
+    at_ns: int
+    """ns since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedPoint:
+    """A point of which the store will never take all, with its reason."""
+
+    point: Point
+    reason: str
+
+
+StampsOf = Callable[[str], Stamps]
+"""The stamps of a device, by its id."""
+
+
+def unstamped(_device: str) -> Stamps:
+    """No device is anywhere: for tests and tools that have no registry."""
+    return NOWHERE
+
+
 class StoreUnavailable(Exception):
     """The store cannot take points now; the same points are to be offered again later."""
 
@@ -55,10 +90,19 @@ class Store(Protocol):
     """The journal's cursor may move only past points acknowledged longer ago than this: 0 where an acknowledged write
     survives a crash of the store (embedded, InfluxDB), 15 for VictoriaMetrics."""
 
-    async def write(self, observations: Sequence[Observation]) -> list[BadPoint]:
-        """Store the metrics, events and waveforms of ``observations``; returns those that can never be stored.
+    async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
+        """Store the metrics, events and waveforms of ``observations``, each with the ``stamps`` of its device; returns
+        those that can never be stored.
 
         Raises StoreUnavailable when none or an unknown part was stored and all should be offered again.
+        """
+        ...
+
+    async def write_points(self, points: Sequence[Point]) -> list[RefusedPoint]:
+        """Store ``points``; returns those of which a part can never be stored. Later ones correct earlier ones.
+
+        VictoriaMetrics takes only their numbers (text becomes 0 there), and shows a corrected value beside the old
+        one. Raises StoreUnavailable when none or an unknown part was stored and all should be offered again.
         """
         ...
 

@@ -1,5 +1,9 @@
 """The embedded store's SQLite file: schema, connections, writing. Blocking; `embedded.py` runs it in threads.
 
+What SQL of others (`dashboards.sql`) may rely on is the schema below with its comments, and `complete_from`: readings
+of ``raw`` are all there from ``complete_from['raw']`` on, before that there are minutes, before ``['minute']`` hours.
+The kind of a reading is ``placed.kind`` of its device; an event's value is 1.
+
 ``synchronous=FULL``: a committed batch survives a power cut, so the journal's cursor may follow at once. With batches
 of hundreds of points one fsync a batch costs nothing that can be measured; ``NORMAL`` would force the cursor to wait
 for checkpoints.
@@ -15,13 +19,15 @@ from operator import itemgetter
 from pathlib import Path
 
 from devices.observation import Observation
-from gateway.store.protocol import StoreUnavailable
+from devices.telemetry import Stamps
+from gateway.store.points import json_tags
+from gateway.store.protocol import Point, StampsOf, StoreUnavailable
 
 MINUTE = 60_000
 HOUR = 3_600_000
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-SCHEMA = """
+SCHEMA_1 = """
 CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, UNIQUE (device, metric));
 CREATE TABLE raw (
     series INTEGER NOT NULL, at_ms INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (series, at_ms)
@@ -56,6 +62,26 @@ CREATE TABLE complete_from (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL);
 INSERT INTO complete_from VALUES ('raw', 0), ('minute', 0);
 """
 
+SCHEMA_2 = """
+-- Where each device that ever wrote is now (devices.telemetry.Stamps); an empty text where there is none. These are the
+-- tags of a reading in InfluxDB: series and event are joined to it by device. A device that moves takes its past along.
+CREATE TABLE placed (
+    device TEXT PRIMARY KEY, kind TEXT NOT NULL, community TEXT NOT NULL, grid TEXT NOT NULL, building TEXT NOT NULL,
+    place TEXT NOT NULL, resident TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX placed_kind ON placed (kind);
+-- What is no reading of a device: gateway.store.protocol.Point. tags: a JSON object in the order of its keys, values
+-- are texts, never empty (json_extract gives NULL for a tag that is not there).
+CREATE TABLE point_series (
+    id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL, UNIQUE (measurement, tags)
+);
+-- One row a field. value has no affinity: a number is REAL, always; text is TEXT, always.
+CREATE TABLE point (
+    series INTEGER NOT NULL, at_ns INTEGER NOT NULL, field TEXT NOT NULL, value NOT NULL,
+    PRIMARY KEY (series, at_ns, field)
+) WITHOUT ROWID;
+"""
+
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open the file, creating it where it is missing. Raises StoreUnavailable."""
@@ -70,9 +96,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("BEGIN IMMEDIATE")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version == 0:
-            for statement in SCHEMA.split(";\n"):
-                connection.execute(statement)
+        if version < SCHEMA_VERSION:
+            for schema in (SCHEMA_1, SCHEMA_2)[version:]:
+                for statement in schema.split(";\n"):
+                    connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except sqlite3.Error as error:
@@ -103,8 +130,10 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._series: dict[tuple[str, str], int] = {}
+        self._point_series: dict[tuple[str, str], int] = {}
+        self._placed: dict[str, tuple[str, Stamps]] = {}
 
-    def write(self, observations: Sequence[Observation], now_ms: int) -> None:
+    def write(self, observations: Sequence[Observation], stamps: StampsOf, now_ms: int) -> None:
         """Store a batch in one durable transaction; the same points again change nothing. Raises sqlite3.Error."""
         run = self.connection
         run.execute("BEGIN IMMEDIATE")
@@ -136,12 +165,54 @@ class Writer:
                     if (w := o.waveform) is not None
                 ],
             )
+            moved = {o.device: (o.kind, at) for o in observations if self._moved(o, at := stamps(o.device))}
+            run.executemany(
+                "INSERT OR REPLACE INTO placed VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(device, kind, *at) for device, (kind, at) in moved.items()],
+            )
+            run.execute("COMMIT")
+            self._placed.update(moved)
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def write_points(self, points: Sequence[Point]) -> None:
+        """Store screened points in one durable transaction, correcting what is there. Raises sqlite3.Error."""
+        run = self.connection
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            run.executemany(
+                "INSERT OR REPLACE INTO point VALUES (?, ?, ?, ?)",
+                [
+                    (series, point.at_ns, field, value)
+                    for point in points
+                    for series in (self._id_of_point(point.measurement, json_tags(point.tags)),)
+                    for field, value in point.fields.items()
+                ],
+            )
             run.execute("COMMIT")
         except BaseException:
-            self._series.clear()  # ids given in this transaction are gone with it
-            if run.in_transaction:
-                run.execute("ROLLBACK")
+            self._roll_back()
             raise
+
+    def _roll_back(self) -> None:
+        self._series.clear()  # ids given in this transaction are gone with it
+        self._point_series.clear()
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def _moved(self, observation: Observation, at: Stamps) -> bool:
+        return self._placed.get(observation.device) != (observation.kind, at)
+
+    def _id_of_point(self, measurement: str, tags: str) -> int:
+        found = self._point_series.get((measurement, tags))
+        if found is None:
+            run = self.connection
+            run.execute("INSERT OR IGNORE INTO point_series (measurement, tags) VALUES (?, ?)", (measurement, tags))
+            query = "SELECT id FROM point_series WHERE measurement = ? AND tags = ?"
+            found = int(run.execute(query, (measurement, tags)).fetchone()[0])
+            self._point_series[measurement, tags] = found
+        return found
 
     def _id(self, device: str, metric: str) -> int:
         found = self._series.get((device, metric))

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from devices.observation import Waveform
+from devices.telemetry import NOWHERE, Stamps
 from gateway.store.embedded import EmbeddedStore
-from gateway.store.protocol import Bucket, StoreUnavailable
+from gateway.store.past import EmbeddedPast
+from gateway.store.protocol import Bucket, Point, StoreUnavailable
+from gateway.store.telemetry_file import SCHEMA_1
 from tests.integration.test_store_protocol import reckon
 from tests.support.stores import START_MS, VirtualClock, observe
 
@@ -160,6 +163,63 @@ async def test_events_and_strips_are_kept_90_days(store: EmbeddedStore, clock: V
     clock.forward(days=2)
     await live_on(store, clock)
     assert not await store.events("bed-3", 0, clock.ms) and not await store.waveforms("bed-3", 0, clock.ms)
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as file:
+        return file.execute(sql).fetchall()
+
+
+async def test_sql_finds_points_as_they_were_corrected(store: EmbeddedStore, tmp_path: Path) -> None:
+    def case(fields: dict[str, float | str], tags: dict[str, str]) -> Point:
+        return Point(measurement="case", tags=tags, fields=fields, at_ns=1_000_000_007)
+
+    await store.write_points([case({"open": True, "severity": 3, "stage": "raised"}, {"type": "sos", "grid": "g-1"})])
+    await store.write_points([case({"open": 0, "stage": "二\n行"}, {"grid": "g-1", "building": "", "type": "sos"})])
+    found = rows(
+        tmp_path / "telemetry.db",
+        "SELECT measurement, json_extract(tags, '$.grid'), json_extract(tags, '$.building'), at_ns, field, value,"
+        " typeof(value) FROM point JOIN point_series ON id = series ORDER BY field",
+    )
+    assert found == [
+        ("case", "g-1", None, 1_000_000_007, "open", 0.0, "real"),
+        ("case", "g-1", None, 1_000_000_007, "severity", 3.0, "real"),
+        ("case", "g-1", None, 1_000_000_007, "stage", "二\n行", "text"),
+    ]
+
+
+async def test_sql_finds_where_each_device_is_now(store: EmbeddedStore, tmp_path: Path) -> None:
+    at = {"bed-3": Stamps("tjh", "grid-1", "b-3", "b-3-101", "wang"), "sos-1": Stamps("tjh", place="pole-7")}
+
+    def of(device: str) -> Stamps:
+        return at.get(device, NOWHERE)
+
+    batch = [observe(START_MS, {"pulse": 70}), observe(START_MS, event="press", device="sos-1", kind="sos_button")]
+    await store.write([*batch, observe(START_MS, {"battery": 9}, device="stranger", kind="contact")], of)
+    bed, sos = ("bed-3", "vitals_monitor", "tjh", "grid-1", "b-3", "b-3-101", "wang"), ("sos-1", "sos_button", "tjh")
+    stranger = ("stranger", "contact", "", "", "", "", "")
+    sql = "SELECT * FROM placed ORDER BY device"
+    assert rows(tmp_path / "telemetry.db", sql) == [bed, (*sos, "", "", "pole-7", ""), stranger]
+
+    at["bed-3"] = Stamps("tjh", "grid-2", "b-9", "b-9-404", "wang")
+    await store.write([observe(START_MS + 1, {"pulse": 71})], of)
+    assert rows(tmp_path / "telemetry.db", sql)[0] == (*bed[:3], "grid-2", "b-9", "b-9-404", "wang")
+
+
+async def test_a_file_of_the_first_version_is_taken_on(tmp_path: Path, clock: VirtualClock) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db")) as file:
+        file.executescript(SCHEMA_1 + "PRAGMA user_version = 1;")
+        file.execute("INSERT INTO series VALUES (1, 'bed-3', 'pulse')")
+        file.execute("INSERT INTO raw VALUES (1, ?, 66.0)", (START_MS,))
+        file.commit()
+    past = EmbeddedPast(tmp_path / "t.db")
+    assert [said.metrics for said in past.between(START_MS, START_MS + 1)] == [{"pulse": 66.0}], "not yet taken on"
+    past.close()
+    store = EmbeddedStore(tmp_path / "t.db", clock)
+    assert (await store.latest("bed-3"))["pulse"].value == 66
+    assert await store.write_points([Point(measurement="part", tags={}, fields={"level": 0.0}, at_ns=1)]) == []
+    await store.close()
+    assert rows(tmp_path / "t.db", "PRAGMA user_version") == [(2,)]
 
 
 async def test_a_second_start_finds_everything(tmp_path: Path, clock: VirtualClock) -> None:

@@ -19,6 +19,7 @@ from gateway.store import StoreUnavailable, open_store
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.influx import InfluxStore
 from gateway.store.points import screen
+from gateway.store.protocol import Point
 from tests.support.broker import free_port
 from tests.support.stores import BUCKET, START_MS, Influxd, Victoria, observe
 
@@ -132,6 +133,74 @@ async def test_the_token(tmp_path: Path) -> None:
         server.kill()
 
 
+TEXTS = [
+    'say "hi"',
+    "ends in \\",
+    '\\"',
+    "two\nlines",
+    "\r\n",
+    "a,b=c d",
+    "三号楼 🔥",
+    "",
+    " ",
+    "\\n",
+    "\t\x01\x7f",
+    '"',
+    "1i",
+    "t",
+]
+
+
+async def test_text_comes_back_as_it_was(store: InfluxStore, influxd: Influxd) -> None:
+    batch = [Point(measurement="case", tags={}, fields={"id": t, "open": 1.0}, at_ns=i) for i, t in enumerate(TEXTS)]
+    assert await store.write_points(batch) == []
+    [series] = influxd.query("SELECT id, open FROM case")
+    assert [row[1:] for row in series["values"]] == [[text, 1] for text in TEXTS]
+
+
+async def test_whatever_people_write_comes_back(store: InfluxStore, influxd: Influxd) -> None:
+    texts: list[str] = []
+
+    @settings(max_examples=300, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.text(max_size=30))
+    def collect(text: str) -> None:
+        texts.append(text)
+
+    collect()
+    batch = [Point(measurement="said", tags={}, fields={"text": t}, at_ns=i) for i, t in enumerate(texts)]
+    refused = await store.write_points(batch)
+    assert [one.point.fields["text"] for one in refused] == [text for text in texts if "\x00" in text]
+    [series] = influxd.query("SELECT text FROM said", epoch="ns")
+    assert series["values"] == [[i, text] for i, text in enumerate(texts) if "\x00" not in text]
+
+
+async def test_a_point_is_corrected_field_by_field(store: InfluxStore, influxd: Influxd) -> None:
+    def case(fields: dict[str, float | str]) -> Point:
+        return Point(measurement="case", tags={"grid": "g-1", "building": ""}, fields=fields, at_ns=1_000_000_007)
+
+    await store.write_points([case({"open": 1, "severity": 3, "stage": "raised"})])
+    await store.write_points([case({"open": False, "stage": "answered"}), case({"stage": "closed"})])
+    [series] = influxd.query("SELECT * FROM case", epoch="ns")
+    assert dict(zip(series["columns"], series["values"][0], strict=True)) == {
+        "time": 1_000_000_007,
+        "grid": "g-1",
+        "open": 0,
+        "severity": 3,
+        "stage": "closed",
+    }
+    assert len(series["values"]) == 1
+
+
+async def test_a_point_the_server_refuses_is_found_alone(store: InfluxStore, influxd: Influxd) -> None:
+    influxd.write('case,grid=g severity="high" 1')
+    batch = [Point(measurement="case", tags={"grid": "g"}, fields={"open": 1.0}, at_ns=i) for i in range(300)]
+    alien = Point(measurement="case", tags={"grid": "g"}, fields={"severity": 4.0}, at_ns=500)
+    refused = await store.write_points([*batch[:77], alien, *batch[77:]])
+    assert [one.point for one in refused] == [alien] and "field type conflict" in refused[0].reason
+    [count] = influxd.query("SELECT count(open) FROM case")
+    assert count["values"][0][1] == 300
+
+
 names = st.text(min_size=1, max_size=12)
 odd = st.builds(
     lambda device, metrics, at: observe(at, metrics, device=device),
@@ -176,6 +245,10 @@ async def test_victoria_metrics_takes_everything_by_the_v2_door(tmp_path: Path) 
         batch += [observe(START_MS, {"pulse": float("nan")})]
         for _ in range(2):
             assert len(await store.write(batch)) == 1  # NaN, which this server would have taken without a word
+        case = Point(measurement="case", tags={}, fields={"open": 1.0, "id": "7"}, at_ns=START_MS * 1_000_000)
+        words = Point(measurement="case", tags={}, fields={"title_zh": "two\nlines"}, at_ns=START_MS * 1_000_000)
+        assert await store.write_points([case, words]) == []
+        assert server.export('{__name__=~"case.*"}') == {"case_open ": {START_MS: 1}}, "numbers only"
         points = server.export()
         assert points["vitals_monitor_pulse bed-3"] == {START_MS + i * 1000: 60 + i for i in range(100)}
         assert len(points["vitals_monitor_spo2 bed-3"]) == 100

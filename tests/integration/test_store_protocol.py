@@ -11,7 +11,7 @@ import pytest
 from devices.observation import Waveform
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.influx import InfluxStore
-from gateway.store.protocol import Bucket, Store
+from gateway.store.protocol import Bucket, Point, RefusedPoint, Store
 from tests.support.stores import START_MS, Influxd, VirtualClock, observe
 
 MINUTE = 60_000
@@ -165,6 +165,24 @@ async def test_what_cannot_be_stored_is_named_and_the_rest_is_kept(store: Store)
     assert "'pulse'" in bad[0].reason and "nan" in bad[0].reason
     assert len(await store.readings("bed-3", "pulse", 0, START_MS + MINUTE, 10)) == 3
     assert (await store.latest("bed-3"))["spo2"].value == 97
+
+
+async def test_a_point_that_cannot_be_stored_is_named_and_the_rest_of_it_is_kept(store: Store) -> None:
+    sound = Point(measurement="case", tags={"grid": "g 1,=", "drill": ""}, fields={"open": True, "id": "1"}, at_ns=7)
+    broken = [
+        Point(measurement="case", tags={}, fields={"open": 1.0, "lat": float("nan")}, at_ns=8),
+        Point(measurement="case", tags={"grid": "two\nlines"}, fields={"open": 1.0}, at_ns=9),
+        Point(measurement="", tags={}, fields={"open": 1.0}, at_ns=10),
+        Point(measurement="case", tags={}, fields={"id": "half a pair: \ud800"}, at_ns=11),
+        Point(measurement="case", tags={}, fields={"id": "x" * 70_000}, at_ns=12),
+        Point(measurement="case", tags={}, fields={}, at_ns=13),
+        Point(measurement="case", tags={}, fields={"open": 1.0}, at_ns=-1),
+    ]
+    refused = await store.write_points([sound, *broken])
+    assert [one.point for one in refused] == broken
+    assert all(isinstance(one, RefusedPoint) and one.reason for one in refused)
+    assert "'lat'" in refused[0].reason and "nan" in refused[0].reason
+    assert await store.write_points([sound]) == []
 
 
 NAMES = [
