@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.api.figures import INSTANTS, BadPeriod, Worded, as_csv, gather
-from gateway.api.words import duration
+from gateway.api.figures import INSTANTS, LIMITS, BadPeriod, Worded, as_csv, gather
+from gateway.api.words import duration, words
 from gateway.cases.figures import LIFE, ON_SITE, OTHER, Group, Share, Spread, Target
 from gateway.clock import SystemClock
 from gateway.registry import store as registry_store
@@ -30,6 +30,7 @@ def figures(
     ] = None,
     end: Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day; today.")] = None,
     place: Annotated[str | None, typer.Option(help="A place with all inside it.")] = None,
+    drills: Annotated[bool, typer.Option("--drills", help="演练 · Of drills, and of nothing else.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write all of them as a table for a spreadsheet.")] = None,
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
@@ -42,7 +43,15 @@ def figures(
         fail(f"没有地点 there is no place {place!r}", "`anju where NAME` finds its id")
     days: list[date | None] = [None if day is None else day.date() for day in (begin, end)]
     try:
-        found = gather(engine, directory, begin=days[0], end=days[1], place=place, now_ms=SystemClock().now_ms())
+        found = gather(
+            engine,
+            directory,
+            begin=days[0],
+            end=days[1],
+            place=place,
+            now_ms=SystemClock().now_ms(),
+            drills=drills,
+        )
     except BadPeriod as error:
         fail(f"时段不正确 these days make no period: {error}", "--from must not be after --until, five years at most")
     if csv is not None:
@@ -52,14 +61,16 @@ def figures(
             fail(f"无法写入 {csv} cannot be written", error.strerror or error)
         out.print(f"{csv}")
         return
-    _print(found)
+    _print(found, drills=drills)
 
 
-def _print(found: Worded) -> None:
+def _print(found: Worded, *, drills: bool) -> None:
     of = found.figures
+    others = f"并案 merged {of.merged}" if drills else f"演练 drills {of.drills}、并案 merged {of.merged}"
     out.print(
+        f"{'演练 drills ' if drills else ''}"
         f"[bold]{found.begin} – {found.end}[/]  案卷 cases {of.n}（报警 alarms {of.alarms}，上报 reports {of.reports}）"
-        f"  未结 open {of.open}，超时 overdue {len(of.overdue)}；演练 drills {of.drills}、并案 merged {of.merged} 不计"
+        f"  未结 open {of.open}，超时 overdue {len(of.overdue)}；{others} 不计"
     )
     table = Table("指标 measure", "达到 share", "n", "目标 target", box=None, pad_edge=False)
     _shares(table, "生命安全受理 life safety answered", of.life, LIFE)
@@ -81,7 +92,7 @@ def _print(found: Worded) -> None:
             + "、".join(f"{escape(found.names[key].zh)} {count}" for key, count in of.causes.items())
         )
     for one in of.overdue[:ROWS]:
-        out.print(f"[red]超时 overdue[/] {one.number} {found.names[one.type].zh} {one.stage}")
+        out.print(f"[red]超时 overdue[/] {one.number} {found.names[one.type].zh} {words(LIMITS, one.stage).zh}")
 
 
 def _shares(table: Table, what: str, shares: Sequence[Share], targets: Sequence[Target]) -> None:

@@ -129,6 +129,8 @@ async def test_the_command_line(house: House, tmp_path: Path) -> None:
     days = ("--from", day(house), "--until", day(house))
     code, said = anju(house, "figures", *days)
     assert code == 0 and "生命安全受理" in said and "50.0%" in said and "误按 1" in said
+    code, said = anju(house, "figures", *days, "--drills")
+    assert code == 0 and "演练 drills" in said and "案卷 cases 0" in said
     to = tmp_path / "figures.csv"
     assert anju(house, "figures", *days, "--csv", str(to))[0] == 0
     assert "life_safety" in to.read_text(encoding="utf-8-sig")
