@@ -100,6 +100,10 @@ class Panel:
     stack: bool = False
     low: float | None = None
     high: float | None = None
+    sort: str = ""
+    """Column of the answer by which rows or bars stand, the highest first; ``-column``: the lowest first."""
+    top: int | None = None
+    """Only so many rows or bars, the first of that order."""
     text: Text | None = None
     """Markdown, of a text panel."""
     width: int = 8
