@@ -22,6 +22,7 @@ from gateway.demo.cli import demo
 from gateway.doctor import doctor
 from gateway.explain.cli import explain
 from gateway.gateways_cli import gateways_app
+from gateway.init.cli import init
 from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
 from gateway.registry.cli import apply, config_app
@@ -120,6 +121,7 @@ app.command()(send)
 app.command()(backtest)
 app.command()(explain)
 app.command()(doctor)
+app.command()(init)
 app.command()(where)
 app.command()(figures)
 record_cli.add_to(cases_app)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from gateway.settings import Secrets, write_private
 
@@ -57,7 +58,7 @@ def write_mosquitto(
     directory: Path, *, host: str, port: int, users: Mapping[str, str], receive_maximum: int
 ) -> list[str]:
     """Write configuration, users and access list into ``directory``; returns the arguments to start with."""
-    write_private(directory / "passwords", "".join(f"{user}:{_hashed(users[user])}\n" for user in users))
+    write_private(directory / "passwords", "".join(f"{user}:{hashed(users[user])}\n" for user in users))
     write_private(directory / "access", _mosquitto_access(users))
     lines = [
         "# Written by Anju at every start; changes here are lost.",
@@ -66,18 +67,7 @@ def write_mosquitto(
         "allow_anonymous false",
         f"password_file {directory / 'passwords'}",
         f"acl_file {directory / 'access'}",
-        "persistence true",
-        f"persistence_location {directory}/",
-        "autosave_on_changes false",
-        f"autosave_interval {AUTOSAVE_S}",
-        f"persistent_client_expiration {CLIENT_EXPIRY}",
-        f"max_queued_messages {MAX_QUEUED_MESSAGES}",
-        "max_queued_bytes 0",
-        # Off-the-shelf gear often publishes with QoS 0: what came while the gateway was away is to be kept, too.
-        "queue_qos0_messages true",
-        f"max_inflight_messages {receive_maximum}",
-        f"max_packet_size {MAX_PACKET_BYTES}",
-        "set_tcp_nodelay true",
+        *mosquitto_keeps(directory, receive_maximum),
         "log_dest stdout",
         "log_timestamp false",
         "log_type error",
@@ -91,6 +81,34 @@ def write_mosquitto(
     return ["-c", str(directory / "mosquitto.conf")]
 
 
+def mosquitto_keeps(data_dir: PurePath, receive_maximum: int) -> list[str]:
+    """Lines of a configuration: what Mosquitto keeps for whom, how much, and when it writes it to ``data_dir``."""
+    return [
+        "persistence true",
+        f"persistence_location {data_dir}/",
+        "autosave_on_changes false",
+        f"autosave_interval {AUTOSAVE_S}",
+        f"persistent_client_expiration {CLIENT_EXPIRY}",
+        f"max_queued_messages {MAX_QUEUED_MESSAGES}",
+        "max_queued_bytes 0",
+        # Off-the-shelf gear often publishes with QoS 0: what came while the gateway was away is to be kept, too.
+        "queue_qos0_messages true",
+        f"max_inflight_messages {receive_maximum}",
+        f"max_packet_size {MAX_PACKET_BYTES}",
+        "set_tcp_nodelay true",
+    ]
+
+
+def service_rules(user: str) -> list[str]:
+    """The lines of an access list for a user that is no device: `GATEWAY_USER`, `GEAR_USER` or `HOME_USER`."""
+    rules = {
+        GATEWAY_USER: ["readwrite #", "read $SYS/#"],
+        GEAR_USER: ["readwrite #", "deny anju/#"],
+        HOME_USER: ["readwrite #", "deny anju/v1/#"],
+    }[user]
+    return [f"topic {rule}" for rule in rules]
+
+
 def _mosquitto_access(users: Mapping[str, str]) -> str:
     """The gateway may do everything; devices may report, and read commands; gear may do what is not below anju/, a home
     assistant what is not below anju/v1/.
@@ -100,22 +118,31 @@ def _mosquitto_access(users: Mapping[str, str]) -> str:
     """
     blocks = []
     for user in users:
-        if user == GATEWAY_USER:
-            rules = ["readwrite #", "read $SYS/#"]
-        elif user in (GEAR_USER, HOME_USER):
-            rules = ["readwrite #", "deny anju/#" if user == GEAR_USER else "deny anju/v1/#"]
+        if user in (GATEWAY_USER, GEAR_USER, HOME_USER):
+            rules = service_rules(user)
         else:
-            rules = [f"write anju/v1/+/+/{channel}" for channel in ("event", "telemetry", "status")]
-            rules += ["write anju/v1/+", "write anju/v1/+/+", "write anju/v1/+/+/+/+/#", "read anju/v1/+/+/command"]
-        blocks.append(f"user {user}\n" + "".join(f"topic {rule}\n" for rule in rules))
+            may = [f"write anju/v1/+/+/{channel}" for channel in ("event", "telemetry", "status")]
+            may += ["write anju/v1/+", "write anju/v1/+/+", "write anju/v1/+/+/+/+/#", "read anju/v1/+/+/command"]
+            rules = [f"topic {rule}" for rule in may]
+        blocks.append(f"user {user}\n" + "".join(f"{rule}\n" for rule in rules))
     return "\n".join(blocks)
 
 
-def _hashed(password: str) -> str:
+def hashed(password: str, *, iterations: int = _HASH_ITERATIONS) -> str:
     """The format of mosquitto_passwd since 2.0: PBKDF2-HMAC-SHA512, ``$7$iterations$salt$hash``."""
     salt = secrets.token_bytes(12)
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _HASH_ITERATIONS)
-    return f"$7${_HASH_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
+    return f"$7${iterations}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+
+
+def is_hash_of(text: str, password: str) -> bool:
+    """Whether ``text`` is what `hashed` made of this password. False for what it did not make."""
+    try:
+        _, version, iterations, salt, key = text.split("$")
+        made = hashlib.pbkdf2_hmac("sha512", password.encode(), base64.b64decode(salt), int(iterations))
+        return version == "7" and hmac.compare_digest(made, base64.b64decode(key))
+    except ValueError:
+        return False
 
 
 def write_nats(
