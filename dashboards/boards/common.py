@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dashboards.board import Annotation, ColumnLook, Link, Step, Thresholds, ValueText, Variable
+from dashboards.board import Annotation, ColumnLook, Link, Panel, Step, Thresholds, ValueText, Variable
 from dashboards.query import Aggregate, Column, Condition, FieldIs, Query, TagIs, Var
 from dashboards.text import Text
 
@@ -31,6 +31,10 @@ REAL: Condition = TagIs("drill", "0")
 DRILL: Condition = TagIs("drill", "1")
 OPEN: Condition = FieldIs("open", "=", 1)
 OVER: Condition = FieldIs("open", "=", 0)
+BURNING: tuple[Condition, ...] = (OPEN, FieldIs("stage", "!=", "resolved"), FieldIs("stage", "!=", "verified"))
+"""Open, and not yet put right: what waits for its check or its closing burns no more."""
+UNTAKEN: Condition = FieldIs("stage", "=", "opened")
+"""Nobody has it yet."""
 ALARMS: Condition = FieldIs("alarm", "=", 1)
 """Cases that came from alarms, not from reports."""
 LIFE: Condition = FieldIs("life", "=", 1)
@@ -58,10 +62,31 @@ STAGES: tuple[ValueText, ...] = (
     ValueText("cancelled", Text("已撤销", "cancelled"), "grey"),
     ValueText("merged", Text("已并入其他案卷", "merged"), "grey"),
 )
+CALM_STAGES: tuple[ValueText, ...] = tuple(ValueText(one.value, one.text) for one in STAGES)
+"""The same without colours, for lists of what is over or only rehearsed."""
 YES_NO: tuple[ValueText, ...] = (
     ValueText(1, Text("是", "yes")),
     ValueText(0, Text("否", "no")),
 )
+
+CAUSES: dict[str, Text] = {
+    "pressed_by_mistake": Text("误按", "pressed by mistake"),
+    "child": Text("儿童玩耍", "a child playing"),
+    "pet": Text("宠物触发", "a pet"),
+    "cleaning": Text("打扫清洁", "cleaning"),
+    "cooking": Text("做饭油烟", "cooking smoke"),
+    "steam_or_dust": Text("水汽或灰尘", "steam or dust"),
+    "test_unannounced": Text("未通知的测试", "a test without notice"),
+    "device_fault": Text("设备故障", "device fault"),
+    "device_moved": Text("设备移位或被碰", "device moved or knocked"),
+    "rule_too_strict": Text("规则过严", "rule too strict"),
+    "weather": Text("天气影响", "weather"),
+    "nothing_found": Text("现场未发现异常", "nothing found on the spot"),
+    "other": Text("其他", "other"),
+}
+"""Why alarms are false, as the gateway words it (`gateway.cases.causes`, without duplicates, which are not false)."""
+
+PLAIN = Thresholds((Step(None, "grey"),), "a count: none of its values is good or bad by itself")
 
 ALL_QUIET = Text("平安", "All quiet")
 NOTHING = Text("没有", "None")
@@ -94,6 +119,7 @@ def grid_link(board: str, column: str = "grid") -> Link:
 
 RESPONSE_LINK = Link(Text("响应", "Response"), board="anju-response")
 WALL_LINK = Link(Text("值班大屏", "Wall"), board="anju-wall")
+GATEWAY_LINK = Link(Text("网关", "Gateway"), board="anju-gateway")
 FLEET_LINK = Link(Text("设备健康", "Fleet health"), board="anju-fleet")
 CONSOLE_LINK = Link(Text("控制台", "Console"), path="/")
 
@@ -102,7 +128,7 @@ CASE_COLUMNS: tuple[Column, ...] = (
     Column("title", localized=True),
     Column("place", localized=True, name="where"),
     Column("grid_name"),
-    Column("stage", localized=True),
+    Column("stage"),
     Column("owner", localized=True),
     Column("number"),
     Column("place"),
@@ -164,6 +190,54 @@ def case_numbers(
     where = (*here(), REAL, UNMERGED, *conditions)
     column = Column(field, aggregate, name=name, scale=scale)
     return Query("case", (column,), where=where, by=by, every=every, last=last, fill=fill, name=name)
+
+
+def number(
+    key: str,
+    title: Text,
+    description: Text,
+    *queries: Query,
+    thresholds: Thresholds,
+    unit: str = "short",
+    decimals: int | None = 0,
+    values: tuple[ValueText, ...] = (),
+    columns: tuple[ColumnLook, ...] = (),
+    links: tuple[Link, ...] = (),
+    empty: Text | None = None,
+    width: int = 4,
+    height: int = 4,
+) -> Panel:
+    """A large number, read from afar."""
+    return Panel(
+        key=key,
+        kind="stat",
+        title=title,
+        description=description,
+        queries=queries,
+        unit=unit,
+        decimals=decimals,
+        thresholds=thresholds,
+        values=values,
+        columns=columns,
+        links=links,
+        empty=empty,
+        width=width,
+        height=height,
+    )
+
+
+def share_and_n(field: str, *conditions: Condition, levels: tuple[Level, ...] = ()) -> Query:
+    """A share in per cent, and of how many: ``share`` and ``n``."""
+    columns = (Column(field, "mean", name="share", scale=100), Column(field, "count", name="n"))
+    return Query("case", columns, where=(*here(*levels), UNMERGED, *conditions))
+
+
+def share_looks(thresholds: Thresholds) -> tuple[ColumnLook, ...]:
+    """How the columns of `share_and_n` look."""
+    return (
+        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=thresholds),
+        ColumnLook("n", Text("件数", "of"), unit="short", thresholds=PLAIN),
+    )
 
 
 def case_marks(

@@ -1,0 +1,453 @@
+"""值班大屏: what burns now, where, and who has it; read at three metres by one guard at night, in ten seconds."""
+
+from __future__ import annotations
+
+from dashboards.board import Board, ColumnLook, Panel, Row, Step, Thresholds, ValueText
+from dashboards.boards.common import (
+    ALARMS,
+    ALL_QUIET,
+    BURNING,
+    CALM_STAGES,
+    COMMUNITY,
+    CONSOLE_LINK,
+    DRILL,
+    FLEET_LINK,
+    GATEWAY_LINK,
+    GRID,
+    LIFE,
+    NOT_LIFE,
+    NOTHING,
+    NOW,
+    OPEN,
+    OPEN_LAST,
+    REAL,
+    RESPONSE_LINK,
+    SEVERITIES,
+    STAGES,
+    UNMERGED,
+    UNTAKEN,
+    URGENT,
+    Level,
+    case_link,
+    cases,
+    here,
+    looks,
+    none_is_well,
+)
+from dashboards.query import Column, Condition, FieldIs, Query, TagIs, Var
+from dashboards.text import Text
+from dashboards.thresholds import ANSWERED_60, ANSWERED_180
+
+_AREA: tuple[Level, ...] = ("community", "grid")
+_SERIOUS: Condition = FieldIs("severity", ">=", URGENT)
+_WORK: Condition = FieldIs("severity", "<", URGENT)
+_OVERDUE_VALUES = (ValueText(1, Text("超时", "overdue"), "orange"), ValueText(0, Text("–", "–")))
+_CALLED = (ValueText(1, Text("已拨打", "called"), "purple"), ValueText(0, Text("–", "–")))
+_WAITING = (ValueText("opened", Text("还没有人！", "nobody yet!"), "red"), *STAGES[1:])
+
+
+def _count(*conditions: Condition) -> Query:
+    """How many open cases there are of this kind. Counted from ``open`` itself, so that none is 0 and not nothing."""
+    where = (*here(*_AREA), REAL, UNMERGED, *conditions)
+    return Query("case", (Column("open", "sum", name="cases"),), where=where, last=OPEN_LAST)
+
+
+_UNDONE: tuple[Condition, ...] = BURNING[1:]
+
+_LIFE_NOW = Panel(
+    key="life",
+    kind="stat",
+    title=Text("危及生命", "Lives at stake"),
+    description=Text(
+        "未处置完的人身安全案卷：呼救、跌倒、烟雾、燃气、生命体征危急。红色：看下面第一行，谁接手、到哪一步；"
+        "没有人接手就自己受理。",
+        "Cases of life safety that are not put right: calls for help, falls, smoke, gas, critical vital signs. Red: "
+        "look at the first line below, who has it and which step it is at; where nobody has, take it yourself.",
+    ),
+    queries=(_count(LIFE, *_UNDONE),),
+    unit="short",
+    decimals=0,
+    thresholds=none_is_well("alarm types for life safety: none may burn"),
+    values=(ValueText(0, ALL_QUIET, "green"),),
+    empty=ALL_QUIET,
+    width=6,
+    height=5,
+)
+_NOBODY = Panel(
+    key="nobody",
+    kind="stat",
+    title=Text("还没有人接手", "Nobody has it yet"),
+    description=Text(
+        "紧急和急的案卷里还没有人受理的。红色：打开案卷，点“我来受理”，或打电话催下一位；人身安全的承诺是 60 "
+        "秒内受理。",
+        "Emergency and urgent cases that nobody has taken. Red: open the case and take it, or ring the next person; "
+        "for life safety 60 seconds are promised.",
+    ),
+    queries=(_count(_SERIOUS, UNTAKEN),),
+    unit="short",
+    decimals=0,
+    thresholds=none_is_well("figures LIFE: taken within 60 s"),
+    values=(ValueText(0, NOTHING, "green"),),
+    empty=NOTHING,
+    width=5,
+    height=5,
+)
+_URGENT_NOW = Panel(
+    key="urgent",
+    kind="stat",
+    title=Text("其他急件", "Other urgent"),
+    description=Text(
+        "急、但不直接危及生命的案卷：漏水、入侵、设备失联、体征异常。橙色：一小时内要有人去看。",
+        "Urgent cases that are not of life safety: leaks, intrusion, silent devices, abnormal vital signs. Orange: "
+        "somebody must look within the hour.",
+    ),
+    queries=(_count(_SERIOUS, NOT_LIFE, *_UNDONE),),
+    unit="short",
+    decimals=0,
+    thresholds=none_is_well("severity urgent: somebody must look within the hour", colour="orange"),
+    values=(ValueText(0, NOTHING, "green"),),
+    empty=NOTHING,
+    width=5,
+    height=5,
+)
+_OVERDUE = Panel(
+    key="overdue",
+    kind="stat",
+    title=Text("超过时限", "Past the limit"),
+    description=Text(
+        "超过当前阶段时限的案卷，以及 180 秒无人受理的人身安全报警。挂账的不算。橙色：打开案卷，催办、延期或转交。",
+        "Cases past the limit of their stage, and alarms for life safety that nobody has taken for 180 s. Suspended "
+        "ones do not count. Orange: open the case; urge, extend or hand on.",
+    ),
+    queries=(
+        Query(
+            "case",
+            (Column("overdue", "sum", name="cases"),),
+            where=(*here(*_AREA), REAL, UNMERGED),
+            last=OPEN_LAST,
+        ),
+    ),
+    unit="short",
+    decimals=0,
+    thresholds=none_is_well("figures: limits of stages, and 180 s for life safety", colour="orange"),
+    values=(ValueText(0, NOTHING, "green"),),
+    empty=NOTHING,
+    width=4,
+    height=5,
+)
+_WORK_NOW = Panel(
+    key="work",
+    kind="stat",
+    title=Text("服务与提示", "Service and notices"),
+    description=Text(
+        "未处置完的服务和提示类案卷，不必夜里处理。从不变红：超过时限的算在左边。",
+        "Open service and notice cases, nothing for the night. Never red: what is past its limit is counted on the "
+        "left.",
+    ),
+    queries=(_count(_WORK, *_UNDONE),),
+    unit="short",
+    decimals=0,
+    thresholds=Thresholds((Step(None, "green"), Step(1, "blue")), "severity service and notice: working time"),
+    values=(ValueText(0, NOTHING, "green"),),
+    empty=NOTHING,
+    width=4,
+    height=5,
+)
+
+_BURNING = Panel(
+    key="burning",
+    kind="table",
+    title=Text("正在发生", "What burns now"),
+    description=Text(
+        "紧急和急的未结案卷，最新的在最上面。“阶段”红色＝还没有人接手。点事由打开案卷，点地点看住户、门禁、摄像机，"
+        "点网格看该网格的响应。",
+        "Open emergency and urgent cases, the newest first. A red stage: nobody has it yet. The title opens the "
+        "case, the place shows homes, doors and cameras, the grid its figures.",
+    ),
+    queries=(
+        cases(
+            *BURNING,
+            _SERIOUS,
+            UNMERGED,
+            levels=_AREA,
+            columns=(Column("step", localized=True), Column("called_120")),
+            last=OPEN_LAST,
+            limit=12,
+        ),
+    ),
+    columns=looks(
+        ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
+        ColumnLook("stage", Text("阶段", "Stage"), values=_WAITING, width=130),
+        ColumnLook("step", Text("升级到", "Ladder step"), width=170),
+        ColumnLook("called_120", Text("120", "120"), values=_CALLED, width=80),
+        ColumnLook("number", hidden=True),
+    ),
+    empty=ALL_QUIET,
+    width=16,
+    height=12,
+)
+_MAP = Panel(
+    key="map",
+    kind="map",
+    title=Text("在哪里", "Where"),
+    description=Text(
+        "有未处置案卷的地点：楼杆和住户。红色紧急，橙色急，蓝色服务。点一下打开案卷。",
+        "Places with open cases, poles and homes. Red emergency, orange urgent, blue service. A click opens the case.",
+    ),
+    queries=(
+        Query(
+            "case",
+            (
+                Column("lat"),
+                Column("lon"),
+                Column("severity"),
+                Column("title", localized=True),
+                Column("place", localized=True, name="where"),
+                Column("number"),
+            ),
+            where=(*here(*_AREA), REAL, *BURNING),
+            last=OPEN_LAST,
+            limit=500,
+        ),
+    ),
+    columns=(
+        ColumnLook("severity", Text("级别", "Severity"), values=SEVERITIES),
+        ColumnLook("title", Text("事由", "What"), link=case_link()),
+        ColumnLook("where", Text("地点", "Where")),
+        ColumnLook("number", Text("案卷号", "Case")),
+    ),
+    thresholds=Thresholds(
+        (Step(None, "grey"), Step(2, "blue"), Step(3, "orange"), Step(4, "red")), "severities of the alarm catalogue"
+    ),
+    empty=ALL_QUIET,
+    width=8,
+    height=12,
+)
+
+_SHARES = (*here(*_AREA), REAL, UNMERGED, ALARMS, LIFE)
+_ANSWERED_60 = Panel(
+    key="answered-60",
+    kind="stat",
+    title=Text("60 秒内受理", "Taken within 60 s"),
+    description=Text(
+        "所选时段内（默认近 24 小时）人身安全报警 60 秒内有人受理的比例，旁边是件数。目标 97.5%（TSA/BS 8591）。"
+        "红色：查排班和通知渠道，见“响应”。",
+        "Alarms for life safety of the chosen period (24 hours at first) that a human took within 60 s, with their "
+        "number. Target 97.5 % (TSA / BS 8591). Red: look at rosters and channels; see Response.",
+    ),
+    queries=(
+        Query(
+            "case",
+            (Column("within_60", "mean", name="share", scale=100), Column("within_60", "count", name="n")),
+            where=_SHARES,
+        ),
+    ),
+    unit="percent",
+    decimals=1,
+    thresholds=ANSWERED_60,
+    columns=(
+        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_60),
+        ColumnLook("n", Text("件", "alarms"), unit="short", thresholds=Thresholds((Step(None, "grey"),), "a number")),
+    ),
+    links=(RESPONSE_LINK,),
+    empty=Text("没有报警", "No alarms"),
+    width=5,
+    height=5,
+)
+_ANSWERED_180 = Panel(
+    key="answered-180",
+    kind="stat",
+    title=Text("180 秒内受理", "Taken within 180 s"),
+    description=Text(
+        "同左，180 秒内。目标 99%（TSA/BS 8591）。红色：有报警三分钟没人接，逐件查看“响应”。",
+        "The same within 180 s. Target 99 % (TSA / BS 8591). Red: an alarm waited for three minutes; look at each in "
+        "Response.",
+    ),
+    queries=(
+        Query(
+            "case",
+            (Column("within_180", "mean", name="share", scale=100), Column("within_180", "count", name="n")),
+            where=_SHARES,
+        ),
+    ),
+    unit="percent",
+    decimals=1,
+    thresholds=ANSWERED_180,
+    columns=(
+        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_180),
+        ColumnLook("n", Text("件", "alarms"), unit="short", thresholds=Thresholds((Step(None, "grey"),), "a number")),
+    ),
+    links=(RESPONSE_LINK,),
+    empty=Text("没有报警", "No alarms"),
+    width=5,
+    height=5,
+)
+_SILENT = Panel(
+    key="silent",
+    kind="stat",
+    title=Text("失联设备", "Silent devices"),
+    description=Text(
+        "超过监视时限没有消息的设备：它们的报警收不到。橙色：打开“设备健康”看是哪一类、哪个网格；成片失联先查集中器、"
+        "停电和网络。",
+        "Devices not heard for longer than their supervision: their alarms would not be heard either. Orange: Fleet "
+        "health says which kind and grid; many at once: look at the concentrator, mains and network first.",
+    ),
+    queries=(
+        Query(
+            "fleet",
+            (Column("silent", "sum", name="devices"),),
+            where=here(*_AREA),
+            every="5m",
+            last=NOW,
+        ),
+    ),
+    unit="short",
+    decimals=0,
+    thresholds=none_is_well("supervision of each kind", colour="orange"),
+    values=(ValueText(0, NOTHING, "green"),),
+    links=(FLEET_LINK,),
+    width=5,
+    height=5,
+)
+_LINE = Panel(
+    key="line-120",
+    kind="stat",
+    title=Text("120 线路", "120 line"),
+    description=Text(
+        "网关到急救中心的线路是否应答。红色：恢复之前系统不会自动拨通，需要急救时自己拨 120，并通知维护。",
+        "Whether the line to the emergency centre answers. Red: until it does, no call goes through by itself; dial "
+        "120 yourself when it is needed, and tell maintenance.",
+    ),
+    queries=(
+        Query(
+            "gateway",
+            (Column("line_down", "last", name="line"),),
+            where=(TagIs("community", Var("community")),),
+            by=("device",),
+            last=NOW,
+        ),
+    ),
+    unit="short",
+    decimals=0,
+    thresholds=none_is_well("rule gateway-line-down"),
+    values=(
+        ValueText(0, Text("畅通", "up"), "green"),
+        ValueText(1, Text("不通，请自己拨打", "DOWN: dial it yourself"), "red"),
+    ),
+    legend=False,
+    empty=Text("没有接线路", "no line"),
+    width=4,
+    height=5,
+)
+_GATEWAY = Panel(
+    key="gateway",
+    kind="stat",
+    title=Text("网关", "Gateway"),
+    description=Text(
+        "网关各部分中最差的一个。黄色：请看一眼；红色：有部分停了，打开“网关”看是哪部分、怎么办。“没有消息”："
+        "两分钟没有听到网关，本屏不再更新，改看网关自己的控制台。",
+        "The worst part of the gateway. Yellow: have a look; red: a part is down, see Gateway for which and what to "
+        "do. No word: nothing for two minutes, this wall stands still; look at the gateway's own console.",
+    ),
+    queries=(Query("part", (Column("level", "max", name="worst"),), last="2m"),),
+    unit="short",
+    decimals=0,
+    thresholds=Thresholds(
+        (Step(None, "red"), Step(0, "green"), Step(1, "yellow"), Step(2, "red")), "health of the gateway's parts"
+    ),
+    values=(
+        ValueText(0, Text("正常", "well"), "green"),
+        ValueText(1, Text("请看一眼", "have a look"), "yellow"),
+        ValueText(2, Text("有部分停了", "a part is down"), "red"),
+    ),
+    links=(GATEWAY_LINK,),
+    empty=Text("没有消息！", "no word!"),
+    width=5,
+    height=5,
+)
+
+_WORKS = Panel(
+    key="works",
+    kind="table",
+    title=Text("服务与提示", "Service and notices"),
+    description=Text(
+        "未处置完的服务和提示类案卷，最新的在上面。“超时”一列橙色：催办、延期或转交。",
+        "Open service and notice cases, the newest first. Orange under overdue: urge, extend or hand on.",
+    ),
+    queries=(
+        cases(
+            *BURNING,
+            _WORK,
+            UNMERGED,
+            levels=_AREA,
+            columns=(Column("overdue"),),
+            last=OPEN_LAST,
+            limit=20,
+        ),
+    ),
+    columns=looks(
+        ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
+        ColumnLook("overdue", Text("超时", "Overdue"), values=_OVERDUE_VALUES, width=90),
+        ColumnLook("number", hidden=True),
+    ),
+    empty=NOTHING,
+    width=14,
+    height=8,
+)
+_DRILLS = Panel(
+    key="drills",
+    kind="table",
+    title=Text("【演练】进行中", "DRILL under way"),
+    description=Text(
+        "正在进行的演练，与真实报警分开。照常应答，但不要拨打 120、119、110。演练不计入任何数字。",
+        "Drills under way, kept apart from what is real. Answer as you would, and dial no emergency number. Drills "
+        "are in no figure.",
+    ),
+    queries=(
+        Query(
+            "case",
+            (
+                Column("title", localized=True),
+                Column("place", localized=True, name="where"),
+                Column("stage"),
+                Column("owner", localized=True),
+                Column("number"),
+            ),
+            where=(*here(*_AREA), DRILL, OPEN),
+            last="7d",
+            limit=20,
+        ),
+    ),
+    columns=(
+        ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
+        ColumnLook("title", Text("【演练】事由", "DRILL: what"), link=case_link()),
+        ColumnLook("where", Text("地点", "Where")),
+        ColumnLook("stage", Text("阶段", "Stage"), values=CALM_STAGES, width=100),
+        ColumnLook("owner", Text("承办", "Who has it"), width=120),
+        ColumnLook("number", hidden=True),
+    ),
+    empty=Text("没有演练", "No drill"),
+    width=10,
+    height=8,
+)
+
+WALL = Board(
+    uid="anju-wall",
+    title=Text("值班大屏", "Wall"),
+    description=Text(
+        "现在什么在发生、在哪里、谁接手了。没有红色就是平安。每秒刷新；演练单独列出，不计入数字。",
+        "What burns now, where, and who has it. Nothing red: all is quiet. Refreshed every second; drills stand "
+        "apart and are in no figure.",
+    ),
+    rows=(
+        Row(None, (_LIFE_NOW, _NOBODY, _URGENT_NOW, _OVERDUE, _WORK_NOW)),
+        Row(None, (_BURNING, _MAP)),
+        Row(None, (_ANSWERED_60, _ANSWERED_180, _SILENT, _LINE, _GATEWAY)),
+        Row(None, (_WORKS, _DRILLS)),
+    ),
+    variables=(COMMUNITY, GRID),
+    links=(CONSOLE_LINK, RESPONSE_LINK, FLEET_LINK, GATEWAY_LINK),
+    range="24h",
+    refresh="1s",
+    tags=("anju", "now"),
+)
