@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
+import io
 import json
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -63,6 +66,10 @@ def fleet(
     broker: Annotated[str | None, typer.Option(help="MQTT broker, host:port")] = None,
     username: Annotated[str | None, typer.Option(help="MQTT user; {device} stands for the device's id")] = None,
     password_file: Annotated[Path | None, typer.Option(help="file with the MQTT password")] = None,
+    passwords: Annotated[
+        Path | None, typer.Option(help="each device's own password: devices.csv, as `anju init` makes it")
+    ] = None,
+    broker_ca: Annotated[Path | None, typer.Option(help="CA certificates of a broker that speaks TLS")] = None,
     serial: Annotated[str | None, typer.Option(help="tty of a concentrator, for the devices chosen below")] = None,
     cable: Annotated[
         Path | None,
@@ -95,7 +102,7 @@ def fleet(
         town = _town(community, devices)
         make_room(len(town.devices))
         on_serial = {*behind_serial(town, serial_share), *(serial_device or ())}
-        endpoint = None if broker is None else broker_at(broker, username, password_file)
+        endpoint = None if broker is None else broker_at(broker, username, password_file, passwords, broker_ca)
         story = None if scenario is None else load_scenario(scenario)
         trouble = () if faults is None else load_faults(faults)
 
@@ -245,12 +252,29 @@ def _say(line: str, *, as_json: bool) -> None:
     typer.echo(json.dumps({"scenario": line}, ensure_ascii=False) if as_json else line)
 
 
-def broker_at(text: str, username: str | None, password_file: Path | None) -> Broker:
+def broker_at(
+    text: str,
+    username: str | None,
+    password_file: Path | None,
+    passwords: Path | None = None,
+    broker_ca: Path | None = None,
+) -> Broker:
+    """Where devices connect, as the command line says it. Raises ValueError, FileError, OSError."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"--broker: expected host:port, got {text!r}")
     password = None if password_file is None else read_text(password_file).strip()
-    return Broker(host.strip("[]"), int(port), username, password)
+    own = None if passwords is None else _passwords(passwords)
+    tls = None if broker_ca is None else ssl.create_default_context(cafile=broker_ca)
+    return Broker(host.strip("[]"), int(port), username, password, own, tls)
+
+
+def _passwords(file: Path) -> dict[str, str]:
+    """Password by device. Raises FileError."""
+    rows = csv.DictReader(io.StringIO(read_text(file)))
+    if not {"device", "password"} <= set(rows.fieldnames or ()):
+        raise FileError(f"{file}: expected the columns device and password, found {', '.join(rows.fieldnames or ())}")
+    return {row["device"]: row["password"] for row in rows}
 
 
 def until_signal(work: Coroutine[Any, Any, int]) -> int:

@@ -12,8 +12,9 @@ import logging
 import math
 import random
 import socket
+import ssl
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiomqtt
@@ -48,6 +49,15 @@ class Broker:
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    passwords: Mapping[str, str] | None = field(default=None, repr=False)
+    """Each device's own, by its id in topics, which is its user name then."""
+    tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+
+    def signs_in(self, device: str, hardware: str) -> tuple[str | None, str | None]:
+        """User name and password of a device. One without a password of its own is turned away by the broker."""
+        if self.passwords is not None:
+            return hardware, self.passwords.get(hardware, "")
+        return self.username.format(device=device) if self.username else None, self.password
 
 
 class MqttDevice:
@@ -155,11 +165,13 @@ class MqttDevice:
     async def _connection(self) -> None:
         broker, device = self._broker, self.device
         will = encode(device.last_will(), "json")
+        username, password = broker.signs_in(device.id, device.hardware)
         client = aiomqtt.Client(
             broker.host,
             broker.port,
-            username=broker.username.format(device=device.id) if broker.username else None,
-            password=broker.password,
+            username=username,
+            password=password,
+            tls_context=broker.tls,
             identifier=self._client_id,
             clean_session=False,
             keepalive=KEEPALIVE_S,
