@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from devices.targets import ANSWER_S, LIFE, ON_SITE, OTHER, Target
 from gateway.alarms import Frozen
 
 ALARM = "alarm"
@@ -194,19 +195,6 @@ class Figures(Frozen):
     slots: tuple[Slot, ...]
 
 
-class Target(NamedTuple):
-    within_s: int
-    share: float
-
-
-LIFE = (Target(60, 0.975), Target(180, 0.99))
-"""TSA / BS 8591: 97.5 % of alarms answered within 60 s, 99 % within 180 s."""
-OTHER = (Target(90, 0.80), Target(180, 0.985))
-"""EN 50518, alarms that are neither hold-up nor fire."""
-ON_SITE = (Target(45 * 60, 0.90), Target(60 * 60, 1.0))
-"""What one British provider promises."""
-ANSWER_S = 180
-"""An alarm for life safety that nobody has taken for so long is overdue."""
 STEPS = (
     ("triggered", "received"),
     ("received", "raised"),
@@ -263,11 +251,11 @@ def reckon(
         places=_groups(kept, lambda case: [place_of(case.place) or ""], now_ms),
         people=_groups(kept, lambda case: [case.first] if case.first else [], now_ms),
         types=_groups(kept, lambda case: [case.named], now_ms),
-        causes=dict(Counter(case.cause or "" for case in ended if _false(case)).most_common()),
-        false=Share(count=sum(map(_false, ended)), n=len(ended)),
+        causes=dict(Counter(case.cause or "" for case in ended if is_false(case)).most_common()),
+        false=Share(count=sum(map(is_false, ended)), n=len(ended)),
         reworked=_reworked(kept),
         open=len(unfinished),
-        overdue=tuple(sorted(_overdue(unfinished, now_ms), key=lambda one: (one.due_ms, one.case))),
+        overdue=tuple(sorted(overdue(unfinished, now_ms), key=lambda one: (one.due_ms, one.case))),
         slots=_slots(kept, slots, now_ms),
     )
 
@@ -317,7 +305,8 @@ def _taken_back(case: Seen) -> bool:
     return case.stage == "cancelled" and "answered" not in case.times
 
 
-def _false(case: Seen) -> bool:
+def is_false(case: Seen) -> bool:
+    """Whether it was ended as a false alarm."""
     return case.stage == "cancelled" and case.cause not in _NOT_FALSE
 
 
@@ -347,11 +336,12 @@ def _group(key: str, cases: Sequence[Seen], now_ms: int) -> Group:
         answer=_between(cases, "raised", "answered"),
         arrive=_between(cases, "raised", "arrived"),
         resolve=_between(cases, "raised", "resolved"),
-        false=Share(count=sum(map(_false, ended)), n=len(ended)),
+        false=Share(count=sum(map(is_false, ended)), n=len(ended)),
     )
 
 
-def _overdue(cases: Iterable[Seen], now_ms: int) -> Iterable[Overdue]:
+def overdue(cases: Iterable[Seen], now_ms: int) -> Iterable[Overdue]:
+    """Of the open cases those that are open for longer than their limit."""
     for case in cases:
         stage, due_ms = "", None
         if case.suspended is not None:

@@ -454,13 +454,13 @@ def _again(connection: sa.Connection, row: sa.Row[Any], report: Report, now_ms: 
 
 def _close(connection: sa.Connection, row: sa.Row[Any], report: Report, now_ms: int) -> None:
     delivered = report.result is Result.DELIVERED
-    _update(connection, row.key, status=DELIVERED if delivered else FAILED, lease_until_ms=None)
+    _update(connection, row.key, status=DELIVERED if delivered else FAILED, lease_until_ms=None, ended_at_ms=now_ms)
     delivery = Delivery.DELIVERED if delivered else Delivery.GAVE_UP
     _tell(connection, row, delivery, report.detail, report.reference, now_ms)
 
 
 def _withdraw(connection: sa.Connection, row: sa.Row[Any], reason: str, now_ms: int) -> None:
-    _update(connection, row.key, status=WITHDRAWN, lease_until_ms=None)
+    _update(connection, row.key, status=WITHDRAWN, lease_until_ms=None, ended_at_ms=now_ms)
     detail = f"{reason}（可能已送达 may have arrived）" if _unclear(connection, row.key) else reason
     _tell(connection, row, Delivery.WITHDRAWN, detail, None, now_ms)
 

@@ -297,7 +297,9 @@ outbox = sa.Table(
     sa.Column("outcome_seen", sa.Boolean, nullable=False),
     sa.Column("outcome", _text),
     sa.Column("body", _text, nullable=False),
+    sa.Column("ended_at_ms", _ms),
     sa.Index("outbox_due", "status", "next_attempt_ms"),
+    sa.Index("outbox_ended", "ended_at_ms"),
     sa.Index(
         "outbox_unseen",
         "key",
@@ -305,6 +307,7 @@ outbox = sa.Table(
         postgresql_where=sa.text("outcome_seen = false"),
     ),
 )
+"""``ended_at_ms``: when its fate was final; NULL while it is not."""
 
 outbox_attempts = sa.Table(
     "outbox_attempts",
@@ -316,6 +319,18 @@ outbox_attempts = sa.Table(
     sa.Column("result", _text),
     sa.Column("detail", _text),
 )
+
+chronicled = sa.Table(
+    "chronicled",
+    metadata,
+    sa.Column("store", _text, primary_key=True),
+    sa.Column("what", _text, primary_key=True),
+    sa.Column("id", _text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("tags", _text, nullable=False),
+)
+"""Which version of a case (``what`` is ``case``), and of an alarm, the telemetry store ``store`` holds as a point, and
+under which tags (JSON). What differs is written again, so a crash or an outage loses nothing."""
 
 tokens = sa.Table(
     "tokens",
