@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
 
+from devices.targets import LIFE, ON_SITE, OTHER
 from gateway.alarms import ALARM_TYPES, Frozen
 from gateway.api.auth import Reader
 from gateway.api.context import Gateway
@@ -20,7 +21,7 @@ from gateway.api.models import ID
 from gateway.api.problem import ApiProblem, described
 from gateway.cases import figures as core
 from gateway.cases.causes import CAUSES
-from gateway.cases.figures import LIFE, ON_SITE, OTHER, Figures, Group, Seen, Share
+from gateway.cases.figures import Figures, Group, Seen, Share
 from gateway.cases.wording import Words
 from gateway.registry.directory import CommunityDirectory
 from gateway.state import tables as t

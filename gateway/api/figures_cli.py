@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from devices.targets import LIFE, ON_SITE, OTHER, Target
 from gateway.api.figures import INSTANTS, LIMITS, BadPeriod, Worded, as_csv, gather
 from gateway.api.words import duration, words
-from gateway.cases.figures import LIFE, ON_SITE, OTHER, Group, Share, Spread, Target
+from gateway.cases.figures import Group, Share, Spread
 from gateway.clock import SystemClock
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
+from devices.targets import LIFE, ON_SITE, OTHER
 from gateway.api.context import Gateway
 from gateway.api.figures import INSTANTS, LIMITS, BadPeriod, Worded, bad_period, gather
 from gateway.api.models import ID
 from gateway.api.words import duration
-from gateway.cases.figures import LIFE, ON_SITE, OTHER, Share
+from gateway.cases.figures import Share
 from gateway.web.render import page
 from gateway.web.session import Seen
 
