@@ -1,0 +1,184 @@
+"""What boards about things share: alarms of some types, over time and standing now; devices that are in trouble."""
+
+from __future__ import annotations
+
+from dashboards.board import ColumnLook, Panel, Thresholds, ValueText
+from dashboards.boards.common import (
+    NOTHING,
+    OPEN_LAST,
+    REAL,
+    SEVERITIES,
+    UNMERGED,
+    case_link,
+    device_link,
+    here,
+    none_is_well,
+    place_link,
+)
+from dashboards.query import Column, Condition, FieldIs, Query, TagIs
+from dashboards.text import Text
+
+ACTIVE: Condition = FieldIs("active", "=", 1)
+FLEET_EVERY = "5m"
+"""How often the fleet is counted; each count is a point of its own, and the last one is what holds now."""
+_FLEET_LAST = "11m"
+
+TYPES: dict[str, Text] = {
+    "intrusion": Text("入侵", "intrusion"),
+    "door_open": Text("入户门未关", "front door left open"),
+    "window_open": Text("外出未关窗", "window left open"),
+    "tamper": Text("设备防拆", "tamper"),
+    "smoke": Text("烟雾", "smoke"),
+    "heat": Text("高温", "heat"),
+    "gas": Text("燃气泄漏", "gas leak"),
+    "co": Text("一氧化碳", "carbon monoxide"),
+    "water_leak": Text("漏水", "water leak"),
+    "valve_fault": Text("阀门未动作", "valve did not move"),
+    "bin_full": Text("垃圾桶满溢", "waste bin full"),
+    "bin_hot": Text("垃圾桶温度异常", "waste bin too warm"),
+    "bin_fire": Text("垃圾桶起火", "fire in a waste bin"),
+    "traffic_congestion": Text("交通拥堵", "traffic congestion"),
+    "traffic_incident": Text("疑似交通事件", "traffic incident"),
+    "wrong_way": Text("车辆逆行", "vehicle the wrong way"),
+    "staff_call": Text("呼叫工作人员", "call for staff"),
+    "problem_report": Text("居民上报", "problem report"),
+    "device_fault": Text("设备故障", "device fault"),
+    "device_silent": Text("设备失联", "device silent"),
+    "low_battery": Text("电量低", "low battery"),
+    "sensor_doubtful": Text("数据存疑", "readings in doubt"),
+}
+"""Alarm types in the words of the catalogue, for legends."""
+TROUBLES = ("device_fault", "device_silent", "low_battery", "tamper", "sensor_doubtful")
+"""Alarm types about a device itself."""
+
+
+def type_looks(types: tuple[str, ...]) -> tuple[ColumnLook, ...]:
+    """What stands for each type in a legend."""
+    return tuple(ColumnLook(one, TYPES[one]) for one in types)
+
+
+def open_count(types: tuple[str, ...], *conditions: Condition, name: str = "cases") -> Query:
+    """How many cases of these types are open, whenever they began. Counted from ``open``, so that none is 0."""
+    where = (*here(), REAL, UNMERGED, TagIs("type", types), *conditions)
+    return Query("case", (Column("open", "sum", name=name),), where=where, last=OPEN_LAST, name=name)
+
+
+def alarms(types: tuple[str, ...], every: str) -> Query:
+    """How many alarms of each type began in each stretch."""
+    where = (*here(), REAL, TagIs("type", types))
+    return Query(
+        "alarm", (Column("severity", "count", name="alarms"),), where, by=("type",), every=every, name="{type}"
+    )
+
+
+def standing(*conditions: Condition, limit: int = 200) -> Query:
+    """Alarms that stand now, the newest first: what, at which device, where."""
+    columns = (
+        Column("title", localized=True),
+        Column("name", localized=True),
+        Column("place", localized=True, name="where"),
+        Column("severity"),
+        Column("case"),
+        Column("device"),
+        Column("place"),
+    )
+    return Query("alarm", columns, (*here(), REAL, ACTIVE, *conditions), last=OPEN_LAST, limit=limit)
+
+
+STANDING_LOOKS: tuple[ColumnLook, ...] = (
+    ColumnLook("time", Text("自", "Since"), unit="dateTimeFromNow", width=130),
+    ColumnLook("title", Text("情况", "What"), link=case_link("case"), width=170),
+    ColumnLook("name", Text("设备", "Device"), link=device_link()),
+    ColumnLook("where", Text("地点", "Where"), link=place_link()),
+    ColumnLook("severity", Text("级别", "Severity"), values=SEVERITIES, width=80),
+    ColumnLook("case", Text("案卷号", "Case"), link=case_link("case"), width=130),
+    ColumnLook("device", hidden=True),
+    ColumnLook("place", hidden=True),
+)
+
+
+def fleet_now(kinds: tuple[str, ...], *fields: str) -> Query:
+    """How many devices of these kinds are ``silent``, ``battery_low`` … by the last count."""
+    columns = tuple(Column(field, "sum") for field in fields)
+    where = (TagIs("kind", kinds), *here("community", "grid"))
+    return Query("fleet", columns, where, every=FLEET_EVERY, last=_FLEET_LAST)
+
+
+FLEET_LOOKS: tuple[ColumnLook, ...] = (
+    ColumnLook("devices", Text("在册", "registered")),
+    ColumnLook("silent", Text("失联", "silent")),
+    ColumnLook("battery_low", Text("电量低", "battery low")),
+    ColumnLook("faulty", Text("故障", "faulty")),
+    ColumnLook("tampered", Text("被拆动", "tampered")),
+)
+
+
+def trouble_panel(key: str, title: Text, description: Text, kinds: tuple[str, ...], width: int = 12) -> Panel:
+    """Devices of these kinds with an alarm about themselves, the newest first."""
+    return Panel(
+        key=key,
+        kind="table",
+        title=title,
+        description=description,
+        queries=(standing(TagIs("type", TROUBLES), TagIs("kind", kinds)),),
+        columns=STANDING_LOOKS,
+        empty=Text("全部正常", "All in order"),
+        width=width,
+        height=9,
+    )
+
+
+def count_panel(
+    key: str,
+    title: Text,
+    description: Text,
+    query: Query,
+    thresholds: Thresholds | None = None,
+    *,
+    width: int = 4,
+    empty: Text = NOTHING,
+    columns: tuple[ColumnLook, ...] = (),
+) -> Panel:
+    """A big number of which none is well."""
+    return Panel(
+        key=key,
+        kind="stat",
+        title=title,
+        description=description,
+        queries=(query,),
+        unit="short",
+        decimals=0,
+        thresholds=thresholds or none_is_well("an open case is somebody's work now"),
+        values=(ValueText(0, empty, "green"),),
+        columns=columns,
+        empty=empty,
+        width=width,
+        height=5,
+    )
+
+
+def answer_panel(key: str, title: Text, description: Text, types: tuple[str, ...], width: int = 8) -> Panel:
+    """How soon cases of these types were taken, and how soon somebody was there: the middle one, and nine of ten."""
+    columns = (
+        Column("answered_s", "p50", name="answered_p50"),
+        Column("answered_s", "p90", name="answered_p90"),
+        Column("arrived_s", "p50", name="arrived_p50"),
+        Column("arrived_s", "p90", name="arrived_p90"),
+    )
+    return Panel(
+        key=key,
+        kind="timeseries",
+        title=title,
+        description=description,
+        queries=(Query("case", columns, (*here(), REAL, UNMERGED, TagIs("type", types)), every="1d"),),
+        unit="s",
+        columns=(
+            ColumnLook("answered_p50", Text("受理，半数在此之内", "taken, half within")),
+            ColumnLook("answered_p90", Text("受理，九成在此之内", "taken, nine of ten within")),
+            ColumnLook("arrived_p50", Text("到场，半数在此之内", "on the spot, half within")),
+            ColumnLook("arrived_p90", Text("到场，九成在此之内", "on the spot, nine of ten within")),
+        ),
+        empty=Text("没有案卷", "No cases"),
+        width=width,
+        height=9,
+    )
