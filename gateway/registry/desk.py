@@ -183,7 +183,8 @@ def _write(connection: sa.Connection, community: Community, edits: Sequence[Edit
     for edit in edits:
         before, device = edit.before, edit.after
         if isinstance(device, Device):
-            lines.append(history.Line(device=device.id, at_ms=now_ms, actor=actor, what=edit.what, detail=edit.detail))
+            detail = {**edit.detail, **history.serves(device.model_dump())} if before is None else edit.detail
+            lines.append(history.Line(device=device.id, at_ms=now_ms, actor=actor, what=edit.what, detail=detail))
             bridge, address = way_in(device, community.bridges)
             candidates.forget(connection, bridge, address.partition("#")[0])
             if isinstance(before, Device) and before.hardware != device.hardware:

@@ -45,6 +45,11 @@ def write(connection: sa.Connection, *lines: Line) -> None:
         )
 
 
+def serves(device: Mapping[str, object]) -> dict[str, object]:
+    """Whom a device serves, as the line says it by which it comes or goes: whose its readings are stays known."""
+    return {"resident": device["resident"]} if device.get("resident") else {}
+
+
 def read(connection: sa.Connection, device: str, limit: int) -> list[Line]:
     """The life of one device, the newest first."""
     h = t.device_history.c

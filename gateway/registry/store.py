@@ -6,6 +6,7 @@ so are rules (`gateway.registry.rule_desk`), and the attributes of places and re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -136,7 +137,7 @@ def apply(
         replace_rows(connection, gone, {key: bodies[key] for key in new if key not in mixed}, FILE)
         replace_rows(connection, (), {key: bodies[key] for key in new if key in mixed}, DESK)
         forget_hardware(connection, _other_hardware(changes))
-        history.write(connection, *_life(changes, actor, now_ms))
+        history.write(connection, *_life(changes, before, bodies, actor, now_ms))
         rule_history.write(connection, *rule_history.of_apply(before, bodies, actor, now_ms))
         return replace(changes, revision=write_revision(connection, actor, changes.summary, now_ms))
 
@@ -334,7 +335,9 @@ def _by_file(connection: sa.Connection, keys: Sequence[Key]) -> None:
         )
 
 
-def _life(changes: Changes, actor: str, now_ms: int) -> Iterator[history.Line]:
+def _life(
+    changes: Changes, before: Mapping[Key, str], after: Mapping[Key, str], actor: str, now_ms: int
+) -> Iterator[history.Line]:
     """What applying files was to each device. Of the first community nothing is said: all of it is new."""
     if not changes.revision:
         return
@@ -344,13 +347,13 @@ def _life(changes: Changes, actor: str, now_ms: int) -> Iterator[history.Line]:
 
     for section, id_ in changes.added:
         if section == "devices":
-            yield line(id_, "added")
+            yield line(id_, "added", **history.serves(json.loads(after[section, id_])))
     for changed in changes.changed:
         if changed.section == "devices":
             yield line(changed.id, "changed", fields=told(changed.fields))
     for section, id_ in changes.removed:
         if section == "devices":
-            yield line(id_, "removed")
+            yield line(id_, "removed", **history.serves(json.loads(before[section, id_])))
 
 
 def _warnings(connection: sa.Connection, added: tuple[Key, ...], removed: tuple[Key, ...]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def test_a_device_is_added_with_a_revision_and_a_line_of_its_life(applied: sa.En
     done = do(applied, desk.add(SMOKE))
     assert (done.devices, done.revision, store.revision(applied)) == ((SMOKE,), 2, 2)
     assert device(applied, "smoke-1") == SMOKE
-    assert life(applied, "smoke-1") == [("added", "operator:wang", {"by": "desk"})]
+    assert life(applied, "smoke-1") == [("added", "operator:wang", {"by": "desk", "resident": "li"})]
     assert [fault.entry for fault in done.warnings] == ["smoke-1"], "no rule looks at smoke in this small community"
     with applied.connect() as connection:
         row = connection.execute(
@@ -220,7 +220,7 @@ def test_taking_the_files_takes_it_all_back(applied: sa.Engine, community: Commu
     assert (plan.summary, plan.kept) == ("devices ~1 -1", ())
     store.apply(applied, community, "operator:file", NOW + 2000, take_file=True)
     assert device(applied, "smoke-1") is None
-    assert life(applied, "smoke-1")[-1] == ("removed", "operator:file", {"by": "apply"})
+    assert life(applied, "smoke-1")[-1] == ("removed", "operator:file", {"by": "apply", "resident": "li"})
     assert life(applied, "sos-1")[-1] == (
         "changed",
         "operator:file",
