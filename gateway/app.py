@@ -20,6 +20,7 @@ import uvicorn
 
 from devices.gear.memory import Memory
 from devices.native import Command, encode_command
+from devices.telemetry import NOWHERE
 from gateway.announce.announcer import Announcer
 from gateway.answers import links
 from gateway.answers.desk import AnswerDesk
@@ -135,12 +136,12 @@ class Gateway:
             writer = StoreWriter(
                 journal,
                 store,
+                stamps=lambda device: NOWHERE if views.directory is None else views.directory.areas.of_device(device),
                 load=cursors.load,
                 save=cursors.save,
                 quarantine=journal.quarantine,
                 clock=self.clock,
             )
-            stack.push_async_callback(_end, self._start(writer.run(), "store writer"))
 
             # Who decides, where there are several gateways
             leadership = Leadership(engine, self.clock, itself, rank=settings.rank, url=self._own_url())
@@ -240,6 +241,8 @@ class Gateway:
                     "no community has been applied yet: run `anju apply examples/tuanjiehu/community.yaml` "
                     "(or `anju demo`) with the same --data-dir"
                 )
+            # Only now that it is known where every device is: that is written with its readings.
+            stack.push_async_callback(_end, self._start(writer.run(), "store writer"))
             for name in missing_secrets(directory.community, settings.secrets):
                 log.warning("secret %s is missing: what needs it reaches nobody; see `anju doctor`", name)
 

@@ -94,6 +94,7 @@ class _Checker:
 
     def parts(self) -> Iterator[Iterable[Finding]]:
         yield self.duplicates()
+        yield self.levels()
         yield self.places()
         yield self.residents()
         yield self.devices()
@@ -134,6 +135,15 @@ class _Checker:
                         message=f"{item.id} is given twice, give each its own id; the first stands at",
                         first=first[item.id],
                     )
+
+    def levels(self) -> Iterator[Finding]:
+        if self.c.community is None:  # missing or faulty, which is said elsewhere
+            return
+        there = {place.level for place in self.c.places}
+        for key, level in self.c.community.levels.model_dump(exclude_none=True).items():
+            if level not in there and "places" not in self.incomplete:
+                message = f"there is no place of level {level}; name one of {', '.join(sorted(there)) or 'the places'}"
+                yield Finding(level="error", section="community", path=("levels", key), message=message)
 
     def places(self) -> Iterator[Finding]:
         for index, place in enumerate(self.c.places):

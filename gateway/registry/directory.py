@@ -19,6 +19,7 @@ from gateway.cases.directory import Quiet, Target
 from gateway.cases.limits import WorkCalendar
 from gateway.cases.policy import Recipient
 from gateway.cases.work import WorkType
+from gateway.registry.areas import Areas
 from gateway.registry.duty import Book, Override
 from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
 from gateway.registry.organisation import Organisation
@@ -98,6 +99,9 @@ class CommunityDirectory:
         """Who is on duty, over time."""
         self._role_names = MappingProxyType({role.id: role.name for role in community.roles})
         self._organisations: Mapping[str, Organisation] = _by_id(community.organisations)
+        info = community.community
+        self.areas = Areas(info.id, info.levels, self._places, self._devices)
+        """Of places and devices their grids and buildings."""
 
     def _this_box(self, itself: str) -> Device:
         # Of several roots none is all of it: a place that nobody knows stands for the whole community.

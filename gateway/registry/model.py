@@ -259,6 +259,16 @@ def way_in(device: Device, bridges: Iterable[Bridge]) -> tuple[str, str]:
     return next(fitting, device.id), address
 
 
+class Levels(Frozen):
+    """Which levels of the place tree telemetry and dashboards are grouped by."""
+
+    grid: str | None = None
+    """The level of a grid 网格, such as ``三级网格``. Without it: of every place the nearest that is in no address
+    (``in_address: false``), else the one just inside the largest place."""
+    building: str | None = None
+    """The level of a building 楼 or courtyard 院落. Without it: the largest place inside the grid."""
+
+
 class CommunityInfo(Frozen):
     """The community itself; its id is part of every MQTT topic."""
 
@@ -269,6 +279,8 @@ class CommunityInfo(Frozen):
     """The control room's telephone, given to the 120 dispatcher."""
     office: Office = Office()
     """When offices work: limits in working hours and days count by it."""
+    levels: Levels = Levels()
+    """What is a grid and what a building, for telemetry and dashboards."""
 
     @field_validator("timezone")
     @classmethod

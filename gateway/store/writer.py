@@ -23,7 +23,7 @@ from gateway.clock import Clock
 from gateway.journal.entry import Done, Entry, JournalReader, Outcome, Quarantined
 from gateway.store.cursors import READER
 from gateway.store.points import count_points
-from gateway.store.protocol import BadPoint, Store, StoreUnavailable
+from gateway.store.protocol import BadPoint, StampsOf, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,9 @@ class _Written(NamedTuple):
 class StoreWriter:
     """Run `run` as a task; cancel it to stop.
 
-    ``load`` and ``save`` keep the cursor of a lane (`StoreCursors`), ``quarantine`` is the journal's.
+    ``load`` and ``save`` keep the cursor of a lane (`StoreCursors`), ``quarantine`` is the journal's, ``stamps`` says
+    where a device is at present (any thread may ask). They are part of a point's identity: a reading that is offered
+    again after its device moved is there twice, for the seconds between saving the cursor.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class StoreWriter:
         journal: JournalReader,
         store: Store,
         *,
+        stamps: StampsOf,
         load: Callable[[Lane], int],
         save: Callable[[Lane, int], None],
         quarantine: Callable[[Quarantined, Done], None],
@@ -85,6 +88,7 @@ class StoreWriter:
     ) -> None:
         self._journal = journal
         self._store = store
+        self._stamps = stamps
         self._load = load
         self._save = save
         self._quarantine = quarantine
@@ -195,7 +199,7 @@ class StoreWriter:
 
     async def _write(self, lane: Lane, entries: list[Entry]) -> None:
         observations = [entry.observation for entry in entries]
-        if refused := await self._store.write(observations):
+        if refused := await self._store.write(observations, self._stamps):
             await self._set_aside(refused)
         now = time.monotonic()
         self._read[lane] = entries[-1].position

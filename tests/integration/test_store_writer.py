@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import gateway.store.influx
 import gateway.store.writer
 from devices.observation import Lane, Observation
+from devices.telemetry import Stamps
 from gateway.clock import SystemClock
 from gateway.journal.journal import Journal
 from gateway.settings import JournalSettings
@@ -40,6 +41,7 @@ class House:
         writer = StoreWriter(
             self.journal,
             store,
+            stamps=lambda device: Stamps("demo", grid="grid-1", place=f"home of {device}"),
             load=cursors.load,
             save=cursors.save,
             quarantine=self.journal.quarantine,
@@ -98,6 +100,19 @@ def stored(server: Influxd) -> tuple[int, int]:
     """How many readings and how many events the server holds."""
     counts = [server.query(q) for q in ("SELECT count(pulse) FROM vitals_monitor", "SELECT count(value) FROM event")]
     return tuple(series[0]["values"][0][1] if series else 0 for series in counts)  # type: ignore[return-value]  # two
+
+
+async def test_readings_carry_where_their_device_is(house: House, influxd: Influxd) -> None:
+    batch = [observe(START_MS, {"pulse": 70}, event="measurement"), observe(START_MS, {"pulse": 60}, device="bed-9")]
+    async with house.writing(InfluxStore(influxd.settings, "")):
+        await house.say(*batch)
+        await eventually_async(lambda: len(influxd.query("SHOW SERIES")[0]["values"]) == 3)
+    keys = {row[0] for row in influxd.query("SHOW SERIES")[0]["values"]}
+    assert keys == {
+        r"vitals_monitor,community=demo,device=bed-3,grid=grid-1,place=home\ of\ bed-3",
+        r"vitals_monitor,community=demo,device=bed-9,grid=grid-1,place=home\ of\ bed-9",
+        r"event,community=demo,device=bed-3,event=measurement,grid=grid-1,kind=vitals_monitor,place=home\ of\ bed-3",
+    }
 
 
 async def test_both_lanes_arrive_and_the_cursors_are_kept(house: House, tmp_path: Path) -> None:

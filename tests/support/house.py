@@ -51,6 +51,7 @@ from gateway.settings import BrokerSettings, JournalSettings, SerialLine, Settin
 from gateway.state.db import open_database
 from gateway.store.cursors import StoreCursors
 from gateway.store.embedded import EmbeddedStore
+from gateway.store.protocol import unstamped
 from gateway.store.writer import StoreWriter
 from gateway.transports.mqtt import Delivery, MqttTransport, gateway_address
 from gateway.transports.serial import SerialTransport
@@ -94,6 +95,9 @@ class House:
         self.writer = StoreWriter(
             self.journal,
             self.store,
+            stamps=lambda device: (
+                unstamped(device) if self.views.directory is None else self.views.directory.areas.of_device(device)
+            ),
             load=cursors.load,
             save=cursors.save,
             quarantine=self.journal.quarantine,
