@@ -31,6 +31,7 @@ class EmbeddedStore:
     """
 
     durability_lag_s = 0.0
+    restarts = 0
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """Open ``path``, creating it and its directory where missing. Raises StoreUnavailable, OSError."""

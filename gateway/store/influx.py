@@ -45,6 +45,7 @@ class InfluxStore:
         self._server: Server | None = None
         self._started = ""
         self._restarted = False
+        self.restarts = 0
         self.durability_lag_s = VICTORIA_LAG_S  # until the server is known
 
     async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
@@ -205,7 +206,9 @@ class InfluxStore:
         return self._server
 
     def _learn(self, server: Server) -> None:
-        self._restarted |= self._started not in ("", server.started)
+        if self._started not in ("", server.started):
+            self._restarted = True
+            self.restarts += 1
         self._server, self._started = server, server.started
         self.durability_lag_s = VICTORIA_LAG_S if server.victoria else 0.0
 

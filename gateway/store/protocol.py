@@ -89,6 +89,9 @@ class Store(Protocol):
     durability_lag_s: float
     """The journal's cursor may move only past points acknowledged longer ago than this: 0 where an acknowledged write
     survives a crash of the store (embedded, InfluxDB), 15 for VictoriaMetrics."""
+    restarts: int
+    """How often it was found to have been started anew while it keeps points in memory: what was acknowledged less than
+    ``durability_lag_s`` before may be gone."""
 
     async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
         """Store the metrics, events and waveforms of ``observations``, each with the ``stamps`` of its device; returns
