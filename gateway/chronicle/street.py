@@ -1,22 +1,24 @@
 """What readings from the street mean: how a road flows by its class, how soon a bin is full and when it was emptied.
 
-Pure: readings in, points out, as they are written beside the readings themselves. What needs the reading before is left
-out of a point where there is none (after a start, after a gap, told late), and is never guessed.
+Readings in, points out, written beside the readings themselves. What needs the reading before is left out of a point
+where there is none (after a start, after a gap, told late), and is never guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devices.observation import Observation
 from devices.telemetry import Stamps
-from devices.traffic import Level, RoadClass, level
+from devices.traffic import DEFAULT_CLASS, Level, RoadClass, level, road_class
+from gateway.registry.directory import CommunityDirectory
 from gateway.store.protocol import Point
 
 ROAD: Final = "road"
 BIN: Final = "bin"
+_MEASUREMENTS: Final = {"traffic_counter": ROAD, "waste_bin": BIN}
 
 FULL_AT: Final = 85.0
 """%; where the rule ``bin-full`` raises."""
@@ -26,7 +28,7 @@ RATE_LEAST_MS: Final = 6 * 3_600_000
 """How fast a bin fills is not said from less: people come down in the morning and after supper."""
 AHEAD_MAX_H: Final = 7 * 24.0
 """A week ahead is the farthest that is said."""
-_HOUR_MS = 3_600_000
+_HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,19 @@ class OnStreet:
     stamps: Stamps
     supervision_s: int
     """A longer gap between two readings is one in which nothing is known."""
-    road_class: RoadClass = "arterial"
-    counts_people: bool = False
-    """It stands at a door, not at a road."""
+    road_class: RoadClass = DEFAULT_CLASS
 
 
-@dataclass(slots=True)
-class _Before:
-    """Of a device's newest reading."""
+class _Before(NamedTuple):
+    """A device's newest reading, and since when a bin has been filling."""
 
     at_ms: int
     fill: float = 0.0
     since_ms: int = 0
-    """When the bin was emptied, or first heard of."""
     since_fill: float = 0.0
+
+
+Fields = dict[str, float | str]
 
 
 class Street:
@@ -59,16 +60,36 @@ class Street:
     def __init__(self, known: Callable[[str], OnStreet | None]) -> None:
         self._known = known
         self._before: dict[str, _Before] = {}
+        self._fresh: dict[str, _Before] = {}
+        """As it is after the readings that were heard last."""
 
-    def heard(self, observation: Observation) -> list[Point]:
-        """The points that a reading makes: one for a road or a bin, none for anything else."""
-        reckon = {"traffic_counter": self._road, "waste_bin": self._bin}.get(observation.kind)
-        if reckon is None or (about := self._known(observation.device)) is None:
-            return []
-        fields = reckon(observation, about)
+    def heard(self, observations: Sequence[Observation]) -> list[Point]:
+        """The points that readings make, in their order: one for a road or a bin, none for anything else.
+
+        Nothing is remembered until `keep`: heard again, the same readings make the same points.
+        """
+        self._fresh = {}
+        return [point for one in observations if (point := self._point(one)) is not None]
+
+    def keep(self) -> None:
+        """The points are stored: what was heard last counts from now on."""
+        self._before |= self._fresh
+        self._fresh = {}
+
+    def _point(self, observation: Observation) -> Point | None:
+        measurement = _MEASUREMENTS.get(observation.kind)
+        if measurement is None or (about := self._known(observation.device)) is None:
+            return None
+        before = self._fresh.get(observation.device) or self._before.get(observation.device)
+        late = before is not None and observation.observed_at_ms <= before.at_ms
+        reckon = _road if measurement == ROAD else _bin
+        fields, after = reckon(observation, None if late else before, about)
         if not fields:
-            return []
-        road = observation.kind == "traffic_counter"
+            return None
+        if not late:
+            self._fresh[observation.device] = after
+        elif measurement == BIN:
+            fields.pop("full_in_h", None)
         tags = {
             "device": observation.device,
             "name": about.name,
@@ -76,57 +97,63 @@ class Street:
             "grid": about.stamps.grid,
             "building": about.stamps.building,
             "place": about.stamps.place,
-            **({"road_class": about.road_class} if road else {}),
+            **({"road_class": about.road_class} if measurement == ROAD else {}),
         }
-        at_ns = observation.observed_at_ms * 1_000_000
-        return [Point(measurement=ROAD if road else BIN, tags=tags, fields=fields, at_ns=at_ns)]
+        return Point(measurement=measurement, tags=tags, fields=fields, at_ns=observation.observed_at_ms * 1_000_000)
 
-    def _road(self, observation: Observation, about: OnStreet) -> dict[str, float | str]:
-        metrics = observation.metrics
-        speed, flow, occupancy = (metrics.get(key) for key in ("speed", "flow", "occupancy"))
-        if about.counts_people or (flows := level(about.road_class, speed, flow, occupancy)) is None:
-            return {}
-        fields: dict[str, float | str] = {"level": float(flows)}
-        fields |= {key: metrics[key] for key in ("speed", "flow", "occupancy") if key in metrics}
-        if speed is not None and flow is not None and speed > 0:
-            fields["density"] = flow / speed
-        before = self._before.get(observation.device)
-        if (lasted_s := self._lasted_s(before, observation.observed_at_ms, about)) is not None:
-            fields["lasted_s"] = lasted_s
-            fields["congested_s"] = lasted_s if flows >= Level.MODERATE else 0.0  # a counter tells of the time before
-        if before is None or observation.observed_at_ms > before.at_ms:
-            self._before[observation.device] = _Before(observation.observed_at_ms)
-        return fields
 
-    def _bin(self, observation: Observation, about: OnStreet) -> dict[str, float | str]:
-        fill, now_ms = observation.metrics.get("fill"), observation.observed_at_ms
-        if fill is None:
-            return {}
-        fields: dict[str, float | str] = {"fill": fill}
-        before = self._before.get(observation.device)
-        if before is not None and now_ms <= before.at_ms:
-            return fields
-        if before is None:
-            before = self._before[observation.device] = _Before(now_ms, fill, now_ms, fill)
-        else:
-            lasted_s = self._lasted_s(before, now_ms, about)
-            collected = before.fill - fill >= COLLECTED_FALL
-            fields["collected"] = float(collected)
-            if lasted_s is not None:
-                fields["full_s"] = lasted_s if before.fill >= FULL_AT else 0.0
-            if collected:
-                before.since_ms, before.since_fill = now_ms, fill
-            before.at_ms, before.fill = now_ms, fill
-        if (hours := _full_in_h(before)) is not None:
-            fields["full_in_h"] = hours
-        return fields
+def on_street(directory: CommunityDirectory, device: str) -> OnStreet | None:
+    """What the registry knows of a device; None where it does not know it."""
+    known = directory.device(device)
+    if known is None:
+        return None
+    return OnStreet(
+        name=directory.device_name(device, "zh"),
+        stamps=directory.areas.of_device(device),
+        supervision_s=directory.supervision_s(device),
+        road_class=road_class(known.attributes.get("road_class")),
+    )
 
-    @staticmethod
-    def _lasted_s(before: _Before | None, at_ms: int, about: OnStreet) -> float | None:
-        """How long it is since the reading before; None where the stretch between them is not known."""
-        if before is None or not 0 < at_ms - before.at_ms <= about.supervision_s * 1000:
-            return None
-        return (at_ms - before.at_ms) / 1000
+
+def _road(observation: Observation, before: _Before | None, about: OnStreet) -> tuple[Fields, _Before]:
+    metrics, at_ms = observation.metrics, observation.observed_at_ms
+    speed, flow, occupancy = (metrics.get(key) for key in ("speed", "flow", "occupancy"))
+    after = _Before(at_ms)
+    if (flows := level(about.road_class, speed, flow, occupancy)) is None:
+        return {}, after
+    fields: Fields = {"level": float(flows)}
+    fields |= {key: metrics[key] for key in ("speed", "flow", "occupancy") if key in metrics}
+    if speed is not None and flow is not None and speed > 0:
+        fields["density"] = flow / speed
+    if (since_s := _since_s(before, at_ms, about)) is not None:
+        fields["lasted_s"] = since_s  # a counter tells of the time since it told before
+        fields["congested_s"] = since_s if flows >= Level.MODERATE else 0.0
+    return fields, after
+
+
+def _bin(observation: Observation, before: _Before | None, about: OnStreet) -> tuple[Fields, _Before]:
+    fill, at_ms = observation.metrics.get("fill"), observation.observed_at_ms
+    if fill is None:
+        return {}, _Before(at_ms)
+    fields: Fields = {"fill": fill}
+    after = _Before(at_ms, fill, at_ms, fill)
+    if before is not None:
+        collected = before.fill - fill >= COLLECTED_FALL
+        fields["collected"] = float(collected)
+        if (since_s := _since_s(before, at_ms, about)) is not None:
+            fields["full_s"] = since_s if before.fill >= FULL_AT else 0.0  # it was as it said, until it says otherwise
+        if not collected:
+            after = after._replace(since_ms=before.since_ms, since_fill=before.since_fill)
+    if (hours := _full_in_h(after)) is not None:
+        fields["full_in_h"] = hours
+    return fields, after
+
+
+def _since_s(before: _Before | None, at_ms: int, about: OnStreet) -> float | None:
+    """How long it is since the reading before; None where the stretch between them is not known."""
+    if before is None or at_ms - before.at_ms > about.supervision_s * 1000:
+        return None
+    return (at_ms - before.at_ms) / 1000
 
 
 def _full_in_h(now: _Before) -> float | None:

@@ -1,4 +1,4 @@
-"""What readings from the street mean: how a road flows and was congested; how full a bin is, and when it was emptied."""
+"""What readings from the street mean: how a road flows and was congested; how full a bin is, when it was emptied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOUR_S = 3600
 WHERE = Stamps(community="tjh", grid="g3", building="pole-7", place="pole-7")
 KNOWN = {
     "traffic-1": OnStreet("朝阳北路流量计", WHERE, 300, road_class="arterial"),
-    "door-count": OnStreet("活动中心客流", WHERE, 300, counts_people=True),
+    "door-count": OnStreet("活动中心客流", WHERE, 300),
     "bin-1": OnStreet("第3网格厨余垃圾桶", WHERE, 4 * HOUR_S),
 }
 
@@ -26,7 +26,8 @@ def said(device: str, at_s: float, kind: str = "traffic_counter", **metrics: flo
 
 
 def fields(street: Street, observation: Observation) -> dict[str, float | str]:
-    (point,) = street.heard(observation)
+    (point,) = street.heard([observation])
+    street.keep()
     return dict(point.fields)
 
 
@@ -35,7 +36,7 @@ def filled(street: Street, at_h: float, level: float) -> dict[str, float | str]:
 
 
 def test_a_road_is_judged_by_its_class_and_carries_its_name_and_place() -> None:
-    (point,) = Street(KNOWN.get).heard(said("traffic-1", 60, speed=18, flow=900, occupancy=31))
+    (point,) = Street(KNOWN.get).heard([said("traffic-1", 60, speed=18, flow=900, occupancy=31)])
     assert point.measurement == "road" and point.at_ns == 60_000_000_000
     assert point.tags == {
         "device": "traffic-1", "name": "朝阳北路流量计", "road_class": "arterial",
@@ -66,10 +67,25 @@ def test_an_empty_road_is_free_and_has_no_density() -> None:
 
 def test_what_is_no_road_makes_no_point() -> None:
     street = Street(KNOWN.get)
-    assert street.heard(said("door-count", 0, flow=30)) == []
-    assert street.heard(said("nobody-knows", 0, flow=30, speed=30)) == []
-    assert street.heard(said("traffic-1", 0, battery=80)) == []
-    assert street.heard(said("bin-1", 0, "camera", fps=25)) == []
+    nothing = [
+        said("door-count", 0, count_in=30),
+        said("nobody-knows", 0, flow=30, speed=30),
+        said("traffic-1", 0, battery=80),
+        said("bin-1", 0, "camera", fps=25),
+        said("bin-1", 0, "waste_bin", tilt=4),
+    ]
+    assert street.heard(nothing) == []
+
+
+def test_the_same_readings_offered_again_make_the_same_points() -> None:
+    street = Street(KNOWN.get)
+    filled(street, 0, 70)
+    batch = [said("bin-1", 1 * HOUR_S, "waste_bin", fill=88), said("bin-1", 2 * HOUR_S, "waste_bin", fill=3)]
+    first = street.heard(batch)
+    assert [point.fields.get("collected") for point in first] == [0, 1]
+    assert street.heard(batch) == first, "the store did not take them"
+    street.keep()
+    assert filled(street, 3, 5)["collected"] == 0
 
 
 def test_a_bin_says_when_it_will_be_full_by_how_it_has_filled() -> None:

@@ -1,4 +1,4 @@
-"""Level of service: the speeds of each class, empty roads, and that the rules of congestion begin at the same speeds."""
+"""Level of service: the speeds of each class, empty roads, and rules of congestion that begin at the same speeds."""
 
 from __future__ import annotations
 
