@@ -7,6 +7,7 @@ from typing import Literal
 from dashboards.board import Annotation, ColumnLook, Link, Panel, Step, Thresholds, ValueText, Variable
 from dashboards.query import Aggregate, Column, Condition, FieldIs, Query, TagIs, Var
 from dashboards.text import Text
+from devices.kinds import KINDS
 
 Level = Literal["community", "grid", "building"]
 
@@ -224,6 +225,22 @@ def number(
         width=width,
         height=height,
     )
+
+
+def kind_looks(*keys: str) -> tuple[ColumnLook, ...]:
+    """What stands for kinds of devices in a legend; all kinds where none is named."""
+    return tuple(ColumnLook(key, Text(KINDS[key].zh, KINDS[key].en)) for key in keys or KINDS)
+
+
+def kind_words(*keys: str) -> tuple[ValueText, ...]:
+    """What stands for kinds of devices in a table."""
+    return tuple(ValueText(key, Text(KINDS[key].zh, KINDS[key].en)) for key in keys or KINDS)
+
+
+def event_words(*kinds: str) -> tuple[ValueText, ...]:
+    """What stands for the events of these kinds in a table."""
+    found = {event.key: Text(event.zh, event.en) for kind in kinds for event in KINDS[kind].events.values()}
+    return tuple(ValueText(key, words) for key, words in found.items())
 
 
 def share_and_n(field: str, *conditions: Condition, levels: tuple[Level, ...] = ()) -> Query:

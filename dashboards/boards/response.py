@@ -26,7 +26,7 @@ from dashboards.boards.common import (
 )
 from dashboards.query import Column, FieldIs, Query
 from dashboards.text import Text
-from dashboards.thresholds import ANSWERED_60, ANSWERED_180, OTHERS_90, OTHERS_180
+from dashboards.thresholds import ANSWERED_60, ANSWERED_180, ON_SITE_45_MIN, OTHERS_90, OTHERS_180
 
 _NO_ALARMS = Text("没有报警", "No alarms")
 _FIGURES_LINK = Link(Text("网关的指标页，可导出", "The gateway's figures, with CSV"), path="/figures")
@@ -189,11 +189,11 @@ def _stage(key: str, title: Text, field: str, what: Text) -> Panel:
         kind="stat",
         title=title,
         description=Text(
-            f"{what.zh}：一半的案卷不超过前一个数，九成不超过后一个数，再后面是件数。都从报警算起，与网关“指标”页相同。"
+            f"{what.zh}：一半的案卷不超过前一个数，九成不超过后一个数，再后面是件数。都从报警算起。"
             "明显变长：看是哪个网格、哪个时段。",
-            f"{what.en}: half of the cases took no longer than the first, nine in ten no longer than the second; then how "
-            "many. All from when it was raised, as on the gateway's figures. Much longer than usual: look which "
-            "grid, what time.",
+            f"{what.en}: half of the cases took no longer than the first, nine in ten no longer than the second; "
+            "then how many. All from when it was raised, as on the gateway's figures. Much longer than usual: look "
+            "which grid, what time.",
         ),
         queries=(
             Query(

@@ -1,0 +1,488 @@
+"""网关: how the gateway itself is: taking in, deciding, telling people, the store, the 120 line, the machine."""
+
+from __future__ import annotations
+
+from dashboards.board import Board, ColumnLook, Link, Panel, Row, Step, Thresholds, ValueText, Variable
+from dashboards.boards.common import COMMUNITY, NOW, PLAIN, WALL_LINK, here, none_is_well, number
+from dashboards.query import Column, Query, TagIs, Var
+from dashboards.text import Text
+from dashboards.thresholds import watched
+from devices.kinds import KINDS
+
+GATEWAY_CHOICE = Variable("gateway", Text("网关", "Gateway"), tag="gateway", measurement="part", within=("community",))
+_HERE = here("community")
+_PARTS = (*_HERE, TagIs("gateway", Var("gateway")))
+_ITSELF = (*_HERE, TagIs("device", Var("gateway")))
+_LEVELS = (
+    ValueText(0, Text("正常", "well"), "green"),
+    ValueText(1, Text("请看一眼", "have a look"), "yellow"),
+    ValueText(2, Text("停了", "down"), "red"),
+)
+_WELL_OR_NOT = Thresholds(
+    (Step(None, "green"), Step(1, "yellow"), Step(2, "red")), "health of the gateway's parts: ok, degraded, failed"
+)
+_LATENCY = Thresholds(
+    (Step(None, "green"), Step(1, "orange"), Step(10, "red")),
+    "STANDARDS: p99 under 1 s through the gateway; EN 50136 D4: 10 s on average",
+)
+_WAITING_S = Thresholds(
+    (Step(None, "green"), Step(10, "yellow"), Step(180, "orange")), "EN 50136 D4: 10 s; rule gateway-backlog: 180 s"
+)
+_LANES = (
+    ColumnLook("urgent", Text("紧急", "urgent")),
+    ColumnLook("routine", Text("日常", "routine")),
+)
+_STATES = tuple(
+    state for state in KINDS["gateway"].states.values() if state.key not in ("battery_low", "tampered", "faulty")
+)
+
+
+def _machine(
+    key: str,
+    metric: str,
+    title: Text,
+    description: Text,
+    unit: str,
+    thresholds: Thresholds,
+    *,
+    decimals: int = 0,
+    values: tuple[ValueText, ...] = (),
+    empty: Text | None = None,
+    width: int = 4,
+) -> Panel:
+    """The newest value of a metric of the gateway itself."""
+    return number(
+        key,
+        title,
+        description,
+        Query("gateway", (Column(metric, "last", name=title.en),), where=_ITSELF, by=("device",), last=NOW),
+        unit=unit,
+        decimals=decimals,
+        thresholds=thresholds,
+        values=values,
+        empty=empty,
+        width=width,
+        height=4,
+    )
+
+
+_WORST = number(
+    "worst",
+    Text("现在", "Now"),
+    Text(
+        "各部分中最差的一个。红色：右表里红的那一行写着怎么办。“没有消息”：两分钟没有听到网关，先看机器和网络。",
+        "The worst of the parts. Red: the red line of the table says what to do. No word: nothing for two minutes, "
+        "look at the machine and the network first.",
+    ),
+    Query("part", (Column("level", "max", name="worst"),), where=_PARTS, last="2m"),
+    thresholds=Thresholds(
+        (Step(None, "red"), Step(0, "green"), Step(1, "yellow"), Step(2, "red")),
+        "health of the gateway's parts: ok, degraded, failed; silence is the worst",
+    ),
+    values=_LEVELS,
+    empty=Text("没有消息！", "no word!"),
+    width=4,
+    height=4,
+)
+_TABLE = Panel(
+    key="parts",
+    kind="table",
+    title=Text("各部分，怎么办", "The parts, and what to do"),
+    description=Text(
+        "网关的每一部分现在怎样，用它自己的话。红色的先处理，照那一句做；还不行，重启网关，报警保存在日志里，不会丢。",
+        "Each part of the gateway in its own words. Red ones first, do as they say; if that does not help, restart "
+        "the gateway: alarms are in the journal and are not lost.",
+    ),
+    queries=(
+        Query(
+            "part",
+            (
+                Column("name", "last", localized=True),
+                Column("level", "last"),
+                Column("says", "last", localized=True),
+            ),
+            where=_PARTS,
+            by=("gateway", "part"),
+            last="2m",
+        ),
+    ),
+    columns=(
+        ColumnLook("name", Text("部分", "Part"), width=170),
+        ColumnLook("level", Text("状态", "State"), values=_LEVELS, thresholds=_WELL_OR_NOT, width=100),
+        ColumnLook("says", Text("说明和办法", "What it says, and what to do")),
+        ColumnLook("gateway", Text("网关", "Gateway"), width=120),
+        ColumnLook("part", hidden=True),
+    ),
+    sort="level",
+    width=24,
+    height=11,
+)
+_LINE = number(
+    "line-120",
+    Text("120 线路", "120 line"),
+    Text(
+        "到急救中心的线路。红色：恢复前不会自动拨通，需要急救时自己拨 120；查 SIM 卡、信号、SIP 中继，见右表。",
+        "The line to the emergency centre. Red: no call goes through by itself, dial 120 yourself; look at the SIM, "
+        "signal, SIP trunk, see the table.",
+    ),
+    Query("gateway", (Column("line_down", "last", name="line"),), where=_ITSELF, by=("device",), last=NOW),
+    thresholds=none_is_well("rule gateway-line-down"),
+    values=(
+        ValueText(0, Text("畅通", "up"), "green"),
+        ValueText(1, Text("不通，请自己拨打", "DOWN: dial it yourself"), "red"),
+    ),
+    empty=Text("没有接线路", "no line"),
+)
+_BROKER = number(
+    "broker",
+    Text("消息通道", "Broker"),
+    Text(
+        "设备的消息进来的门（MQTT）。红色：网络设备的报警进不来，串口的还在；查 mosquitto 服务和证书。",
+        "The door by which devices' messages come in (MQTT). Red: alarms of networked devices do not come in, those "
+        "by serial line still do; look at mosquitto and its certificates.",
+    ),
+    Query("gateway", (Column("broker_down", "last", name="broker"),), where=_ITSELF, by=("device",), last=NOW),
+    thresholds=none_is_well("rule gateway-broker-down"),
+    values=(ValueText(0, Text("正常", "up"), "green"), ValueText(1, Text("中断", "DOWN"), "red")),
+    empty=Text("没有消息", "no word"),
+)
+
+_BACKLOG = Panel(
+    key="backlog",
+    kind="timeseries",
+    title=Text("等待判断", "Waiting for a decision"),
+    description=Text(
+        "已写入日志、还没判断的消息，按紧急和日常两道。紧急一道应当始终是 0；一直不为 0：看下面的用时和磁盘，"
+        "必要时重启网关。",
+        "Messages in the journal that are not decided yet, by lane. The urgent lane should be 0; where it is not: "
+        "look at the times and the disk below, restart the gateway if need be.",
+    ),
+    queries=(
+        Query("lane", (Column("backlog", "max", name="backlog"),), _PARTS, by=("lane",), every="auto", name="{lane}"),
+    ),
+    unit="short",
+    decimals=0,
+    low=0,
+    columns=_LANES,
+    width=8,
+    height=8,
+)
+_OLDEST = Panel(
+    key="oldest",
+    kind="timeseries",
+    title=Text("最久等了多久", "The oldest that waits"),
+    description=Text(
+        "还没判断的消息里最久的一条等了多少秒。超过 180 秒就会报警（规则 gateway-backlog）：报警会迟到，"
+        "先查磁盘和负载。",
+        "How long the oldest message that is not decided has waited. Past 180 s it is an alarm (rule "
+        "gateway-backlog): alarms come late, look at disk and load first.",
+    ),
+    queries=(
+        Query("lane", (Column("oldest_s", "max", name="oldest"),), _PARTS, by=("lane",), every="auto", name="{lane}"),
+    ),
+    unit="s",
+    low=0,
+    thresholds=_WAITING_S,
+    columns=_LANES,
+    width=8,
+    height=8,
+)
+_RECEIVED = Panel(
+    key="received",
+    kind="timeseries",
+    title=Text("收到的消息", "Messages taken in"),
+    description=Text(
+        "每段时间内收到的消息数。忽然为 0：看消息通道；忽然几倍：有设备在刷屏，在“设备健康”和隔离区里找它。",
+        "Messages taken in in each stretch of time. Suddenly none: look at the broker; suddenly many times more: a "
+        "device floods, find it in Fleet health and the quarantine.",
+    ),
+    queries=(
+        Query("lane", (Column("received", "sum", name="received"),), _PARTS, by=("lane",), every="auto", name="{lane}"),
+    ),
+    unit="short",
+    decimals=0,
+    low=0,
+    columns=_LANES,
+    width=8,
+    height=8,
+)
+_LATENCY_COURSE = Panel(
+    key="latency",
+    kind="timeseries",
+    title=Text("从收到到判断", "From taken in to decided"),
+    description=Text(
+        "紧急一道从收到到判断完成的秒数：一半和百分之九十九。承诺：九十九分位 1 秒内。橙色：查磁盘（fsync）和负载。",
+        "Seconds from receipt to decision in the urgent lane: half of them, and 99 in 100. Promised: 99 in 100 "
+        "within 1 s. Orange: look at the disk (fsync) and the load.",
+    ),
+    queries=(
+        Query(
+            "lane",
+            (Column("p50_s", "max", name="p50"), Column("p99_s", "max", name="p99")),
+            (*_PARTS, TagIs("lane", "urgent")),
+            every="auto",
+        ),
+    ),
+    unit="s",
+    decimals=3,
+    low=0,
+    thresholds=_LATENCY,
+    columns=(ColumnLook("p50", Text("一半", "half")), ColumnLook("p99", Text("99%", "99 %"))),
+    empty=Text("没有紧急消息", "No urgent messages"),
+    width=12,
+    height=8,
+)
+_STATES_COURSE = Panel(
+    key="states",
+    kind="state-timeline",
+    title=Text("出过什么事", "What went wrong, and when"),
+    description=Text(
+        "停电、磁盘、时钟、积压、遥测库、消息通道、120 线路、记录、排班、演练自检：红色的段是出事的时候。现在是红的："
+        "看上面的表。",
+        "Mains, disk, clock, backlog, store, broker, 120 line, record, rosters, self-tests: red stretches are when "
+        "it was so. Red now: see the table above.",
+    ),
+    queries=(
+        Query(
+            "gateway",
+            tuple(Column(state.key, "max") for state in _STATES),
+            where=_ITSELF,
+            every="auto",
+            fill="previous",
+        ),
+    ),
+    unit="short",
+    thresholds=none_is_well("states of the gateway: each is a rule of its own"),
+    values=(ValueText(0, Text("正常", "well"), "green"), ValueText(1, Text("异常", "wrong"), "red")),
+    columns=tuple(ColumnLook(state.key, Text(state.zh, state.en)) for state in _STATES),
+    width=12,
+    height=10,
+)
+
+_SAID = Panel(
+    key="messages",
+    kind="table",
+    title=Text("对人的通知，按渠道", "What was said to people, by channel"),
+    description=Text(
+        "所选时段内每个渠道：发了多少、结果、用时（一半、九成）。failed 多的渠道：看右上表里它的密钥、额度、SIM 卡；"
+        "换一个渠道顶上。",
+        "Each channel in the chosen period: how many, with which result, how long (half, nine in ten). Many failed: "
+        "look at its secret, quota or SIM in the table above; let another channel stand in.",
+    ),
+    queries=(
+        Query(
+            "message",
+            (
+                Column("attempts", "count", name="n"),
+                Column("took_s", "p50", name="p50"),
+                Column("took_s", "p90", name="p90"),
+                Column("attempts", "mean", name="attempts"),
+            ),
+            where=(*_HERE, TagIs("drill", "0")),
+            by=("channel", "result"),
+        ),
+    ),
+    columns=(
+        ColumnLook("channel", Text("渠道", "Channel")),
+        ColumnLook(
+            "result",
+            Text("结果", "Result"),
+            values=(
+                ValueText("delivered", Text("送达", "delivered"), "green"),
+                ValueText("failed", Text("失败", "failed"), "red"),
+                ValueText("withdrawn", Text("撤回", "withdrawn"), "grey"),
+            ),
+        ),
+        ColumnLook("n", Text("条", "Messages"), unit="short"),
+        ColumnLook("p50", Text("一半", "Half within"), unit="s"),
+        ColumnLook("p90", Text("九成", "9 in 10 within"), unit="s"),
+        ColumnLook("attempts", Text("平均尝试", "Attempts"), unit="short"),
+    ),
+    sort="n",
+    empty=Text("没有通知", "Nothing was said"),
+    width=12,
+    height=9,
+)
+_OUTBOX = Panel(
+    key="outbox",
+    kind="timeseries",
+    title=Text("逾期待发", "Messages to people overdue"),
+    description=Text(
+        "该发还没发的通知数，和最久的一条逾期多少秒。超过 120 秒就会报警（规则 gateway-outbox-stuck）：直接打电话，"
+        "并查网络和渠道。",
+        "Messages to people that are due and not sent, and by how long the oldest is overdue. Past 120 s it is an "
+        "alarm (rule gateway-outbox-stuck): telephone yourself, look at network and channels.",
+    ),
+    queries=(
+        Query(
+            "gateway",
+            (Column("outbox_overdue", "max", name="overdue"), Column("outbox_oldest", "max", name="oldest")),
+            where=_ITSELF,
+            every="auto",
+        ),
+    ),
+    unit="short",
+    decimals=0,
+    low=0,
+    columns=(
+        ColumnLook("overdue", Text("条数", "messages"), unit="short"),
+        ColumnLook(
+            "oldest",
+            Text("最久逾期", "oldest overdue by"),
+            unit="s",
+            thresholds=watched("outbox_oldest", "gateway-outbox-stuck"),
+        ),
+    ),
+    width=12,
+    height=9,
+)
+_STORE = Panel(
+    key="store-lag",
+    kind="timeseries",
+    title=Text("遥测落后", "Store behind by"),
+    description=Text(
+        "还没写进遥测库的最旧读数有多旧。升高：遥测库停了或慢了，曲线不更新；数据在日志里，恢复后补上，报警不受影响。",
+        "Age of the oldest reading that is not in the store. Rising: the store is away or slow, charts stand still; "
+        "readings wait in the journal and are caught up, alarms are not touched.",
+    ),
+    queries=(Query("gateway", (Column("store_lag", "max", name="lag"),), where=_ITSELF, every="auto"),),
+    unit="s",
+    decimals=0,
+    low=0,
+    thresholds=Thresholds((Step(None, "green"), Step(300, "yellow")), "rule gateway-store-down: 300 s"),
+    columns=(ColumnLook("lag", Text("落后", "behind")),),
+    width=12,
+    height=8,
+)
+_MACHINE = Panel(
+    key="machine",
+    kind="timeseries",
+    title=Text("机器：可用磁盘、可用内存", "Machine: disk and memory free"),
+    description=Text(
+        "磁盘低于 5% 报警（规则 gateway-disk-low）：清理旧备份和日志；内存一路下降：记下时间，报告给开发者。",
+        "Disk below 5 % is an alarm (rule gateway-disk-low): clear old backups and logs. Memory falling for days: "
+        "note when it began, and report it.",
+    ),
+    queries=(
+        Query(
+            "gateway",
+            (Column("disk_free", "min", name="disk"), Column("memory_free", "min", name="memory")),
+            where=_ITSELF,
+            every="auto",
+        ),
+    ),
+    unit="percent",
+    decimals=0,
+    low=0,
+    high=100,
+    thresholds=watched("disk_free", "gateway-disk-low"),
+    columns=(ColumnLook("disk", Text("磁盘", "disk")), ColumnLook("memory", Text("内存", "memory"))),
+    width=12,
+    height=8,
+)
+
+_FIRST = (
+    _machine(
+        "disk",
+        "disk_free",
+        Text("可用磁盘", "Disk free"),
+        Text(
+            "低于 5%（规则 gateway-disk-low）黄色：清理。满了日志写不进，报警不会被确认。",
+            "Below 5 % (rule gateway-disk-low) yellow: clear it. When it is full the journal takes nothing and "
+            "alarms are not acknowledged.",
+        ),
+        "percent",
+        watched("disk_free", "gateway-disk-low"),
+    ),
+    _machine(
+        "quarantine",
+        "quarantine",
+        Text("隔离累计", "Quarantined"),
+        Text(
+            "格式不对、没有登记或被拒收的消息总数。在涨：有设备装错或冒充，用 anju quarantine 看原因。",
+            "Messages ever refused: malformed, unknown, not allowed. Growing: a device is set up wrongly, or "
+            "something pretends to be one; anju quarantine says why.",
+        ),
+        "short",
+        PLAIN,
+    ),
+    _machine(
+        "rules-failed",
+        "rules_failed",
+        Text("判断出错", "Failed decisions"),
+        Text(
+            "规则或代码出错的次数。橙色：那条消息没有判断完，看网关日志，报告给开发者。",
+            "Decisions on which a rule or the code failed. Orange: that message was not fully judged; see the "
+            "gateway's log, report it.",
+        ),
+        "short",
+        none_is_well("a decision that fails is a fault of the software", colour="orange"),
+    ),
+)
+
+_BOX = (
+    _machine(
+        "memory",
+        "memory_free",
+        Text("可用内存", "Memory free"),
+        Text(
+            "只供参考：一直下降几天，记下来报告。", "For information: where it falls for days, note it and report it."
+        ),
+        "percent",
+        PLAIN,
+        width=8,
+    ),
+    _machine(
+        "load",
+        "load",
+        Text("负载", "Load"),
+        Text(
+            "一分钟平均负载。长期高于处理器核数：有别的程序在抢，或消息太多。",
+            "Load average of one minute. Above the number of cores for long: something else runs there, or there are "
+            "too many messages.",
+        ),
+        "short",
+        PLAIN,
+        decimals=2,
+        width=8,
+    ),
+    _machine(
+        "temperature",
+        "temperature",
+        Text("机器温度", "Temperature"),
+        Text(
+            "处理器温度。持续升高：通风口堵了，或机箱里的风扇停了。",
+            "Of the processor. Rising for days: an air vent is blocked, or a fan has stopped.",
+        ),
+        "celsius",
+        PLAIN,
+        width=8,
+        empty=Text("没有传感器", "No sensor"),
+    ),
+)
+
+GATEWAY = Board(
+    uid="anju-gateway",
+    title=Text("网关", "Gateway"),
+    description=Text(
+        "网关自己怎样：消息进来、判断、通知、遥测库、120 线路、机器。哪里红，表里写着怎么办。",
+        "How the gateway itself is: taking in, deciding, telling, the store, the 120 line, the machine. Where it is "
+        "red the table says what to do.",
+    ),
+    rows=(
+        Row(None, (_WORST, _LINE, _BROKER, *_FIRST)),
+        Row(None, (_TABLE,)),
+        Row(Text("消息进来", "Taking in"), (_BACKLOG, _OLDEST, _RECEIVED)),
+        Row(Text("判断", "Deciding"), (_LATENCY_COURSE, _STATES_COURSE)),
+        Row(Text("通知", "Telling people"), (_SAID, _OUTBOX)),
+        Row(Text("遥测库与机器", "Store and machine"), (_STORE, _MACHINE, *_BOX)),
+    ),
+    variables=(COMMUNITY, GATEWAY_CHOICE),
+    links=(
+        WALL_LINK,
+        Link(Text("网关：健康检查", "The gateway: its health"), path="/readyz"),
+    ),
+    range="24h",
+    refresh="10s",
+    tags=("anju", "now"),
+)
