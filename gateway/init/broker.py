@@ -58,7 +58,7 @@ def access(community: str | None) -> str:
     blocks = ["# Written by `anju init`, again at every run."]
     for user in (GATEWAY_USER, GEAR_USER, HOME_USER):
         blocks.append("\n".join([f"user {user}", *service_rules(user)]))
-    blocks.append(f"user {HEALTH_USER}\ntopic read {ALIVE_TOPIC}")
+    blocks.append(f"user {HEALTH_USER}\ntopic read {ALIVE_TOPIC}\ntopic deny anju/#")
     own = f"anju/v1/{community or '+'}/%u"
     rules = [f"pattern write {own}/{channel}" for channel in ("event", "telemetry", "status")]
     blocks.append("\n".join(["# Everybody else is a device.", *rules, f"pattern read {own}/command"]))
