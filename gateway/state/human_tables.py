@@ -292,3 +292,23 @@ drill_schedule = sa.Table(
     sa.Column("looked_ms", _ms, nullable=False),
 )
 """Up to when it was looked which self-tests were due: what lies between and was not begun was missed."""
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("actor", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+    sa.Column("resident", _text, nullable=False),
+    sa.Column("devices", _text, nullable=False),
+    sa.Column("start_ms", _ms, nullable=False),
+    sa.Column("end_ms", _ms, nullable=False),
+    sa.Column("spans", _text, nullable=False),
+    sa.Column("store", _text, nullable=False),
+    sa.Column("counts", _text, nullable=False),
+    sa.Column("done_ms", _ms),
+)
+"""Whose telemetry was erased, append only: who ordered it, why, and how much it was; nothing of what it said. ``spans``:
+JSON of [device, from, until], all that they observed then; no store writer writes any of it again. ``counts``: JSON.
+``done_ms``: NULL while it is under way, or was broken off. See gateway.store.erasures."""
