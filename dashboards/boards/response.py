@@ -5,8 +5,6 @@ from __future__ import annotations
 from dashboards.board import Board, ColumnLook, Link, Panel, Row, Step, Thresholds
 from dashboards.boards.common import (
     ALARMS,
-    CAUSES,
-    DRILL,
     LIFE,
     NOT_LIFE,
     NOTHING,
@@ -16,19 +14,17 @@ from dashboards.boards.common import (
     UNMERGED,
     WALL_LINK,
     case_numbers,
-    cases,
-    grid_link,
     here,
-    looks,
     number,
     share_and_n,
     share_looks,
 )
+from dashboards.boards.response_groups import CAUSES_OF_FALSE, DRILL_SHARE, DRILLS, GRIDS, LATE, NO_ALARMS, TYPES
 from dashboards.query import Column, FieldIs, Query
 from dashboards.text import Text
 from dashboards.thresholds import ANSWERED_60, ANSWERED_180, ON_SITE_45_MIN, OTHERS_90, OTHERS_180
 
-_NO_ALARMS = Text("没有报警", "No alarms")
+_LIFE = (*here(), REAL, UNMERGED, ALARMS, LIFE)
 _FIGURES_LINK = Link(Text("网关的指标页，可导出", "The gateway's figures, with CSV"), path="/figures")
 
 _PROMISES = (
@@ -47,7 +43,7 @@ _PROMISES = (
         decimals=1,
         thresholds=ANSWERED_60,
         columns=share_looks(ANSWERED_60),
-        empty=_NO_ALARMS,
+        empty=NO_ALARMS,
     ),
     number(
         "life-180",
@@ -62,7 +58,7 @@ _PROMISES = (
         decimals=1,
         thresholds=ANSWERED_180,
         columns=share_looks(ANSWERED_180),
-        empty=_NO_ALARMS,
+        empty=NO_ALARMS,
     ),
     number(
         "other-90",
@@ -78,7 +74,7 @@ _PROMISES = (
         decimals=1,
         thresholds=OTHERS_90,
         columns=share_looks(OTHERS_90),
-        empty=_NO_ALARMS,
+        empty=NO_ALARMS,
     ),
     number(
         "other-180",
@@ -92,7 +88,7 @@ _PROMISES = (
         decimals=1,
         thresholds=OTHERS_180,
         columns=share_looks(OTHERS_180),
-        empty=_NO_ALARMS,
+        empty=NO_ALARMS,
     ),
     number(
         "on-site",
@@ -125,7 +121,7 @@ _PROMISES = (
         decimals=1,
         thresholds=PLAIN,
         columns=share_looks(PLAIN),
-        empty=_NO_ALARMS,
+        empty=NO_ALARMS,
     ),
 )
 
@@ -268,190 +264,31 @@ _ANSWER_BY_TIME = Panel(
 )
 
 
-_PARTS_OF_DAY = tuple((f"{begin:02d}–{begin + 3:02d}", begin) for begin in range(0, 24, 3))
 _BY_HOUR = Panel(
     key="by-hour",
-    kind="barchart",
-    title=Text("一天中的时段：60 秒内受理", "Taken in 60 s by time of day"),
+    kind="bargauge",
+    title=Text("一天中的时段：60 秒内受理（人身安全）", "Taken in 60 s by time of day (life safety)"),
     description=Text(
-        "人身安全报警，按社区当地时间每三小时：60 秒内受理的比例。低的时段：那个时段的班要加人或换人。",
-        "Alarms for life safety by three hours of the community's day: the share taken within 60 s. Where it is low: "
-        "that shift needs more people, or others.",
+        "按社区当地时间每三小时，60 秒内受理的比例。低的时段：那个时段的班要加人或换人。没有报警的时段没有条。",
+        "By three hours of the community's day, the share taken within 60 s. Where it is low that shift needs more "
+        "people, or others. Hours without alarms have no bar.",
     ),
     queries=tuple(
         Query(
             "case",
-            (Column("within_60", "mean", name=f"{name} h", scale=100),),
-            where=(
-                *here(),
-                REAL,
-                UNMERGED,
-                ALARMS,
-                LIFE,
-                FieldIs("hour", ">=", begin),
-                FieldIs("hour", "<", begin + 3),
-            ),
-            name=f"{name} h",
+            (Column("within_60", "mean", name=f"{begin:02d}–{begin + 3:02d}", scale=100),),
+            where=(*_LIFE, FieldIs("hour", ">=", begin), FieldIs("hour", "<", begin + 3)),
+            name=f"{begin:02d}–{begin + 3:02d}",
         )
-        for name, begin in _PARTS_OF_DAY
+        for begin in range(0, 24, 3)
     ),
     unit="percent",
     decimals=0,
     low=0,
     high=100,
     thresholds=ANSWERED_60,
-    legend=False,
-    empty=_NO_ALARMS,
+    empty=NO_ALARMS,
     width=12,
-    height=8,
-)
-
-_GROUP = (
-    Column("open", "count", name="n"),
-    Column("within_60", "mean", name="share_60", scale=100),
-    Column("within_180", "mean", name="share_180", scale=100),
-    Column("answered_s", "p50", name="answered_p50"),
-    Column("answered_s", "p90", name="answered_p90"),
-    Column("arrived_s", "p90", name="arrived_p90"),
-    Column("false_alarm", "mean", name="false_share", scale=100),
-)
-_GROUP_LOOKS = (
-    ColumnLook("n", Text("报警", "Alarms"), unit="short"),
-    ColumnLook("share_60", Text("60 秒内", "In 60 s"), unit="percent", thresholds=ANSWERED_60),
-    ColumnLook("share_180", Text("180 秒内", "In 180 s"), unit="percent", thresholds=ANSWERED_180),
-    ColumnLook("answered_p50", Text("受理 一半", "Taken, half"), unit="s"),
-    ColumnLook("answered_p90", Text("受理 九成", "Taken, 9 in 10"), unit="s"),
-    ColumnLook("arrived_p90", Text("到场 九成", "On the spot, 9 in 10"), unit="s"),
-    ColumnLook("false_share", Text("误报", "False"), unit="percent"),
-)
-_GRIDS = Panel(
-    key="grids",
-    kind="table",
-    title=Text("各网格（全部报警）", "By grid (all alarms)"),
-    description=Text(
-        "每个网格的报警数、受理比例、用时和误报。橙红的网格：排班、路程、渠道逐项看。点网格只看它自己。"
-        "件数少时比例会跳。",
-        "Alarms of each grid: shares, times, false ones. Red: roster, distance, channels, one by one. A click shows "
-        "this grid alone. With few alarms shares jump.",
-    ),
-    queries=(Query("case", _GROUP, where=(*here(), REAL, UNMERGED, ALARMS), by=("grid_name", "grid")),),
-    columns=(
-        ColumnLook("grid_name", Text("网格", "Grid"), link=grid_link("anju-response")),
-        ColumnLook("grid", hidden=True),
-        *_GROUP_LOOKS,
-    ),
-    empty=_NO_ALARMS,
-    width=24,
-    height=8,
-)
-_TYPES = Panel(
-    key="types",
-    kind="table",
-    title=Text("各类报警", "By type"),
-    description=Text(
-        "每类报警的数量、受理比例、用时和误报。误报比例高的类型：看规则和设备位置。",
-        "Alarms of each type: number, shares, times, false ones. Many false ones: look at the rule and at where the "
-        "devices are.",
-    ),
-    queries=(
-        Query(
-            "case",
-            (Column("title", "last", name="what", localized=True), *_GROUP),
-            where=(*here(), REAL, UNMERGED, ALARMS),
-            by=("type",),
-        ),
-    ),
-    columns=(
-        ColumnLook("what", Text("类型", "Type")),
-        ColumnLook("type", hidden=True),
-        *_GROUP_LOOKS,
-    ),
-    empty=_NO_ALARMS,
-    width=14,
-    height=10,
-)
-_CAUSES = Panel(
-    key="causes",
-    kind="bargauge",
-    title=Text("误报的原因", "Why alarms were false"),
-    description=Text(
-        "撤销时记下的原因，各多少件。最多的那个先处理：误按→教一教或换按钮；做饭、水汽→移动探测器；规则过严→改规则。",
-        "The causes that were noted when cases were cancelled. Begin with the most frequent: pressed by mistake: "
-        "show them, or another key; cooking, steam: move the detector; rule too strict: mend the rule.",
-    ),
-    queries=tuple(
-        case_numbers("false_alarm", "sum", ALARMS, FieldIs("cause_zh", "=", words.zh), name=key)
-        for key, words in CAUSES.items()
-    ),
-    unit="short",
-    decimals=0,
-    thresholds=PLAIN,
-    columns=tuple(ColumnLook(key, words) for key, words in CAUSES.items()),
-    empty=Text("没有误报", "None was false"),
-    width=10,
-    height=10,
-)
-_LATE = Panel(
-    key="late",
-    kind="table",
-    title=Text("没赶上的：60 秒内没有人受理的人身安全报警", "Too late: life safety, not taken within 60 s"),
-    description=Text(
-        "逐件复盘：点案卷看时间线，谁被通知了、经什么渠道、为什么没有接。",
-        "Go through each: the case's timeline says who was told, by which channel, and why nobody answered.",
-    ),
-    queries=(
-        cases(
-            ALARMS,
-            LIFE,
-            UNMERGED,
-            FieldIs("within_60", "=", 0),
-            columns=(Column("answered_s"), Column("cause", localized=True)),
-            limit=50,
-        ),
-    ),
-    columns=looks(
-        ColumnLook("answered_s", Text("受理用时", "Taken after"), unit="s", width=110),
-        ColumnLook("cause", Text("误报原因", "Why false"), width=140),
-    ),
-    empty=Text("没有，全部及时受理", "None: all were taken in time"),
-    width=24,
-    height=8,
-)
-
-_DRILL_SHARE = number(
-    "drill-60",
-    Text("【演练】60 秒内受理", "DRILL: taken in 60 s"),
-    Text(
-        "只算演练：60 秒内有人受理的比例。演练不在任何其他数字里。低于目标：真的来了也会这样，先改排班和渠道。",
-        "Drills alone: taken within 60 s. They are in no other figure. Below the target: it would be so in earnest; "
-        "mend rosters and channels first.",
-    ),
-    share_and_n("within_60", DRILL, ALARMS),
-    unit="percent",
-    decimals=1,
-    thresholds=ANSWERED_60,
-    columns=share_looks(ANSWERED_60),
-    empty=Text("没有演练", "No drill"),
-    width=6,
-    height=8,
-)
-_DRILLS = Panel(
-    key="drills",
-    kind="table",
-    title=Text("【演练】逐次", "DRILLS, one by one"),
-    description=Text(
-        "所选时段内的演练案卷：多久受理、多久到场。点案卷看全程。",
-        "Cases of drills in the chosen period: when they were taken, when somebody was there. The case has the whole "
-        "story.",
-    ),
-    queries=(cases(DRILL, columns=(Column("answered_s"), Column("arrived_s")), limit=50),),
-    columns=looks(
-        ColumnLook("severity", hidden=True),
-        ColumnLook("answered_s", Text("受理用时", "Taken after"), unit="s", width=110),
-        ColumnLook("arrived_s", Text("到场用时", "There after"), unit="s", width=110),
-    ),
-    empty=Text("没有演练", "No drill"),
-    width=18,
     height=8,
 )
 
@@ -468,9 +305,9 @@ RESPONSE = Board(
         Row(Text("用时", "Times"), _STAGES),
         Row(None, (_BY_DAY, _SHARE_BY_DAY)),
         Row(None, (_ANSWER_BY_TIME, _BY_HOUR)),
-        Row(Text("哪里、哪类", "Where and what"), (_GRIDS, _TYPES, _CAUSES)),
-        Row(Text("逐件", "One by one"), (_LATE,)),
-        Row(Text("演练", "Drills"), (_DRILL_SHARE, _DRILLS)),
+        Row(Text("哪里、哪类", "Where and what"), (GRIDS, TYPES, CAUSES_OF_FALSE)),
+        Row(Text("逐件", "One by one"), (LATE,)),
+        Row(Text("演练", "Drills"), (DRILL_SHARE, DRILLS)),
     ),
     variables=PLACES,
     links=(WALL_LINK, _FIGURES_LINK),

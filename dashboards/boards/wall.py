@@ -33,6 +33,7 @@ from dashboards.boards.common import (
     here,
     looks,
     none_is_well,
+    number,
 )
 from dashboards.query import Column, Condition, FieldIs, Query, TagIs, Var
 from dashboards.text import Text
@@ -54,99 +55,82 @@ def _count(*conditions: Condition) -> Query:
 
 _UNDONE: tuple[Condition, ...] = BURNING[1:]
 
-_LIFE_NOW = Panel(
-    key="life",
-    kind="stat",
-    title=Text("危及生命", "Lives at stake"),
-    description=Text(
+_LIFE_NOW = number(
+    "life",
+    Text("危及生命", "Lives at stake"),
+    Text(
         "未处置完的人身安全案卷：呼救、跌倒、烟雾、燃气、生命体征危急。红色：看下面第一行，谁接手、到哪一步；"
         "没有人接手就自己受理。",
         "Cases of life safety that are not put right: calls for help, falls, smoke, gas, critical vital signs. Red: "
         "look at the first line below, who has it and which step it is at; where nobody has, take it yourself.",
     ),
-    queries=(_count(LIFE, *_UNDONE),),
-    unit="short",
-    decimals=0,
+    _count(LIFE, *_UNDONE),
     thresholds=none_is_well("alarm types for life safety: none may burn"),
     values=(ValueText(0, ALL_QUIET, "green"),),
     empty=ALL_QUIET,
     width=6,
     height=5,
 )
-_NOBODY = Panel(
-    key="nobody",
-    kind="stat",
-    title=Text("还没有人接手", "Nobody has it yet"),
-    description=Text(
+_NOBODY = number(
+    "nobody",
+    Text("还没有人接手", "Nobody has it yet"),
+    Text(
         "紧急和急的案卷里还没有人受理的。红色：打开案卷，点“我来受理”，或打电话催下一位；人身安全的承诺是 60 "
         "秒内受理。",
         "Emergency and urgent cases that nobody has taken. Red: open the case and take it, or ring the next person; "
         "for life safety 60 seconds are promised.",
     ),
-    queries=(_count(_SERIOUS, UNTAKEN),),
-    unit="short",
-    decimals=0,
+    _count(_SERIOUS, UNTAKEN),
     thresholds=none_is_well("figures LIFE: taken within 60 s"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
     width=5,
     height=5,
 )
-_URGENT_NOW = Panel(
-    key="urgent",
-    kind="stat",
-    title=Text("其他急件", "Other urgent"),
-    description=Text(
+_URGENT_NOW = number(
+    "urgent",
+    Text("其他急件", "Other urgent"),
+    Text(
         "急、但不直接危及生命的案卷：漏水、入侵、设备失联、体征异常。橙色：一小时内要有人去看。",
         "Urgent cases that are not of life safety: leaks, intrusion, silent devices, abnormal vital signs. Orange: "
         "somebody must look within the hour.",
     ),
-    queries=(_count(_SERIOUS, NOT_LIFE, *_UNDONE),),
-    unit="short",
-    decimals=0,
+    _count(_SERIOUS, NOT_LIFE, *_UNDONE),
     thresholds=none_is_well("severity urgent: somebody must look within the hour", colour="orange"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
     width=5,
     height=5,
 )
-_OVERDUE = Panel(
-    key="overdue",
-    kind="stat",
-    title=Text("超过时限", "Past the limit"),
-    description=Text(
+_OVERDUE = number(
+    "overdue",
+    Text("超过时限", "Past the limit"),
+    Text(
         "超过当前阶段时限的案卷，以及 180 秒无人受理的人身安全报警。挂账的不算。橙色：打开案卷，催办、延期或转交。",
         "Cases past the limit of their stage, and alarms for life safety that nobody has taken for 180 s. Suspended "
         "ones do not count. Orange: open the case; urge, extend or hand on.",
     ),
-    queries=(
-        Query(
-            "case",
-            (Column("overdue", "sum", name="cases"),),
-            where=(*here(*_AREA), REAL, UNMERGED),
-            last=OPEN_LAST,
-        ),
+    Query(
+        "case",
+        (Column("overdue", "sum", name="cases"),),
+        where=(*here(*_AREA), REAL, UNMERGED),
+        last=OPEN_LAST,
     ),
-    unit="short",
-    decimals=0,
     thresholds=none_is_well("figures: limits of stages, and 180 s for life safety", colour="orange"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
     width=4,
     height=5,
 )
-_WORK_NOW = Panel(
-    key="work",
-    kind="stat",
-    title=Text("服务与提示", "Service and notices"),
-    description=Text(
+_WORK_NOW = number(
+    "work",
+    Text("服务与提示", "Service and notices"),
+    Text(
         "未处置完的服务和提示类案卷，不必夜里处理。从不变红：超过时限的算在左边。",
         "Open service and notice cases, nothing for the night. Never red: what is past its limit is counted on the "
         "left.",
     ),
-    queries=(_count(_WORK, *_UNDONE),),
-    unit="short",
-    decimals=0,
+    _count(_WORK, *_UNDONE),
     thresholds=Thresholds((Step(None, "green"), Step(1, "blue")), "severity service and notice: working time"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
@@ -225,22 +209,19 @@ _MAP = Panel(
 )
 
 _SHARES = (*here(*_AREA), REAL, UNMERGED, ALARMS, LIFE)
-_ANSWERED_60 = Panel(
-    key="answered-60",
-    kind="stat",
-    title=Text("60 秒内受理", "Taken within 60 s"),
-    description=Text(
+_ANSWERED_60 = number(
+    "answered-60",
+    Text("60 秒内受理", "Taken within 60 s"),
+    Text(
         "所选时段内（默认近 24 小时）人身安全报警 60 秒内有人受理的比例，旁边是件数。目标 97.5%（TSA/BS 8591）。"
         "红色：查排班和通知渠道，见“响应”。",
         "Alarms for life safety of the chosen period (24 hours at first) that a human took within 60 s, with their "
         "number. Target 97.5 % (TSA / BS 8591). Red: look at rosters and channels; see Response.",
     ),
-    queries=(
-        Query(
-            "case",
-            (Column("within_60", "mean", name="share", scale=100), Column("within_60", "count", name="n")),
-            where=_SHARES,
-        ),
+    Query(
+        "case",
+        (Column("within_60", "mean", name="share", scale=100), Column("within_60", "count", name="n")),
+        where=_SHARES,
     ),
     unit="percent",
     decimals=1,
@@ -254,21 +235,18 @@ _ANSWERED_60 = Panel(
     width=5,
     height=5,
 )
-_ANSWERED_180 = Panel(
-    key="answered-180",
-    kind="stat",
-    title=Text("180 秒内受理", "Taken within 180 s"),
-    description=Text(
+_ANSWERED_180 = number(
+    "answered-180",
+    Text("180 秒内受理", "Taken within 180 s"),
+    Text(
         "同左，180 秒内。目标 99%（TSA/BS 8591）。红色：有报警三分钟没人接，逐件查看“响应”。",
         "The same within 180 s. Target 99 % (TSA / BS 8591). Red: an alarm waited for three minutes; look at each in "
         "Response.",
     ),
-    queries=(
-        Query(
-            "case",
-            (Column("within_180", "mean", name="share", scale=100), Column("within_180", "count", name="n")),
-            where=_SHARES,
-        ),
+    Query(
+        "case",
+        (Column("within_180", "mean", name="share", scale=100), Column("within_180", "count", name="n")),
+        where=_SHARES,
     ),
     unit="percent",
     decimals=1,
@@ -282,76 +260,62 @@ _ANSWERED_180 = Panel(
     width=5,
     height=5,
 )
-_SILENT = Panel(
-    key="silent",
-    kind="stat",
-    title=Text("失联设备", "Silent devices"),
-    description=Text(
+_SILENT = number(
+    "silent",
+    Text("失联设备", "Silent devices"),
+    Text(
         "超过监视时限没有消息的设备：它们的报警收不到。橙色：打开“设备健康”看是哪一类、哪个网格；成片失联先查集中器、"
         "停电和网络。",
         "Devices not heard for longer than their supervision: their alarms would not be heard either. Orange: Fleet "
         "health says which kind and grid; many at once: look at the concentrator, mains and network first.",
     ),
-    queries=(
-        Query(
-            "fleet",
-            (Column("silent", "sum", name="devices"),),
-            where=here(*_AREA),
-            every="5m",
-            last=NOW,
-        ),
+    Query(
+        "fleet",
+        (Column("silent", "sum", name="devices"),),
+        where=here(*_AREA),
+        every="5m",
+        last=NOW,
     ),
-    unit="short",
-    decimals=0,
     thresholds=none_is_well("supervision of each kind", colour="orange"),
     values=(ValueText(0, NOTHING, "green"),),
     links=(FLEET_LINK,),
     width=5,
     height=5,
 )
-_LINE = Panel(
-    key="line-120",
-    kind="stat",
-    title=Text("120 线路", "120 line"),
-    description=Text(
+_LINE = number(
+    "line-120",
+    Text("120 线路", "120 line"),
+    Text(
         "网关到急救中心的线路是否应答。红色：恢复之前系统不会自动拨通，需要急救时自己拨 120，并通知维护。",
         "Whether the line to the emergency centre answers. Red: until it does, no call goes through by itself; dial "
         "120 yourself when it is needed, and tell maintenance.",
     ),
-    queries=(
-        Query(
-            "gateway",
-            (Column("line_down", "last", name="line"),),
-            where=(TagIs("community", Var("community")),),
-            by=("device",),
-            last=NOW,
-        ),
+    Query(
+        "gateway",
+        (Column("line_down", "last", name="line"),),
+        where=(TagIs("community", Var("community")),),
+        by=("device",),
+        last=NOW,
     ),
-    unit="short",
-    decimals=0,
     thresholds=none_is_well("rule gateway-line-down"),
     values=(
         ValueText(0, Text("畅通", "up"), "green"),
         ValueText(1, Text("不通，请自己拨打", "DOWN: dial it yourself"), "red"),
     ),
-    legend=False,
     empty=Text("没有接线路", "no line"),
     width=4,
     height=5,
 )
-_GATEWAY = Panel(
-    key="gateway",
-    kind="stat",
-    title=Text("网关", "Gateway"),
-    description=Text(
+_GATEWAY = number(
+    "gateway",
+    Text("网关", "Gateway"),
+    Text(
         "网关各部分中最差的一个。黄色：请看一眼；红色：有部分停了，打开“网关”看是哪部分、怎么办。“没有消息”："
         "两分钟没有听到网关，本屏不再更新，改看网关自己的控制台。",
         "The worst part of the gateway. Yellow: have a look; red: a part is down, see Gateway for which and what to "
         "do. No word: nothing for two minutes, this wall stands still; look at the gateway's own console.",
     ),
-    queries=(Query("part", (Column("level", "max", name="worst"),), last="2m"),),
-    unit="short",
-    decimals=0,
+    Query("part", (Column("level", "max", name="worst"),), last="2m"),
     thresholds=Thresholds(
         (Step(None, "red"), Step(0, "green"), Step(1, "yellow"), Step(2, "red")), "health of the gateway's parts"
     ),
