@@ -73,6 +73,7 @@ from gateway.state.db import open_database
 from gateway.state.leadership import Leadership
 from gateway.store import open_store
 from gateway.store.cursors import StoreCursors
+from gateway.store.erasures import Erasures
 from gateway.store.vitals import MONITOR, latest_vitals
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
@@ -141,6 +142,7 @@ class Gateway:
                 save=cursors.save,
                 quarantine=journal.quarantine,
                 clock=self.clock,
+                erased=Erasures(engine, itself).marks,
             )
 
             # Who decides, where there are several gateways

@@ -1,7 +1,7 @@
 """Erasures as rows of the state database: what was ordered, how far it is, and what must not come back.
 
-Between the order and the end a gateway may run: its store writer reads the orders before every batch, leaves out what they
-cover, and notes that it has seen them. Only when every gateway has seen an order is the store emptied, so nothing that
+Between the order and the end a gateway may run: its store writer reads the orders before every batch, leaves out what
+they cover, and notes that it has seen them. Only when every gateway has seen an order is the store emptied, so nothing that
 was read from the journal before can arrive after.
 """
 
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from gateway.clock import Clock
 from gateway.state.db import insert, reading, writing
 from gateway.state.human_tables import erasures
 from gateway.state.leadership import ALONE, PEER_S, known_gateways, own_name
@@ -142,12 +141,11 @@ class Marks:
 class Erasures:
     """The orders as a store writer needs them. Blocking: call from a worker thread."""
 
-    def __init__(self, engine: sa.Engine, clock: Clock, gateway: str = ALONE) -> None:
+    def __init__(self, engine: sa.Engine, gateway: str = ALONE) -> None:
         self._engine = engine
         self._reader = own_name(READER, gateway)
         self._newest = -1
         self._marks = Marks()
-        self._clock = clock
 
     def marks(self) -> Marks:
         """What must not be written, by all orders there are. Notes, durably, that they were seen: whoever calls must

@@ -22,6 +22,7 @@ from devices.observation import Lane
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Entry, JournalReader, Outcome, Quarantined
 from gateway.store.cursors import READER
+from gateway.store.erasures import Marks
 from gateway.store.points import count_points
 from gateway.store.protocol import BadPoint, StampsOf, Store, StoreUnavailable
 
@@ -85,6 +86,7 @@ class StoreWriter:
         save: Callable[[Lane, int], None],
         quarantine: Callable[[Quarantined, Done], None],
         clock: Clock,
+        erased: Callable[[], Marks] = Marks,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -93,6 +95,8 @@ class StoreWriter:
         self._save = save
         self._quarantine = quarantine
         self._clock = clock
+        self._erased = erased
+        self._marks = Marks()
         self._read = dict.fromkeys(Lane, 0)
         """Written up to here."""
         self._kept = dict.fromkeys(Lane, 0)
@@ -178,6 +182,8 @@ class StoreWriter:
     async def _round(self) -> bool:
         """One batch from each lane, urgent first; returns whether there is more to do at once."""
         full = False
+        # Nothing of an earlier answer is under way: whoever erases waits until this has been asked.
+        self._marks = await asyncio.to_thread(self._erased)
         for lane in Lane:
             entries = await asyncio.to_thread(self._journal.read, lane, self._read[lane], BATCH)
             if entries:
@@ -199,6 +205,8 @@ class StoreWriter:
 
     async def _write(self, lane: Lane, entries: list[Entry]) -> None:
         observations = [entry.observation for entry in entries]
+        if self._marks:
+            observations = [o for o in observations if not self._marks.cover(o.device, o.observed_at_ms)]
         if refused := await self._store.write(observations, self._stamps):
             await self._set_aside(refused)
         now = time.monotonic()
