@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.board import Board, ColumnLook, Panel, Row, Step, Thresholds, ValueText
+from dashboards.board import Board, ColumnLook, Panel, Row, Step, Thresholds
 from dashboards.boards.common import (
     ALL_QUIET,
-    BURNING,
     CONSOLE_LINK,
     FLEET_LINK,
     PLACES,
@@ -14,19 +13,19 @@ from dashboards.boards.common import (
     UNMERGED,
     WALL_LINK,
     case_marks,
-    device_link,
     here,
     looks,
     none_is_well,
     open_cases,
-    place_link,
 )
 from dashboards.boards.things import (
+    COMMAND_COLUMNS,
+    COMMAND_LOOKS,
     FLEET_LOOKS,
     alarms,
     answer_panel,
     fleet_now,
-    open_count,
+    now_panel,
     trouble_panel,
     type_looks,
 )
@@ -39,7 +38,6 @@ FIRE = ("smoke", "heat", "gas", "co")
 TYPES_HERE = (*FIRE, "water_leak", "valve_fault")
 DETECTORS = ("smoke", "heat", "gas", "co", "leak")
 GUARDING = (*DETECTORS, "valve", "siren")
-_UNDONE = BURNING[1:]
 
 GAS_STEPS = Thresholds(
     (Step(None, "green"), Step(5, "orange"), Step(25, "red")),
@@ -51,25 +49,19 @@ CO_STEPS = Thresholds(
 )
 HEAT_STEPS = Thresholds((Step(None, "green"), Step(54, "red")), "EN 54-5, class A1: alarm from 54 °C on")
 
-_NOW = Panel(
-    key="now",
-    kind="stat",
-    title=Text("正在报警", "In alarm now"),
-    description=Text(
+_NOW = now_panel(
+    "now",
+    Text("正在报警", "In alarm now"),
+    Text(
         "未处置完的烟雾、高温、燃气、一氧化碳、漏水和阀门案卷。红色：立即电话核实；烟雾和高温无人应答打 119 并派人；"
-        "燃气和一氧化碳让人开窗、出屋、别碰开关；漏水关总阀。",
+        "燃气和一氧化碳让人开窗、出屋、别碰开关；橙色：漏水关总阀，阀门没关的请人到室外手动关。",
         "Cases of smoke, heat, gas, carbon monoxide, water and valves that are not put right. Red: telephone at "
         "once. Smoke or heat and no answer: call 119 and send somebody. Gas or carbon monoxide: windows open, "
-        "everybody out, touch no switch. Water: shut the main tap.",
+        "everybody out, touch no switch. Orange: shut the main water tap; have a valve that did not shut turned by "
+        "hand, from outside.",
     ),
-    queries=tuple(open_count((one,), *_UNDONE, name=one) for one in TYPES_HERE),
-    unit="short",
-    decimals=0,
-    thresholds=none_is_well("rules smoke-alarm, heat-alarm, gas-alarm, co-alarm, water-leak, valve-stuck"),
-    columns=type_looks(TYPES_HERE),
-    empty=ALL_QUIET,
-    width=24,
-    height=5,
+    {"smoke": "red", "heat": "red", "gas": "red", "co": "red", "water_leak": "orange", "valve_fault": "orange"},
+    "severities of the rules smoke-alarm, heat-alarm, gas-alarm, co-alarm, water-leak, valve-stuck",
 )
 _OPEN = Panel(
     key="open",
@@ -206,47 +198,12 @@ _TOLD = Panel(
     kind="table",
     title=Text("让阀门做的事", "What valves were told"),
     description=Text(
-        "网关让阀门关闭（或人工下令）的每一次：结果、用了几秒。“没有执行”或“没有回音”：阀门可能没关，"
-        "立即请人到室外手动关总阀。",
+        "网关让阀门关闭（或人工下令）的每一次：结果、用了几秒。“没有执行”：阀门可能没关，立即请人到室外手动关总阀。",
         "Each time that the gateway, or a person, told a valve to move: how it went, and within how many seconds. "
-        "Not done or no answer: it may not be shut; have the main valve turned by hand, from outside.",
+        "Not done: it may not be shut; have the main valve turned by hand, from outside.",
     ),
-    queries=(
-        Query(
-            "command",
-            (
-                Column("says", localized=True),
-                Column("result"),
-                Column("took_s"),
-                Column("name", localized=True),
-                Column("place", localized=True, name="where"),
-                Column("device"),
-                Column("place"),
-            ),
-            (*here(), REAL, TagIs("kind", "valve")),
-            limit=100,
-        ),
-    ),
-    columns=(
-        ColumnLook("time", Text("时间", "Time"), width=160),
-        ColumnLook("says", Text("命令", "Told to"), width=110),
-        ColumnLook(
-            "result",
-            Text("结果", "Outcome"),
-            values=(
-                ValueText("delivered", Text("已执行", "done"), "green"),
-                ValueText("failed", Text("没有执行", "not done"), "red"),
-                ValueText("expired", Text("没有回音", "no answer"), "red"),
-                ValueText("withdrawn", Text("已撤回", "taken back"), "grey"),
-            ),
-            width=100,
-        ),
-        ColumnLook("took_s", Text("用时", "In"), unit="s", width=80),
-        ColumnLook("name", Text("阀门", "Valve"), link=device_link()),
-        ColumnLook("where", Text("地点", "Where"), link=place_link()),
-        ColumnLook("device", hidden=True),
-        ColumnLook("place", hidden=True),
-    ),
+    queries=(Query("command", COMMAND_COLUMNS, (*here(), REAL, TagIs("kind", "valve")), limit=100),),
+    columns=COMMAND_LOOKS,
     empty=Text("没有关过阀门", "No valve was told anything"),
     width=14,
     height=9,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dashboards.board import ColumnLook, Panel, Thresholds, ValueText
+from collections.abc import Mapping
+
+from dashboards.board import Colour, ColumnLook, Panel, Step, Thresholds, ValueText
 from dashboards.boards.common import (
-    NOTHING,
+    ALL_QUIET,
+    BURNING,
     OPEN_LAST,
     REAL,
     SEVERITIES,
     UNMERGED,
+    Level,
     case_link,
     device_link,
     here,
@@ -17,6 +21,11 @@ from dashboards.boards.common import (
 )
 from dashboards.query import Column, Condition, FieldIs, Query, TagIs
 from dashboards.text import Text
+
+Levels = tuple[Level, ...]
+HOMES: Levels = ("community", "grid", "building")
+STREETS: Levels = ("community", "grid")
+"""Where a choice of buildings says nothing."""
 
 ACTIVE: Condition = FieldIs("active", "=", 1)
 FLEET_EVERY = "5m"
@@ -57,21 +66,21 @@ def type_looks(types: tuple[str, ...]) -> tuple[ColumnLook, ...]:
     return tuple(ColumnLook(one, TYPES[one]) for one in types)
 
 
-def open_count(types: tuple[str, ...], *conditions: Condition, name: str = "cases") -> Query:
-    """How many cases of these types are open, whenever they began. Counted from ``open``, so that none is 0."""
-    where = (*here(), REAL, UNMERGED, TagIs("type", types), *conditions)
-    return Query("case", (Column("open", "sum", name=name),), where=where, last=OPEN_LAST, name=name)
+def unresolved(type_: str, levels: Levels = HOMES) -> Query:
+    """How many cases of a type are not put right, whenever they began. Counted from ``open``, so that none is 0."""
+    where = (*here(*levels), REAL, UNMERGED, TagIs("type", type_), *BURNING[1:])
+    return Query("case", (Column("open", "sum", name=type_),), where, last=OPEN_LAST, name=type_)
 
 
-def alarms(types: tuple[str, ...], every: str) -> Query:
+def alarms(types: tuple[str, ...], every: str, levels: Levels = HOMES) -> Query:
     """How many alarms of each type began in each stretch."""
-    where = (*here(), REAL, TagIs("type", types))
+    where = (*here(*levels), REAL, TagIs("type", types))
     return Query(
         "alarm", (Column("severity", "count", name="alarms"),), where, by=("type",), every=every, name="{type}"
     )
 
 
-def standing(*conditions: Condition, limit: int = 200) -> Query:
+def standing(*conditions: Condition, levels: Levels = HOMES, limit: int = 200) -> Query:
     """Alarms that stand now, the newest first: what, at which device, where."""
     columns = (
         Column("title", localized=True),
@@ -82,7 +91,7 @@ def standing(*conditions: Condition, limit: int = 200) -> Query:
         Column("device"),
         Column("place"),
     )
-    return Query("alarm", columns, (*here(), REAL, ACTIVE, *conditions), last=OPEN_LAST, limit=limit)
+    return Query("alarm", columns, (*here(*levels), REAL, ACTIVE, *conditions), last=OPEN_LAST, limit=limit)
 
 
 STANDING_LOOKS: tuple[ColumnLook, ...] = (
@@ -95,6 +104,33 @@ STANDING_LOOKS: tuple[ColumnLook, ...] = (
     ColumnLook("device", hidden=True),
     ColumnLook("place", hidden=True),
 )
+
+
+COMMAND_COLUMNS: tuple[Column, ...] = (
+    Column("says", localized=True),
+    Column("done"),
+    Column("took_s"),
+    Column("name", localized=True),
+    Column("place", localized=True, name="where"),
+    Column("device"),
+    Column("place"),
+)
+COMMAND_LOOKS: tuple[ColumnLook, ...] = (
+    ColumnLook("time", Text("时间", "Time"), width=160),
+    ColumnLook("says", Text("命令", "Told to")),
+    ColumnLook(
+        "done",
+        Text("结果", "Outcome"),
+        values=(ValueText(1, Text("已执行", "done"), "green"), ValueText(0, Text("没有执行", "not done"), "red")),
+        width=100,
+    ),
+    ColumnLook("took_s", Text("用时", "In"), unit="s", width=80),
+    ColumnLook("name", Text("设备", "Device"), link=device_link()),
+    ColumnLook("where", Text("地点", "Where"), link=place_link()),
+    ColumnLook("device", hidden=True),
+    ColumnLook("place", hidden=True),
+)
+"""Commands to devices, as rows of a table."""
 
 
 def fleet_now(kinds: tuple[str, ...], *fields: str) -> Query:
@@ -113,14 +149,16 @@ FLEET_LOOKS: tuple[ColumnLook, ...] = (
 )
 
 
-def trouble_panel(key: str, title: Text, description: Text, kinds: tuple[str, ...], width: int = 12) -> Panel:
+def trouble_panel(
+    key: str, title: Text, description: Text, kinds: tuple[str, ...], levels: Levels = HOMES, width: int = 24
+) -> Panel:
     """Devices of these kinds with an alarm about themselves, the newest first."""
     return Panel(
         key=key,
         kind="table",
         title=title,
         description=description,
-        queries=(standing(TagIs("type", TROUBLES), TagIs("kind", kinds)),),
+        queries=(standing(TagIs("type", TROUBLES), TagIs("kind", kinds), levels=levels),),
         columns=STANDING_LOOKS,
         empty=Text("全部正常", "All in order"),
         width=width,
@@ -128,36 +166,40 @@ def trouble_panel(key: str, title: Text, description: Text, kinds: tuple[str, ..
     )
 
 
-def count_panel(
+def now_panel(
     key: str,
     title: Text,
     description: Text,
-    query: Query,
-    thresholds: Thresholds | None = None,
+    types: Mapping[str, Colour],
+    source: str,
     *,
-    width: int = 4,
-    empty: Text = NOTHING,
-    columns: tuple[ColumnLook, ...] = (),
+    levels: Levels = HOMES,
+    width: int = 24,
+    height: int = 5,
 ) -> Panel:
-    """A big number of which none is well."""
+    """Big numbers: the cases of each type that are not put right; one of them has its type's colour."""
     return Panel(
         key=key,
         kind="stat",
         title=title,
         description=description,
-        queries=(query,),
+        queries=tuple(unresolved(one, levels) for one in types),
         unit="short",
         decimals=0,
-        thresholds=thresholds or none_is_well("an open case is somebody's work now"),
-        values=(ValueText(0, empty, "green"),),
-        columns=columns,
-        empty=empty,
+        thresholds=none_is_well(source),
+        columns=tuple(
+            ColumnLook(one, TYPES[one], thresholds=Thresholds((Step(None, "green"), Step(1, colour)), source))
+            for one, colour in types.items()
+        ),
+        empty=ALL_QUIET,
         width=width,
-        height=5,
+        height=height,
     )
 
 
-def answer_panel(key: str, title: Text, description: Text, types: tuple[str, ...], width: int = 8) -> Panel:
+def answer_panel(
+    key: str, title: Text, description: Text, types: tuple[str, ...], levels: Levels = HOMES, width: int = 12
+) -> Panel:
     """How soon cases of these types were taken, and how soon somebody was there: the middle one, and nine of ten."""
     columns = (
         Column("answered_s", "p50", name="answered_p50"),
@@ -170,7 +212,7 @@ def answer_panel(key: str, title: Text, description: Text, types: tuple[str, ...
         kind="timeseries",
         title=title,
         description=description,
-        queries=(Query("case", columns, (*here(), REAL, UNMERGED, TagIs("type", types)), every="1d"),),
+        queries=(Query("case", columns, (*here(*levels), REAL, UNMERGED, TagIs("type", types)), every="1d"),),
         unit="s",
         columns=(
             ColumnLook("answered_p50", Text("受理，半数在此之内", "taken, half within")),

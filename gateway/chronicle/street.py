@@ -6,8 +6,10 @@ where there is none (after a start, after a gap, told late), and is never guesse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from devices.observation import Observation
@@ -27,7 +29,7 @@ COLLECTED_FALL: Final = 30.0
 RATE_LEAST_MS: Final = 6 * 3_600_000
 """How fast a bin fills is not said from less: people come down in the morning and after supper."""
 AHEAD_MAX_H: Final = 7 * 24.0
-"""A week ahead is the farthest that is said."""
+"""A week ahead is the farthest that is said: this, and whatever is later."""
 _HOUR_MS: Final = 3_600_000
 
 
@@ -36,6 +38,8 @@ class OnStreet:
     """What the registry knows of a counter or a bin."""
 
     name: str
+    """Its own, of no other counter or bin."""
+    grid_name: str
     stamps: Stamps
     supervision_s: int
     """A longer gap between two readings is one in which nothing is known."""
@@ -49,6 +53,8 @@ class _Before(NamedTuple):
     fill: float = 0.0
     since_ms: int = 0
     since_fill: float = 0.0
+    rate: float | None = None
+    """% a ms, from the emptying before to the last one."""
 
 
 Fields = dict[str, float | str]
@@ -95,6 +101,7 @@ class Street:
             "name": about.name,
             "community": about.stamps.community,
             "grid": about.stamps.grid,
+            "grid_name": about.grid_name,
             "building": about.stamps.building,
             "place": about.stamps.place,
             **({"road_class": about.road_class} if measurement == ROAD else {}),
@@ -102,17 +109,24 @@ class Street:
         return Point(measurement=measurement, tags=tags, fields=fields, at_ns=observation.observed_at_ms * 1_000_000)
 
 
-def on_street(directory: CommunityDirectory, device: str) -> OnStreet | None:
-    """What the registry knows of a device; None where it does not know it."""
-    known = directory.device(device)
-    if known is None:
-        return None
-    return OnStreet(
-        name=directory.device_name(device, "zh"),
-        stamps=directory.areas.of_device(device),
-        supervision_s=directory.supervision_s(device),
-        road_class=road_class(known.attributes.get("road_class")),
-    )
+@lru_cache(maxsize=2)
+def on_streets(directory: CommunityDirectory) -> Mapping[str, OnStreet]:
+    """What the registry knows of each counter and bin; made at the first question about a revision of it."""
+    devices = [device for device in directory.devices.values() if device.kind in _MEASUREMENTS]
+    names = {device.id: directory.device_name(device.id, "zh") for device in devices}
+    shared = {name for name, times in Counter(names.values()).items() if times > 1}
+    found: dict[str, OnStreet] = {}
+    for device in devices:
+        name, stamps = names[device.id], directory.areas.of_device(device.id)
+        grid = directory.place(stamps.grid)
+        found[device.id] = OnStreet(
+            name=f"{name} ({device.id})" if name in shared else name,
+            grid_name=grid.name.zh if grid is not None else "",
+            stamps=stamps,
+            supervision_s=directory.supervision_s(device.id),
+            road_class=road_class(device.attributes.get("road_class")),
+        )
+    return found
 
 
 def _road(observation: Observation, before: _Before | None, about: OnStreet) -> tuple[Fields, _Before]:
@@ -142,8 +156,7 @@ def _bin(observation: Observation, before: _Before | None, about: OnStreet) -> t
         fields["collected"] = float(collected)
         if (since_s := _since_s(before, at_ms, about)) is not None:
             fields["full_s"] = since_s if before.fill >= FULL_AT else 0.0  # it was as it said, until it says otherwise
-        if not collected:
-            after = after._replace(since_ms=before.since_ms, since_fill=before.since_fill)
+        after = after._replace(rate=_rate(before)) if collected else before._replace(at_ms=at_ms, fill=fill)
     if (hours := _full_in_h(after)) is not None:
         fields["full_in_h"] = hours
     return fields, after
@@ -157,11 +170,16 @@ def _since_s(before: _Before | None, at_ms: int, about: OnStreet) -> float | Non
 
 
 def _full_in_h(now: _Before) -> float | None:
-    """In how many hours the bin will be full, as it has filled since it was emptied; None where that cannot be said."""
+    """In how many hours the bin will be full, as it has filled since it was emptied, or before it was; None where
+    neither is known."""
     if now.fill >= FULL_AT:
         return 0.0
-    lived_ms, risen = now.at_ms - now.since_ms, now.fill - now.since_fill
-    if lived_ms < RATE_LEAST_MS or risen <= 0:
+    rate = _rate(now)
+    if rate is None:
         return None
-    hours = (FULL_AT - now.fill) / risen * lived_ms / _HOUR_MS
-    return hours if hours <= AHEAD_MAX_H else None
+    return min(AHEAD_MAX_H, round((FULL_AT - now.fill) / rate / _HOUR_MS, 2)) if rate > 0 else AHEAD_MAX_H
+
+
+def _rate(now: _Before) -> float | None:
+    lived_ms = now.at_ms - now.since_ms
+    return (now.fill - now.since_fill) / lived_ms if lived_ms >= RATE_LEAST_MS else now.rate

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from devices.observation import Lane, Observation
 from devices.telemetry import Stamps
 from devices.traffic import Level
-from gateway.chronicle.street import OnStreet, Street
+from gateway.chronicle.street import OnStreet, Street, on_streets
+from gateway.registry.directory import CommunityDirectory
 from gateway.rules.library import library
+from tests.support.registry import loaded
 
 HOUR_S = 3600
 WHERE = Stamps(community="tjh", grid="g3", building="pole-7", place="pole-7")
 KNOWN = {
-    "traffic-1": OnStreet("朝阳北路流量计", WHERE, 300, road_class="arterial"),
-    "door-count": OnStreet("活动中心客流", WHERE, 300),
-    "bin-1": OnStreet("第3网格厨余垃圾桶", WHERE, 4 * HOUR_S),
+    "traffic-1": OnStreet("朝阳北路流量计", "第3网格", WHERE, 300, road_class="arterial"),
+    "door-count": OnStreet("活动中心客流", "第3网格", WHERE, 300),
+    "bin-1": OnStreet("第3网格厨余垃圾桶", "第3网格", WHERE, 4 * HOUR_S),
 }
 
 
@@ -40,7 +44,7 @@ def test_a_road_is_judged_by_its_class_and_carries_its_name_and_place() -> None:
     assert point.measurement == "road" and point.at_ns == 60_000_000_000
     assert point.tags == {
         "device": "traffic-1", "name": "朝阳北路流量计", "road_class": "arterial",
-        "community": "tjh", "grid": "g3", "building": "pole-7", "place": "pole-7",
+        "community": "tjh", "grid": "g3", "grid_name": "第3网格", "building": "pole-7", "place": "pole-7",
     }  # fmt: skip
     assert point.fields == {"level": Level.MODERATE, "speed": 18, "flow": 900, "occupancy": 31, "density": 50}
 
@@ -116,12 +120,37 @@ def test_a_silence_of_a_bin_is_not_counted_as_full() -> None:
     assert "full_s" not in filled(street, 20, 96)
 
 
-def test_a_bin_that_hardly_fills_gets_no_date() -> None:
+def test_after_it_was_emptied_a_bin_fills_as_it_did_before_until_more_is_known() -> None:
     street = Street(KNOWN.get)
-    filled(street, 0, 10)
-    assert "full_in_h" not in filled(street, 12, 10)
-    assert "full_in_h" not in filled(street, 24, 11), "1 % a day: 74 days"
+    for at_h, level in ((0, 10), (4, 30), (8, 50)):  # 5 % an hour
+        filled(street, at_h, level)
+    assert filled(street, 9, 5)["full_in_h"] == 16  # 80 % to go
+
+
+def test_a_bin_that_hardly_fills_is_not_full_within_a_week() -> None:
+    street = Street(KNOWN.get)
+    for at_h in (0, 4, 8):
+        last = filled(street, at_h, 10)
+    assert last["full_in_h"] == 7 * 24
+    assert filled(street, 12, 10.1)["full_in_h"] == 7 * 24
 
 
 def test_full_is_where_the_rule_says() -> None:
     assert library()["bin-full"]["when"] == "fill >= 85"
+
+
+def test_of_counters_and_bins_of_one_name_each_has_its_own(tmp_path: Path) -> None:
+    lines = """\
+devices:
+  - {id: tc-1, kind: traffic_counter, name: 流量计, place: b3, attributes: {road_class: branch}}
+  - {id: tc-2, kind: traffic_counter, name: 流量计, place: grid}
+  - {id: bin-1, kind: waste_bin, name: 厨余桶, place: grid, supervision_s: 7200}
+"""
+    directory = CommunityDirectory(loaded(tmp_path, ("devices:\n", lines)))
+    found = on_streets(directory)
+    assert {device: (one.name, one.road_class, one.grid_name, one.supervision_s) for device, one in found.items()} == {
+        "tc-1": ("流量计 (tc-1)", "branch", "第3网格", 300),
+        "tc-2": ("流量计 (tc-2)", "arterial", "第3网格", 300),
+        "bin-1": ("厨余桶", "arterial", "第3网格", 7200),
+    }
+    assert found["tc-1"].stamps == Stamps("demo", "grid", "b3", "b3")
