@@ -309,6 +309,7 @@ erasures = sa.Table(
     sa.Column("counts", _text, nullable=False),
     sa.Column("done_ms", _ms),
 )
-"""Whose telemetry was erased, append only: who ordered it, why, and how much it was; nothing of what it said. ``spans``:
-JSON of [device, from, until], all that they observed then; no store writer writes any of it again. ``counts``: JSON.
+"""Whose telemetry was erased, append only: who ordered it, why, and how much it was; nothing of what it said.
+``spans``: JSON of [device, from, until], all that they observed then; no store writer writes any of it again.
+``counts``: JSON.
 ``done_ms``: NULL while it is under way, or was broken off. See gateway.store.erasures."""

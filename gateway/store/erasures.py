@@ -1,8 +1,8 @@
 """Erasures as rows of the state database: what was ordered, how far it is, and what must not come back.
 
-Between the order and the end a gateway may run: its store writer reads the orders before every batch, leaves out what
-they cover, and notes that it has seen them. Only when every gateway has seen an order is the store emptied, so nothing that
-was read from the journal before can arrive after.
+Between the order and the end a gateway may run: its store writer reads the orders before every round, leaves out what
+they cover, and notes that it has seen them. Only when every gateway has seen an order is the store emptied, so nothing
+that was read from the journal before can arrive after.
 """
 
 from __future__ import annotations
