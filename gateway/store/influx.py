@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from devices.measurements import HAPPENINGS
 from devices.observation import Observation, Waveform
 from gateway.settings import StoreSettings
 from gateway.store.influx_http import InfluxHttp, LinesRefused, Server, TooLarge
@@ -25,6 +26,8 @@ from gateway.store.protocol import (
 from gateway.store.tiers import Part, as_buckets
 
 LINES_PER_REQUEST = 5_000
+NO_READINGS = frozenset((EVENT, WAVEFORM, *HAPPENINGS))
+"""Measurements that have a tag ``device`` and hold no reading of it."""
 VICTORIA_LAG_S = 15.0
 """VictoriaMetrics keeps new points in memory: killed, it loses those of the last 6 to 12 s (measured)."""
 
@@ -224,7 +227,7 @@ class InfluxStore:
     async def _kinds(self, device: str) -> list[str]:
         """The measurements that hold readings of ``device``."""
         series = await self._http.query(f'SHOW TAG VALUES WITH KEY = "device" WHERE {device_is(device)}')
-        return [one.name for one in series if one.name not in (EVENT, WAVEFORM)]
+        return [one.name for one in series if one.name not in NO_READINGS]
 
     async def _values(
         self, kinds: list[str], device: str, metric: str, start_ms: int, end_ms: int, limit: str = ""

@@ -1,6 +1,7 @@
 """Roll-ups and retention of the embedded store, in small steps so that no write waits long.
 
-Raw readings live 48 h, minutes 90 d, hours for ever (events and waveforms 90 d). A minute is computed from its raw
+Raw readings live 48 h, minutes 90 d, hours for ever (events and waveforms 90 d; points that are no reading as long as
+`devices.measurements` says). A minute is computed from its raw
 readings when it is over and again when a late reading changes it, so a resend can never count twice. Until that is
 done the minute is *dirty* and readers take its raw readings instead.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 
+from devices.measurements import HAPPENINGS, YEARS_2
 from gateway.store.telemetry_file import HOUR, MINUTE
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ class Upkeep:
         self._run = connection
         self._floor_ms = -1
         self._to_trim: list[int] = []
+        self._points_to_trim: list[tuple[int, int]] = []
+        """Series, and the ns before which its points go."""
 
     def step(self, now_ms: int) -> bool:
         """Do a bounded part of what is due, each in a transaction; returns whether more is left."""
@@ -121,12 +125,16 @@ class Upkeep:
         if raw_floor > self._floor_ms:
             self._floor_ms = raw_floor
             self._to_trim = [row[0] for row in self._run.execute("SELECT id FROM series ORDER BY id DESC")]
+            self._points_to_trim = [
+                (series, now_ms * 1_000_000 - _kept_ns(measurement))
+                for series, measurement in self._run.execute("SELECT id, measurement FROM point_series")
+            ]
             with _transaction(self._run):  # readers stop relying on what will be gone before it goes
                 for name, floor in (("raw", raw_floor), ("minute", minute_floor)):
                     self._run.execute(
                         "UPDATE complete_from SET at_ms = ? WHERE name = ? AND at_ms < ?", (floor, name, floor)
                     )
-        if not self._to_trim:
+        if not self._to_trim and not self._points_to_trim:
             return False
         with _transaction(self._run):
             gone = 0
@@ -136,7 +144,15 @@ class Upkeep:
                 series = self._to_trim.pop()
                 for sql, floor, width in ((_TRIM_RAW, raw_floor, MINUTE), (_TRIM_MINUTE, minute_floor, HOUR)):
                     gone += self._run.execute(sql, {"series": series, "floor": floor, "width": width}).rowcount
-        return bool(self._to_trim)
+            while self._points_to_trim and gone < ROWS_PER_STEP:
+                floor_of = self._points_to_trim.pop()
+                gone += self._run.execute("DELETE FROM point WHERE series = ? AND at_ns < ?", floor_of).rowcount
+        return bool(self._to_trim or self._points_to_trim)
+
+
+def _kept_ns(measurement: str) -> int:
+    known = HAPPENINGS.get(measurement)
+    return (known.kept_days if known is not None else YEARS_2) * 24 * HOUR * 1_000_000
 
 
 class _transaction:

@@ -188,6 +188,24 @@ async def test_sql_finds_points_as_they_were_corrected(store: EmbeddedStore, tmp
     ]
 
 
+async def test_points_are_kept_as_long_as_the_schema_says(
+    store: EmbeddedStore, clock: VirtualClock, tmp_path: Path
+) -> None:
+    async def kept() -> set[object]:
+        await live_on(store, clock)
+        return {row[0] for row in rows(tmp_path / "telemetry.db", "SELECT field FROM point")}
+
+    at_ns = clock.ms * 1_000_000
+    await store.write_points([Point(measurement="case", tags={}, fields={"open": 1.0}, at_ns=at_ns)])
+    await store.write_points([Point(measurement="lane", tags={}, fields={"backlog": 1.0}, at_ns=at_ns)])
+    clock.forward(days=89)
+    assert await kept() == {"open", "backlog"}
+    clock.forward(days=2)
+    assert await kept() == {"open"}
+    clock.forward(days=650)
+    assert await kept() == set()
+
+
 async def test_sql_finds_where_each_device_is_now(store: EmbeddedStore, tmp_path: Path) -> None:
     at = {"bed-3": Stamps("tjh", "grid-1", "b-3", "b-3-101", "wang"), "sos-1": Stamps("tjh", place="pole-7")}
 

@@ -185,6 +185,15 @@ async def test_a_point_that_cannot_be_stored_is_named_and_the_rest_of_it_is_kept
     assert await store.write_points([sound]) == []
 
 
+async def test_what_is_reckoned_from_a_device_is_no_reading_of_it(store: Store) -> None:
+    await store.write([observe(START_MS, {"speed": 31.0}, device="road-1", kind="traffic_counter")])
+    tags = {"device": "road-1", "road_class": "arterial"}
+    road = Point(measurement="road", tags=tags, fields={"level": 2.0, "speed": 31.0}, at_ns=START_MS * 1_000_000)
+    assert await store.write_points([road]) == []
+    assert {m: r.value for m, r in (await store.latest("road-1")).items()} == {"speed": 31.0}
+    assert [b.count for b in await store.buckets("road-1", "speed", START_MS, START_MS + MINUTE, 60)] == [1]
+
+
 NAMES = [
     "a b",
     "a,b=c",
