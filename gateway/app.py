@@ -30,6 +30,11 @@ from gateway.api.auth import create_token
 from gateway.api.context import Context
 from gateway.backtest.jobs import Backtests
 from gateway.checkup import Checkup, Organs
+from gateway.chronicle.chronicler import Chronicler
+from gateway.chronicle.ground import Ground, ground_of
+from gateway.chronicle.looks import Looks, Sources
+from gateway.chronicle.pen import Pen
+from gateway.chronicle.rows import ChronicleRows, store_key
 from gateway.clock import Clock, SystemClock, steady_ms
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
@@ -314,6 +319,15 @@ class Gateway:
 
             stack.push_async_callback(_end, self._start(answers.run(), "answers"))
 
+            # What the control room sees of it
+            def ground() -> Ground | None:
+                return None if views.directory is None else ground_of(views.directory)
+
+            chronicled = ChronicleRows(engine, store_key(settings))
+            pen = Pen(store, journal.quarantine, self.clock)
+            chronicler = Chronicler(chronicled, pen, self.feed, self.clock, ground=ground, leads=lambda: decider.leads)
+            stack.push_async_callback(_end, self._start(chronicler.run(), "chronicle"))
+
             # Who looks on
             organs = Organs(
                 journal=journal,
@@ -330,6 +344,7 @@ class Gateway:
                 outside=lambda: paths(ways_out),
                 modems=modems.health,
                 trunks=trunks.health,
+                chronicle=chronicler.health,
                 missing_secrets=lambda: missing_secrets(
                     views.directory.community if views.directory is not None else directory.community, settings.secrets
                 ),
@@ -361,6 +376,22 @@ class Gateway:
             )
             stack.push_async_callback(_end, self._start(modem_watcher.run(), "modems seen"))
             stack.push_async_callback(_end, self._start(watcher.run(), "self-observation"))
+
+            looks = Looks(
+                chronicled,
+                pen,
+                self.clock,
+                Sources(
+                    gateway=itself,
+                    parts=checkup.parts,
+                    backlog=figures.lanes,
+                    oldest_s=figures.undecided_s,
+                    waited=decider.health.take_waited,
+                ),
+                ground=ground,
+                leads=lambda: decider.leads,
+            )
+            stack.push_async_callback(_end, self._start(looks.run(), "chronicle of what is"))
 
             # Who outside would miss it
             dead_man: DeadMan | None = None

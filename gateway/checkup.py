@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.announce.announcer import Announcer
+from gateway.chronicle.health import ChronicleHealth
 from gateway.clock import Clock
 from gateway.decider.decider import Decider
 from gateway.feed import Feed
@@ -57,6 +58,7 @@ class Organs:
     missing_secrets: Callable[[], Sequence[str]]
     outside: Callable[[], Sequence[PathHealth]] = tuple
     """The paths to alarm receiving centres."""
+    chronicle: Callable[[], ChronicleHealth | None] = lambda: None
     clock: Clock
 
 
@@ -91,6 +93,7 @@ class Checkup:
             ("modems", self._modem_parts),
             ("trunks", self._trunk_parts),
             ("store", self._store_part),
+            ("chronicle", self._chronicle_part),
         ):
             try:
                 answer = ask()
@@ -105,7 +108,7 @@ class Checkup:
                     Part(
                         name=name,
                         state="failed",
-                        critical=name != "store",
+                        critical=name not in ("store", "chronicle"),
                         zh=f"无法检查：{said}",
                         en=f"cannot be asked: {said}",
                     )
@@ -296,6 +299,29 @@ class Checkup:
             + (f"; {health.last_error}; {health.what_to_do}" if down else ""),
             since_ms=health.since_ms,
         )
+
+    def _chronicle_part(self) -> list[Part]:
+        health = self._organs.chronicle()
+        if health is None:
+            return []
+        down = health.state == "unavailable"
+        zh, en = {
+            "unavailable": ("写不进遥测库，恢复后补写", "cannot write into the store; it is made up for afterwards"),
+            "standing_by": ("备用：由为主的网关写入", "stands by: the gateway that leads writes"),
+            "catching_up": ("正在补写", "catching up"),
+        }.get(health.state, ("正常", "ok"))
+        return [
+            Part(
+                name="chronicle",
+                state="degraded" if down or health.unreadable else "ok",
+                critical=False,  # the wall is late; cases, calls and the console are not
+                zh=f"{zh}，待写案卷 {health.behind}" + (f"，读不出 {health.unreadable}" if health.unreadable else ""),
+                en=f"{en}, {health.behind} cases to write"
+                + (f"; {health.unreadable} records cannot be read (see the log)" if health.unreadable else "")
+                + (f"; {health.last_error}; {health.what_to_do}" if down else ""),
+                since_ms=health.since_ms,
+            )
+        ]
 
 
 def _trunk_part(trunk: TrunkHealth) -> Part:

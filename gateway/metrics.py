@@ -42,6 +42,7 @@ class _Figures(Collector):
         yield from self._of_modems()
         yield from self._of_trunks()
         yield from self._of_store()
+        yield from self._of_chronicle()
         yield from self._of_heartbeat()
         yield GaugeMetricFamily("anju_watchers", "Open event streams", value=self._organs.feed.watchers)
 
@@ -173,6 +174,14 @@ class _Figures(Collector):
         yield GaugeMetricFamily("anju_store_lag", "Entries not yet written to the store", value=health.lag_entries)
         yield CounterMetricFamily("anju_store_points", "Points written", value=health.points_written)
         yield CounterMetricFamily("anju_store_refused", "Observations refused in part", value=health.points_refused)
+
+    def _of_chronicle(self) -> Iterator[Metric]:
+        health = self._organs.chronicle()
+        if health is None:
+            return
+        yield GaugeMetricFamily("anju_chronicle_behind", "Cases not yet written to the store", value=health.behind)
+        yield CounterMetricFamily("anju_chronicle_points", "Points of cases and gauges written", value=health.written)
+        yield CounterMetricFamily("anju_chronicle_refused", "Points refused in part", value=health.refused)
 
     def _of_heartbeat(self) -> Iterator[Metric]:
         dead_man = self._dead_man

@@ -118,6 +118,7 @@ PARTS: dict[str, Words] = {
     "outbox": Words("通知发送", "outbox"),
     "channels": Words("通知密钥", "secrets of channels"),
     "store": Words("数据存储", "store"),
+    "chronicle": Words("大屏数据", "chronicle"),
     "itself": Words("自我观察", "self-observation"),
     "gateways": Words("多台网关", "several gateways"),
     "dead-man": Words("对外心跳", "heartbeat to outside"),

@@ -227,6 +227,10 @@ class Desk:
         self._positions.reached(lane, entries[-1].position)
         self._poisoned = {(of, at) for of, at in self._poisoned if of is not lane or at > entries[-1].position}
         self._health.decided[lane.value] += len(entries)
+        decided_ms = self._clock.now_ms()
+        self._health.waited_ms[lane.value].extend(
+            max(0, decided_ms - entry.observation.received_at_ms) for entry in entries
+        )
         more = len(entries) == limit
         self._read_until_ms[lane] = entries[-1].observation.received_at_ms if more else now_ms
         return more

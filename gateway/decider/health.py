@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from devices.observation import Lane
+
+WAITED_MOST = 20_000
+"""Of so many messages at most it is known how long they waited."""
 
 
 @dataclass(frozen=True)
@@ -41,4 +45,13 @@ class Health:
     beat: float = field(default_factory=time.monotonic)
     """`time.monotonic` when the thread was last seen at work."""
     decided: dict[str, int] = field(default_factory=lambda: {lane.value: 0 for lane in Lane})
+    waited_ms: dict[str, deque[int]] = field(
+        default_factory=lambda: {lane.value: deque(maxlen=WAITED_MOST) for lane in Lane}
+    )
+    """From receipt to the commit of the decision, of what was decided last; who looks at it takes it away."""
     cycles: int = 0
+
+    def take_waited(self, lane: Lane) -> list[int]:
+        """How long what was decided since the last call had waited, in ms. From any thread."""
+        waited = self.waited_ms[lane.value]
+        return [waited.popleft() for _ in range(len(waited))]

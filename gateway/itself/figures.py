@@ -104,6 +104,15 @@ class Figures:
         yield "journal_oldest", round(oldest_s, 1)
         yield "behind", Ill(oldest_s > BEHIND_S, f"a message has waited {oldest_s:.0f} s for its decision")
 
+    def lanes(self) -> dict[Lane, tuple[int, int]]:
+        """Of each lane how many wait for their decision here, and how many were ever received."""
+        leads = self._organs.decider.leads  # the gateway that leads decides the others
+        stats = self._organs.journal.stats()
+        return {
+            lane: (found.lag.get(DECIDER, 0) if leads else 0, found.totals.accepted)
+            for lane, found in stats.lanes.items()
+        }
+
     def undecided_s(self, lane: Lane) -> float:
         """For how long the oldest message of ``lane`` that is not decided has waited. Raises JournalError."""
         if not self._organs.decider.leads:

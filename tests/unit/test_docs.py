@@ -202,10 +202,11 @@ def test_parts_are_those_of_the_checkup() -> None:
         "gateways",
         "path-<channel>",
         "store",
+        "chronicle",
         "itself",
         DEAD_MAN,
     }
-    assert source.count("critical=False") == 9
+    assert source.count("critical=False") == 10
 
 
 def test_the_readme_names_what_is_there() -> None:

@@ -1,0 +1,1 @@
+"""What people and the gateway itself did, as points in the telemetry store. See docs/chronicle.md."""

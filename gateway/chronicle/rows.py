@@ -1,0 +1,258 @@
+"""What the chronicle reads of the state database, and what it remembers there. Blocking: for a thread.
+
+Everything is read in bounded helpings, in transactions that only read, so that the decider never waits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from gateway.chronicle.cases import AlarmSeen
+from gateway.chronicle.fleet import FleetSeen
+from gateway.chronicle.messages import Said
+from gateway.outbox.rows import DELIVERED, FAILED, WITHDRAWN
+from gateway.registry import care
+from gateway.settings import Settings
+from gateway.state import tables as t
+from gateway.state.db import insert, reading, writing
+from gateway.state.leadership import own_name
+
+CASE: Final = "case"
+ALARM: Final = "alarm"
+MESSAGES: Final = "messages"
+"""The lane of the cursor that says up to when all messages that are over were written."""
+_c, _a, _k, _o = t.cases.c, t.alarms.c, t.chronicled.c, t.outbox.c
+_ALARM = ("id", "rule", "type", "severity", "raised_at_ms", "cleared_at_ms", "repeats", "device", "place")
+_ALARM_VERSION = 2 * _a.repeats + sa.case((_a.cleared_at_ms.is_(None), 0), else_=1)
+"""As `AlarmSeen.version`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the store holds: which version of what, under which tags."""
+
+    what: str
+    id: str
+    version: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    id: str
+    version: int
+    open: bool
+    body: str
+    marked: Mark | None
+
+
+def store_key(settings: Settings) -> str:
+    """Which telemetry store this gateway writes into. An embedded one is the gateway's own."""
+    store = settings.store
+    if store.kind == "embedded":
+        return own_name(store.kind, settings.gateway_device)
+    return f"{store.kind}:{store.url.rstrip('/')}/{store.bucket}"
+
+
+class CaseFacts(NamedTuple):
+    """What an alarm's point says of its case."""
+
+    number: str
+    drill: bool
+    life: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    alarm: AlarmSeen
+    marked: Mark | None
+
+
+class ChronicleRows:
+    """The rows of one telemetry store. Every method is one short transaction; raises what the database raises."""
+
+    def __init__(self, engine: sa.Engine, store: str) -> None:
+        """``store``: which telemetry store it is, so that another one is filled from the beginning."""
+        self._engine = engine
+        self._store = store
+
+    # cases and their alarms
+
+    def open_cases(self) -> list[str]:
+        with reading(self._engine) as connection:
+            return list(connection.execute(sa.select(_c.id).where(_c.open.is_(True))).scalars())
+
+    def differing(self, limit: int) -> tuple[list[str], bool]:
+        """Cases of which the store holds another version, or of one of whose alarms: the newest first; and whether
+        there may be more."""
+        case_mark, alarm_mark = t.chronicled.alias(), t.chronicled.alias()
+        cases = (
+            sa.select(_c.id)
+            .select_from(t.cases.outerjoin(case_mark, self._is(case_mark.c, CASE, _c.id)))
+            .where(sa.or_(case_mark.c.version.is_(None), case_mark.c.version != _c.version))
+            .order_by(_c.opened_at_ms.desc(), _c.id)
+            .limit(limit)
+        )
+        alarms = (
+            sa.select(_a.case_id)
+            .select_from(t.alarms.outerjoin(alarm_mark, self._is(alarm_mark.c, ALARM, sa.cast(_a.id, sa.Text))))
+            .where(sa.or_(alarm_mark.c.version.is_(None), alarm_mark.c.version != _ALARM_VERSION))
+            .order_by(_a.id.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            found = [list(connection.execute(query).scalars()) for query in (cases, alarms)]
+        return list(dict.fromkeys([*found[0], *found[1]])), any(len(one) == limit for one in found)
+
+    def cases(self, ids: Collection[str]) -> list[CaseRow]:
+        """The records of these cases, with what the store holds of them."""
+        query = (
+            sa.select(_c.id, _c.version, _c.open, _c.body, _k.version.label("marked"), _k.tags)
+            .select_from(t.cases.outerjoin(t.chronicled, self._is(_k, CASE, _c.id)))
+            .where(_c.id.in_(list(ids)))
+        )
+        with reading(self._engine) as connection:
+            return [
+                CaseRow(row.id, row.version, row.open, row.body, _mark(CASE, row.id, row))
+                for row in connection.execute(query)
+            ]
+
+    def alarms(self, cases: Mapping[str, CaseFacts]) -> list[AlarmRow]:
+        """The alarms of these cases of which the store holds another version, or none."""
+        query = (
+            sa.select(_a.case_id, *(_a[name] for name in _ALARM), _k.version.label("marked"), _k.tags)
+            .select_from(t.alarms.outerjoin(t.chronicled, self._is(_k, ALARM, sa.cast(_a.id, sa.Text))))
+            .where(_a.case_id.in_(list(cases)), sa.or_(_k.version.is_(None), _k.version != _ALARM_VERSION))
+            .order_by(_a.id)
+        )
+        with reading(self._engine) as connection:
+            return [
+                AlarmRow(
+                    AlarmSeen(**{name: getattr(row, name) for name in _ALARM}, **cases[row.case_id]._asdict()),
+                    _mark(ALARM, str(row.id), row),
+                )
+                for row in connection.execute(query)
+            ]
+
+    def remember(self, marks: Iterable[Mark]) -> None:
+        """The store holds these for certain."""
+        values = [
+            {
+                "store": self._store,
+                "what": one.what,
+                "id": one.id,
+                "version": one.version,
+                "tags": json.dumps(dict(one.tags), ensure_ascii=False, sort_keys=True),
+            }
+            for one in marks
+        ]
+        if not values:
+            return
+        with writing(self._engine) as connection:
+            statement = insert(connection, t.chronicled)
+            changed = {name: statement.excluded[name] for name in ("version", "tags")}
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["store", "what", "id"], set_=changed), values
+            )
+
+    def _is(self, of: Any, what: str, id_: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(of.store == self._store, of.what == what, of.id == id_)
+
+    # messages
+
+    def messages_until(self) -> int:
+        """Up to when all messages that are over are in the store; 0 at the first start."""
+        c = t.cursors.c
+        query = sa.select(c.position).where(c.reader == self._reader, c.lane == MESSAGES)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def remember_messages(self, until_ms: int) -> None:
+        mine = (t.cursors.c.reader == self._reader, t.cursors.c.lane == MESSAGES)
+        with writing(self._engine) as connection:
+            if connection.execute(sa.update(t.cursors).where(*mine).values(position=until_ms)).rowcount == 0:
+                connection.execute(sa.insert(t.cursors).values(reader=self._reader, lane=MESSAGES, position=until_ms))
+
+    @property
+    def _reader(self) -> str:
+        return f"chronicle:{self._store}"
+
+    def messages(self, after: tuple[int, str], limit: int, channels: Collection[str]) -> list[Said]:
+        """Messages whose fate is final, but for those of ``channels``, in the order of (when, key), after this one."""
+        query = (
+            sa.select(
+                *(_o[name] for name in ("key", "channel", "status", "urgent", "drill", "created_at_ms")),
+                _o.ended_at_ms,
+                _o.attempts,
+                _c.number,
+            )
+            .select_from(t.outbox.outerjoin(t.cases, _c.id == _o.case_id))
+            .where(_o.ended_at_ms >= after[0], sa.or_(_o.ended_at_ms > after[0], _o.key > after[1]))
+            .where(_o.status.in_((DELIVERED, FAILED, WITHDRAWN)), _o.channel.not_in(list(channels)))
+            .order_by(_o.ended_at_ms, _o.key)
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [
+                Said(
+                    row.key,
+                    row.channel,
+                    row.status,
+                    row.urgent,
+                    row.drill,
+                    row.created_at_ms,
+                    row.ended_at_ms,
+                    row.attempts,
+                    row.number or "",
+                )
+                for row in connection.execute(query)
+            ]
+
+    # how things are
+
+    def open_at(self) -> Counter[str]:
+        """How many cases are open at each place, drills not among them."""
+        drill = _c.body.contains('"drill":true', autoescape=True)
+        query = (
+            sa.select(_c.place, sa.func.count())
+            .where(_c.open.is_(True), _c.place.is_not(None), sa.not_(drill))
+            .group_by(_c.place)
+        )
+        with reading(self._engine) as connection:
+            return Counter(dict(connection.execute(query).tuples().all()))
+
+    def fleet(self, now_ms: int) -> FleetSeen:
+        s = t.device_states.c
+        standing: dict[str, set[str]] = {}
+        with reading(self._engine) as connection:
+            states = connection.execute(sa.select(s.device, s.last_seen_ms, s.states)).all()
+            stand = sa.select(_a.device, _a.type).where(_a.cleared_at_ms.is_(None), _a.device.is_not(None))
+            held = sa.select(t.withheld.c.body)
+            for device, type_ in connection.execute(stand).tuples():
+                standing.setdefault(device, set()).add(type_)
+            for body in connection.execute(held).scalars():
+                change = json.loads(body)
+                standing.setdefault(change.get("device") or "", set()).add(change["type"])
+            worked_on = set(care.running(connection, now_ms))
+        return FleetSeen(
+            last_seen_ms={row.device: row.last_seen_ms for row in states},
+            states={row.device: json.loads(row.states) for row in states if row.states},
+            standing=standing,
+            worked_on=worked_on,
+        )
+
+    def remembered_by(self, rule: str) -> list[tuple[str, str]]:
+        """What a rule remembers of each of its subjects, (subject, body)."""
+        r = t.rule_states.c
+        with reading(self._engine) as connection:
+            return list(connection.execute(sa.select(r.subject, r.body).where(r.rule == rule)).tuples())
+
+
+def _mark(what: str, id_: str, row: Any) -> Mark | None:
+    return None if row.marked is None else Mark(what, id_, row.marked, json.loads(row.tags))
