@@ -172,7 +172,7 @@ def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 async def test_sql_finds_points_as_they_were_corrected(store: EmbeddedStore, tmp_path: Path) -> None:
     def case(fields: dict[str, float | str], tags: dict[str, str]) -> Point:
-        return Point(measurement="case", tags=tags, fields=fields, at_ns=1_000_000_007)
+        return Point(measurement="case", tags=tags, fields=fields, at_ns=START_MS * 1_000_000 + 7)
 
     await store.write_points([case({"open": True, "severity": 3, "stage": "raised"}, {"type": "sos", "grid": "g-1"})])
     await store.write_points([case({"open": 0, "stage": "二\n行"}, {"grid": "g-1", "building": "", "type": "sos"})])
@@ -182,9 +182,9 @@ async def test_sql_finds_points_as_they_were_corrected(store: EmbeddedStore, tmp
         " typeof(value) FROM point JOIN point_series ON id = series ORDER BY field",
     )
     assert found == [
-        ("case", "g-1", None, 1_000_000_007, "open", 0.0, "real"),
-        ("case", "g-1", None, 1_000_000_007, "severity", 3.0, "real"),
-        ("case", "g-1", None, 1_000_000_007, "stage", "二\n行", "text"),
+        ("case", "g-1", None, START_MS * 1_000_000 + 7, "open", 0.0, "real"),
+        ("case", "g-1", None, START_MS * 1_000_000 + 7, "severity", 3.0, "real"),
+        ("case", "g-1", None, START_MS * 1_000_000 + 7, "stage", "二\n行", "text"),
     ]
 
 
