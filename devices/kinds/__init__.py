@@ -18,6 +18,7 @@ from devices.kinds.leak import LEAK
 from devices.kinds.medication_box import MEDICATION_BOX
 from devices.kinds.meter import METER
 from devices.kinds.modem import MODEM
+from devices.kinds.monitor import MONITOR
 from devices.kinds.motion import MOTION
 from devices.kinds.plug import PLUG
 from devices.kinds.presence import PRESENCE
@@ -62,6 +63,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             TRACKER,
             CONCENTRATOR,
             MODEM,
+            MONITOR,
             GATEWAY,
         )
     }

@@ -9,6 +9,7 @@ from devices.profiles.contec_cms50 import CONTEC_CMS50
 from devices.profiles.dc09 import DC09
 from devices.profiles.declared import declared
 from devices.profiles.frigate import FRIGATE
+from devices.profiles.grafana import GRAFANA
 from devices.profiles.hikvision import HIKVISION
 from devices.profiles.homeassistant import HOMEASSISTANT
 from devices.profiles.ld2450 import LD2450
@@ -29,6 +30,7 @@ _PROFILES: tuple[Profile, ...] = (
     ZIGBEE2MQTT,
     HOMEASSISTANT,
     FRIGATE,
+    GRAFANA,
     HIKVISION,
     ONVIF,
     SPARKPLUG_B,

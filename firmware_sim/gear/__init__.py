@@ -9,6 +9,7 @@ from firmware_sim.gear.contec_cms50 import SimCms50
 from firmware_sim.gear.dc09 import SimDc09
 from firmware_sim.gear.esphome import SimEsphome
 from firmware_sim.gear.frigate import SimFrigate
+from firmware_sim.gear.grafana import SimGrafana
 from firmware_sim.gear.hikvision import SimHikvision
 from firmware_sim.gear.homeassistant import SimHomeAssistant
 from firmware_sim.gear.ld2450 import SimLd2450
@@ -33,6 +34,7 @@ _GEAR: tuple[type[SimGear], ...] = (
     SimZigbee2Mqtt,
     SimHomeAssistant,
     SimFrigate,
+    SimGrafana,
     SimHikvision,
     SimOnvif,
     SimSparkplugB,

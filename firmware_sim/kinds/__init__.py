@@ -18,6 +18,7 @@ from firmware_sim.kinds.leak import LeakDetector
 from firmware_sim.kinds.medication_box import MedicationBox
 from firmware_sim.kinds.meter import Meter
 from firmware_sim.kinds.modem import Modem
+from firmware_sim.kinds.monitor import Monitor
 from firmware_sim.kinds.motion import MotionDetector
 from firmware_sim.kinds.plug import Plug
 from firmware_sim.kinds.presence import PresenceRadar
@@ -62,6 +63,7 @@ SIMULATED: Mapping[str, type[SimDevice]] = MappingProxyType(
             Tracker,
             ConcentratorUnit,
             Modem,
+            Monitor,
             GatewayBoard,
         )
     }

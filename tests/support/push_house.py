@@ -83,20 +83,22 @@ class PushHouse:
 
 
 @contextlib.asynccontextmanager
-async def push_house(directory: Path, profile: str, cameras: Mapping[str, str]) -> AsyncIterator[PushHouse]:
-    """``cameras``: id → address, of kind camera, or contact where the address has a part of an input."""
+async def push_house(
+    directory: Path, profile: str, devices: Mapping[str, str], *, kind: str = "camera"
+) -> AsyncIterator[PushHouse]:
+    """``devices``: id → address, of this kind, or contact where the address has a part of an input."""
     document = community(1)
     document["bridges"] = [{"id": BRIDGE, "profile": profile}]
     document["devices"] += [
         {
             "id": name,
-            "kind": "contact" if "io" in address.lower() or "INPUT" in address else "camera",
+            "kind": "contact" if kind == "camera" and ("io" in address.lower() or "INPUT" in address) else kind,
             "profile": profile,
             "bridge": BRIDGE,
             "address": address,
             "place": "door-1",
         }
-        for name, address in cameras.items()
+        for name, address in devices.items()
     ]
     async with open_house(directory, document) as house:
         with writing(house.engine) as connection:

@@ -144,6 +144,8 @@ STORIES = {
     "kiosk-problem": Story(("problem_report",), (), ("call_staff",)),
     "low-battery-reported": Story(("low_battery",), (), ("online",)),
     "medication-missed": Story(("dose_missed",), ("dose_taken",), ("lid_opened", "compartment_opened")),
+    "monitor-alert": Story(("alert",), ("alert_cleared",), ("critical_alert_cleared",)),
+    "monitor-critical": Story(("critical_alert",), ("critical_alert_cleared",), ("alert_cleared",)),
     "modem-lost": Story(("registration_lost", "sim_missing"), (), ("registered", "sim_ready")),
     "power-lost": Story(("power_lost",), ("power_restored",), ("low_battery",)),
     "probe-fault": Story(("probe_fault",), (), ("probe_off", "probe_on")),

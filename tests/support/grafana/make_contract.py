@@ -1,4 +1,4 @@
-"""Reads what Grafana's published OpenAPI document says of the few operations that Anju uses, and writes `contract.json`.
+"""Reads what Grafana's published OpenAPI document says of the operations that Anju uses, and writes `contract.json`.
 
 The document itself stands under a licence that keeps it out of this repository. Grafana Labs publish a Go client that
 is generated from it, operation by operation and field by field, under the Apache licence, as a Go module; that is what
