@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dashboards.board import Board, ColumnLook, Link, Panel, Row, Thresholds
 from dashboards.boards.common import (
     COMMUNITY,
     GRID,
     PLAIN,
+    REAL,
     WALL_LINK,
     grid_link,
     here,
@@ -15,7 +18,7 @@ from dashboards.boards.common import (
     none_is_well,
     number,
 )
-from dashboards.boards.things import FLEET_EVERY, STANDING_LOOKS, standing
+from dashboards.boards.things import ACTIVE, FLEET_EVERY, STANDING_LOOKS, standing
 from dashboards.query import Column, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import library, watched
@@ -159,11 +162,7 @@ _COURSE = Panel(
         "Devices in each kind of trouble over time. A step: many at one instant, look for mains, network, "
         "concentrator; a slow rise: batteries at the end of their life.",
     ),
-    queries=tuple(
-        # Of several counts in one stretch the mean of the sums cannot be asked: each count is drawn as it is.
-        Query("fleet", (Column(field, "sum", name=field),), where=_AREA, every=FLEET_EVERY, name=field)
-        for field, _ in _SECTIONS
-    ),
+    queries=(Query("fleet", tuple(Column(field, "sum") for field, _ in _SECTIONS), where=_AREA, every=FLEET_EVERY),),
     unit="short",
     decimals=0,
     low=0,
@@ -261,7 +260,8 @@ _STANDING = Panel(
         "Alarms of devices that stand now, the newest first: silent, mains lost, battery, signal, clock, tamper, "
         "fault. The device opens its page, where maintenance is noted; the case says who has it.",
     ),
-    queries=(standing(TagIs("type", _TROUBLE)),),
+    # Counts know no buildings; so that all of the board shows the same, this does not ask for them either.
+    queries=(replace(standing(), where=(*_AREA, REAL, ACTIVE, TagIs("type", _TROUBLE))),),
     columns=STANDING_LOOKS,
     empty=Text("设备全部正常", "All devices are well"),
     width=24,

@@ -30,7 +30,7 @@ def _machine(
         key,
         title,
         description,
-        Query("gateway", (Column(metric, "last", name=title.en),), where=ITSELF, by=("device",), last=NOW),
+        Query("gateway", (Column(metric, "last"),), where=ITSELF, by=("device",), last=NOW),
         unit=unit,
         decimals=decimals,
         thresholds=thresholds,
