@@ -289,7 +289,7 @@ _TESTS = Panel(
     height=9,
 )
 
-BOARD = Board(
+FIRE_GAS = Board(
     uid="anju-fire-gas",
     title=Text("火灾与燃气", "Fire and gas"),
     description=Text(
@@ -326,5 +326,5 @@ BOARD = Board(
     links=(WALL_LINK, RESPONSE_LINK, FLEET_LINK, CONSOLE_LINK),
     range="7d",
     refresh="5s",
-    tags=("火灾", "燃气", "fire", "gas"),
+    tags=("anju", "things"),
 )

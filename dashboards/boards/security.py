@@ -37,7 +37,7 @@ from dashboards.thresholds import OTHERS_180
 
 INTRUSION = ("intrusion",)
 LEFT_OPEN = ("door_open", "window_open")
-SECURITY = (*INTRUSION, *LEFT_OPEN, "tamper")
+TYPES_HERE = (*INTRUSION, *LEFT_OPEN, "tamper")
 SENSORS = ("contact", "glass_break", "motion")
 WATCHING = (*SENSORS, "camera")
 
@@ -103,7 +103,7 @@ _OPEN = Panel(
         "Open cases of intrusion, doors and windows, tampering, the newest first. The title opens the case, the "
         "place shows who lives there and the cameras near by.",
     ),
-    queries=(open_cases(types=SECURITY),),
+    queries=(open_cases(types=TYPES_HERE),),
     columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
     empty=ALL_QUIET,
     width=24,
@@ -119,10 +119,10 @@ _BY_HOUR = Panel(
         "Security alarms in each hour, stacked by type. The same hours night after night: see below which grid it "
         "is, and move the patrols there.",
     ),
-    queries=(alarms(SECURITY, "1h"),),
+    queries=(alarms(TYPES_HERE, "1h"),),
     unit="short",
     decimals=0,
-    columns=type_looks(SECURITY),
+    columns=type_looks(TYPES_HERE),
     stack=True,
     empty=ALL_QUIET,
     width=14,
@@ -141,7 +141,7 @@ _BY_GRID = Panel(
         Query(
             "case",
             (Column("severity", "count", name="cases"),),
-            (*here(), REAL, UNMERGED, TagIs("type", SECURITY)),
+            (*here(), REAL, UNMERGED, TagIs("type", TYPES_HERE)),
             by=("grid_name",),
             name="{grid_name}",
         ),
@@ -246,7 +246,7 @@ _IN_TIME = Panel(
         Query(
             "case",
             (Column("within_180", "mean", name="share", scale=100), Column("within_180", "count", name="n")),
-            (*here(), REAL, UNMERGED, TagIs("type", SECURITY)),
+            (*here(), REAL, UNMERGED, TagIs("type", TYPES_HERE)),
         ),
     ),
     unit="percent",
@@ -270,7 +270,7 @@ _ANSWERS = answer_panel(
         "Security cases of each day: how long until somebody took them and was there (half of them, nine of ten within "
         "this). The line of nine of ten rises: some shifts cannot cope; see the table for whose and when.",
     ),
-    SECURITY,
+    TYPES_HERE,
     width=7,
 )
 _WHO = Panel(
@@ -286,7 +286,7 @@ _WHO = Panel(
         cases(
             OVER,
             UNMERGED,
-            TagIs("type", SECURITY),
+            TagIs("type", TYPES_HERE),
             columns=(Column("answered_s"), Column("arrived_s"), Column("cause", localized=True)),
         ),
     ),
@@ -303,7 +303,7 @@ _WHO = Panel(
     height=9,
 )
 
-BOARD = Board(
+SECURITY = Board(
     uid="anju-security",
     title=Text("治安", "Security"),
     description=Text(
@@ -338,5 +338,5 @@ BOARD = Board(
     links=(WALL_LINK, RESPONSE_LINK, FLEET_LINK, CONSOLE_LINK),
     range="7d",
     refresh="10s",
-    tags=("治安", "security"),
+    tags=("anju", "things"),
 )

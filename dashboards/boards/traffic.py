@@ -32,7 +32,7 @@ from dashboards.thresholds import bounds
 from devices.traffic import BUSY_OCCUPANCY, FROM_KMH, ROAD_CLASSES, Level
 
 ROAD = Variable("road", Text("道路", "Road"), tag="name", measurement="road", within=("community", "grid"))
-TRAFFIC = ("traffic_incident", "wrong_way", "traffic_congestion")
+TYPES_HERE = ("traffic_incident", "wrong_way", "traffic_congestion")
 _HERE: tuple[Condition, ...] = (*here("community", "grid"), TagIs("name", Var("road")))
 
 LEVELS: tuple[ValueText, ...] = (
@@ -266,7 +266,7 @@ _CASES = Panel(
         "Open cases of suspected incidents, wrong way and congestion, the newest first. The place shows the cameras "
         "near by: look before sending people or showing a detour.",
     ),
-    queries=(cases(OPEN, TagIs("type", TRAFFIC), levels=STREETS, last=OPEN_LAST, limit=50),),
+    queries=(cases(OPEN, TagIs("type", TYPES_HERE), levels=STREETS, last=OPEN_LAST, limit=50),),
     columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
     empty=NOTHING,
     width=24,
@@ -320,7 +320,7 @@ _TOLD = Panel(
     height=9,
 )
 
-BOARD = Board(
+TRAFFIC = Board(
     uid="anju-traffic",
     title=Text("交通", "Traffic"),
     description=Text(
@@ -362,5 +362,5 @@ BOARD = Board(
     links=(WALL_LINK, FLEET_LINK, CONSOLE_LINK),
     range="24h",
     refresh="30s",
-    tags=("交通", "traffic"),
+    tags=("anju", "things"),
 )
