@@ -132,12 +132,14 @@ class Writer:
         self._series: dict[tuple[str, str], int] = {}
         self._point_series: dict[tuple[str, str], int] = {}
         self._placed: dict[str, tuple[str, Stamps]] = {}
+        self._version = 0
 
     def write(self, observations: Sequence[Observation], stamps: StampsOf, now_ms: int) -> None:
         """Store a batch in one durable transaction; the same points again change nothing. Raises sqlite3.Error."""
         run = self.connection
         run.execute("BEGIN IMMEDIATE")
         try:
+            self._forget_what_others_changed()
             points = [
                 (self._id(o.device, metric), o.observed_at_ms, float(value))
                 for o in observations
@@ -181,6 +183,7 @@ class Writer:
         run = self.connection
         run.execute("BEGIN IMMEDIATE")
         try:
+            self._forget_what_others_changed()
             run.executemany(
                 "INSERT OR REPLACE INTO point VALUES (?, ?, ?, ?)",
                 [
@@ -194,6 +197,15 @@ class Writer:
         except BaseException:
             self._roll_back()
             raise
+
+    def _forget_what_others_changed(self) -> None:
+        """An erasure or an import, in a process of its own, may have taken ids away and given them to others."""
+        version = int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+        if version != self._version:
+            self._version = version
+            self._series.clear()
+            self._point_series.clear()
+            self._placed.clear()
 
     def _roll_back(self) -> None:
         self._series.clear()  # ids given in this transaction are gone with it
