@@ -1,0 +1,154 @@
+"""A week of the control room, made once from a fixed seed: all that the telemetry store holds of a small community.
+
+Written through the real stores (`write_into`), so that every query of every board can be asked of InfluxDB and of the
+embedded store. What the gateway reckons (cases, fleet, places, roads, bins …) is reckoned by the gateway's own code.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from devices.observation import Observation
+from devices.telemetry import Stamps
+from gateway.chronicle.fleet import FleetSeen, fleet_points
+from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
+from gateway.chronicle.ground import Ground, ground_of
+from gateway.chronicle.places import Places
+from gateway.chronicle.residents import limit_points
+from gateway.chronicle.street import Street, on_streets
+from gateway.health import Part
+from gateway.store.protocol import Point, Store
+from tests.support.control_cases import Casework
+from tests.support.control_readings import DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS, events, readings
+from tests.support.control_town import GATEWAY, HOMES, town
+
+END_MS = 1_791_250_460_000
+"""Now, in the simulated week: a Tuesday morning in Beijing, at no full minute."""
+START_MS = END_MS - WEEK_MS
+SEED = 6
+DAY_OFFSET_MS = -8 * HOUR_MS
+PARTS = ("broker", "mqtt-urgent", "mqtt-routine", "journal", "decider", "outbox", "store", "chronicle", "modem-1")
+HELPING = 2_000
+
+
+@dataclass(frozen=True)
+class ControlWeek:
+    """All of it, in memory."""
+
+    ground: Ground
+    observations: tuple[Observation, ...]
+    points: tuple[Point, ...]
+
+    def stamps(self, device: str) -> Stamps:
+        return self.ground.directory.areas.of_device(device)
+
+
+@cache
+def control_week() -> ControlWeek:
+    """The week; the same every time."""
+    dice = random.Random(SEED)
+    ground = ground_of(town())
+    observations = (*readings(END_MS, dice), *events(END_MS, dice))
+    casework = Casework(ground, END_MS, dice)
+    casework.live()
+    points = (
+        *casework.points(),
+        *_fleet(ground, dice),
+        *_places(ground, casework),
+        *_gateway(ground, dice),
+        *_residents(ground, dice),
+        *_street(ground, observations),
+    )
+    return ControlWeek(ground, observations, points)
+
+
+async def write_into(store: Store, week: ControlWeek) -> None:
+    """Have the store take all of it; it must take all of it."""
+    for start in range(0, len(week.observations), HELPING):
+        assert await store.write(week.observations[start : start + HELPING], week.stamps) == []
+    for start in range(0, len(week.points), HELPING):
+        assert await store.write_points(week.points[start : start + HELPING]) == []
+
+
+def _times(step_ms: int, fine_ms: int, fine_for_ms: int) -> Iterator[int]:
+    """Over the week by ``step_ms``, in the last ``fine_for_ms`` by ``fine_ms``."""
+    yield from range(START_MS, END_MS - fine_for_ms, step_ms)
+    yield from range(END_MS - fine_for_ms, END_MS + 1, fine_ms)
+
+
+def _fleet(ground: Ground, dice: random.Random) -> Iterator[Point]:
+    known = list(ground.directory.devices)
+    for at_ms in _times(HOUR_MS, 5 * MINUTE_MS, HOUR_MS):
+        silent = {"smoke-6", dice.choice(known)}
+        seen = FleetSeen(
+            last_seen_ms={device: at_ms - 30_000 for device in known if device not in silent},
+            states={
+                "contact-2": {"battery_low": 1.0},
+                dice.choice(known): {"faulty": 1.0},
+                dice.choice(known): {"tampered": 1.0},
+            },
+            standing={dice.choice(known): ["signal_weak"], dice.choice(known): ["clock_wrong"]},
+            worked_on=[dice.choice(known)],
+        )
+        yield from fleet_points(seen, ground, at_ms)
+
+
+def _places(ground: Ground, casework: Casework) -> Iterator[Point]:
+    places = Places(ground)
+    open_at: dict[str, int] = {}
+    for life in casework.lives:
+        if life.case.open and life.case.place and not life.case.drill:
+            open_at[life.case.place] = open_at.get(life.case.place, 0) + 1
+    for days in range(7, -1, -1):
+        yield from places.points(open_at if days == 0 else {}, {"camera-5"}, END_MS - days * DAY_MS)
+
+
+def _gateway(ground: Ground, dice: random.Random) -> Iterator[Point]:
+    for at_ms in _times(HOUR_MS, MINUTE_MS, 2 * HOUR_MS):
+        for name in PARTS:
+            ill = name in ("modem-1", "store") and dice.random() < 0.15
+            part = Part(
+                name=name,
+                state="degraded" if ill else "ok",
+                critical=name == "decider",
+                zh="信号弱" if ill else "正常",
+                en="weak signal" if ill else "as it should be",
+            )
+            yield part_point(part, GATEWAY, ground, at_ms)
+        for lane in ("urgent", "routine"):
+            waited = [int(dice.uniform(3, 90)) for _ in range(dice.randrange(1, 30))]
+            seen = LaneSeen(lane, dice.randrange(4), dice.uniform(0, 0.4), len(waited), waited)
+            yield lane_point(seen, GATEWAY, ground.community, at_ms)
+
+
+def _residents(ground: Ground, dice: random.Random) -> Iterator[Point]:
+    for days in range(7, -1, -1):
+        yield from limit_points(ground, END_MS - days * DAY_MS)
+    for home in HOMES:
+        stamps = ground.stamps(f"home-{home}")
+        for hours in range(0, 7 * 24, 6):
+            worst = float(dice.choices((0, 1, 2, 3), (6, 6, 2, 1))[0])
+            fields: dict[str, float | str] = {"worst": worst, "complete": 0.0}
+            if dice.random() < 0.9:
+                fields |= {"complete": 1.0, "total": worst + dice.randrange(5)}
+            yield Point(
+                measurement="score",
+                tags={
+                    "community": stamps.community,
+                    "grid": stamps.grid,
+                    "building": stamps.building,
+                    "resident": f"r-{home}",
+                    "score": "news2",
+                },
+                fields=fields,
+                at_ns=(END_MS - hours * HOUR_MS - home * 7_000) * 1_000_000,
+            )
+
+
+def _street(ground: Ground, observations: Sequence[Observation]) -> list[Point]:
+    street = Street(on_streets(ground.directory).get)
+    heard = [one for one in observations if one.kind in ("traffic_counter", "waste_bin") and one.metrics]
+    return street.heard(sorted(heard, key=lambda one: one.observed_at_ms))
