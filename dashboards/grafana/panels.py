@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models import timeseries as lines
 
 from dashboards.board import Board, Panel, PanelKind
 from dashboards.grafana import looks, maps, scatter
-from dashboards.grafana.target import datasource, format_of, targets
+from dashboards.grafana.target import datasource, format_of, ranks, targets
 from dashboards.text import Language
 
 _DAY_MS = 86_400_000
@@ -115,10 +115,25 @@ def _transformations(panel: Panel) -> list[sdk.DataTransformerConfig]:
         found.append(sdk.DataTransformerConfig(id_val="organize", options=options))
         if len(panel.queries) > 1 and panel.kind != "map":
             found.append(sdk.DataTransformerConfig(id_val="merge", options={}))
+        if panel.kind == "xychart" and (tag := next((tag for query in panel.queries for tag in query.by), None)):
+            # A frame, and so a colour, for each value of the tag.
+            found.append(sdk.DataTransformerConfig(id_val="partitionByValues", options={"fields": [tag]}))
+        found += _ranking(panel)
     elif any(query.columns[0].aggregate is None for query in panel.queries) and panel.kind != "text":
         # The newest come first in the answer, and lines are drawn from the oldest.
         sort = {"fields": {}, "sort": [{"field": "Time"}]}
         found.append(sdk.DataTransformerConfig(id_val="sortBy", options=sort))
+    return found
+
+
+def _ranking(panel: Panel) -> list[sdk.DataTransformerConfig]:
+    """The order of the rows, and how many are shown."""
+    found: list[sdk.DataTransformerConfig] = []
+    if panel.sort:
+        field = {"field": panel.sort.removeprefix("-"), "desc": not panel.sort.startswith("-")}
+        found.append(sdk.DataTransformerConfig(id_val="sortBy", options={"fields": {}, "sort": [field]}))
+    if panel.top is not None:
+        found.append(sdk.DataTransformerConfig(id_val="limit", options={"limitField": panel.top}))
     return found
 
 
@@ -170,7 +185,10 @@ def _bargauge(panel: Panel, _language: Language) -> Kind:
         display_mode=common.BarGaugeDisplayMode.BASIC,
         value_mode=common.BarGaugeValueMode.COLOR,
         orientation=common.VizOrientation.HORIZONTAL,
-        reduce_options=_reduced(),
+        # In an order: a bar for each row, named by its text.
+        reduce_options=common.ReduceDataOptions(values=True, limit=panel.top, calcs=[], fields="")
+        if ranks(panel)
+        else _reduced(),
         legend=common.VizLegendOptions(
             display_mode=common.LegendDisplayMode.LIST,
             placement=common.LegendPlacement.BOTTOM,

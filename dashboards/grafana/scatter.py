@@ -8,10 +8,14 @@ from dashboards.board import Panel
 
 
 def options(panel: Panel, legend: common.VizLegendOptions) -> xychart.Options:
-    """The first column of each query goes to the right, the others up."""
+    """The first column of each query goes to the right, the others up.
+
+    A query by tags comes as a frame for each of their values: then every frame is taken, and no frame is named.
+    """
+    apart = any(query.by for query in panel.queries)
     series = [
         xychart.XYSeriesConfig(
-            frame=xychart.XychartXYSeriesConfigFrame(matcher=_frame(index)),
+            frame=None if apart else xychart.XychartXYSeriesConfigFrame(matcher=_frame(index)),
             x=xychart.XychartXYSeriesConfigX(matcher=_name(query.columns[0].label)),
             y=xychart.XychartXYSeriesConfigY(matcher=_name(column.label)),
         )
@@ -19,7 +23,7 @@ def options(panel: Panel, legend: common.VizLegendOptions) -> xychart.Options:
         for column in query.columns[1:]
     ]
     return xychart.Options(
-        mapping=xychart.SeriesMapping.MANUAL,
+        mapping=xychart.SeriesMapping.AUTO if apart else xychart.SeriesMapping.MANUAL,
         legend=legend,
         tooltip=common.VizTooltipOptions(mode=common.TooltipDisplayMode.SINGLE, sort=common.SortOrder.NONE),
         series=series,

@@ -70,7 +70,12 @@ def datasource() -> DataSourceRef:
 def format_of(panel: Panel, query: Query) -> Format:
     """One table, or a series for each column and group."""
     bars_by_tag = panel.kind == "barchart" and query.every is None
-    return "table" if panel.kind in _TABLES or bars_by_tag else "time_series"
+    return "table" if panel.kind in _TABLES or bars_by_tag or ranks(panel) else "time_series"
+
+
+def ranks(panel: Panel) -> bool:
+    """Whether bars stand in an order: only rows of a table can be sorted."""
+    return panel.kind == "bargauge" and bool(panel.sort)
 
 
 def targets(panel: Panel, language: Language) -> list[Dataquery]:
