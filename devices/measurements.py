@@ -117,7 +117,11 @@ CASE: Final = Measurement(
         _yes("merged", "已并案", "merged into another"),
         _yes("false_alarm", "误报", "false alarm; once it is over"),
         _yes("within_60", "60 秒内应答", "answered within 60 s; once that can be said"),
+        _yes("within_90", "90 秒内应答", "answered within 90 s; once that can be said"),
         _yes("within_180", "180 秒内应答", "answered within 180 s; once that can be said"),
+        _yes("on_site_45", "45 分钟内到场", "at the scene within 45 min; where somebody came"),
+        _yes("on_site_60", "60 分钟内到场", "at the scene within 60 min; where somebody came"),
+        _number("hour", "h", "几点开始，当地时间", "hour of the community's day in which it was raised"),
         _number("notified_s", "s", "报警至首次通知", "raised to the first message"),
         _number("answered_s", "s", "报警至应答", "raised to answered"),
         _number("dispatched_s", "s", "报警至派出", "raised to somebody on the way"),
@@ -168,6 +172,32 @@ ALARM: Final = Measurement(
         *_both("severity", "级别", "severity"),
     ),
     kept_days=YEARS_2,
+)
+CARE: Final = Measurement(
+    key="care",
+    zh="居民的案卷",
+    en="cases about a resident, by the resident; only for those who care for them",
+    time="as of the case",
+    tags=(
+        _ONE,
+        Tag(key="resident", zh="居民", en="resident", bound="residents"),
+        _DRILL,
+    ),
+    fields=(
+        _yes("open", "未结", "open"),
+        _number("severity", "1", "级别 1 至 4", "severity: 1 notice, 2 service, 3 urgent, 4 emergency"),
+        _yes("merged", "已并案", "merged into another"),
+        _number("answered_s", "s", "报警至应答", "raised to answered"),
+        _number("arrived_s", "s", "报警至到场", "raised to at the scene"),
+        _yes("called_120", "已呼 120/119/110", "an emergency line was called"),
+        _text("number", "案号", "number of the case"),
+        _text("stage", "阶段", "stage"),
+        *_both("title", "标题", "title"),
+        *_both("owner", "负责人", "who has it, by role"),
+        *_both("cause", "原因", "cause"),
+    ),
+    kept_days=YEARS_2,
+    personal=True,
 )
 MESSAGE: Final = Measurement(
     key="message",
@@ -350,7 +380,7 @@ BIN: Final = Measurement(
 )
 
 HAPPENINGS: Final[Mapping[str, Measurement]] = MappingProxyType(
-    {one.key: one for one in (CASE, ALARM, MESSAGE, FLEET, PLACE, PART, LANE, LIMIT, SCORE, ROAD, BIN)}
+    {one.key: one for one in (CASE, ALARM, CARE, MESSAGE, FLEET, PLACE, PART, LANE, LIMIT, SCORE, ROAD, BIN)}
 )
 """What is no reading of a device: written by `Store.write_points`."""
 MEASUREMENTS: Final[Mapping[str, Measurement]] = MappingProxyType(

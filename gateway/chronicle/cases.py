@@ -7,13 +7,16 @@ that nobody has answered has no ``within_60`` until the minute is over.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, NamedTuple
 
+from devices import measurements
+from devices.targets import ANSWER_S, LIFE, ON_SITE, OTHER
 from gateway.alarms import ALARM_TYPES, Severity
 from gateway.api.words import SEVERITIES, words
 from gateway.cases import figures
 from gateway.cases.causes import CAUSES
-from gateway.cases.figures import ALARM, ANSWER_S, Seen
+from gateway.cases.figures import ALARM, Seen
 from gateway.cases.model import Case
 from gateway.cases.policy import Recipient, Rung
 from gateway.cases.wording import DRILL_MARKS, STAGES, Words, types
@@ -21,12 +24,16 @@ from gateway.chronicle.ground import NOBODY, Ground
 from gateway.store.protocol import Point
 
 CASE: Final = "case"
+CARE: Final = "care"
 ALARM_POINT: Final = "alarm"
-WITHIN_S: Final = (60, 180)
+WITHIN_S: Final = tuple(sorted({target.within_s for target in (*LIFE, *OTHER)}))
+"""60, 90 and 180: in seconds, what is promised for some alarm."""
+ON_SITE_MIN: Final = tuple(target.within_s // 60 for target in ON_SITE)
 SINCE_RAISED: Final = ("notified", "answered", "dispatched", "arrived", "resolved", "verified", "closed")
 """Instants of a case of which the point has the seconds since it was raised."""
 NUMBERED: Final = 1_000_000
 """Nanoseconds in a millisecond: so many cases, or alarms, of one millisecond are told apart."""
+_OF_CARE: Final = tuple(field.key for field in measurements.CARE.fields)
 _LEVEL: Final[Mapping[Severity, float]] = {one: float(at) for at, one in enumerate(reversed(Severity), start=1)}
 """notice 1, service 2, urgent 3, emergency 4."""
 
@@ -35,6 +42,7 @@ def case_point(case: Case, seen: Seen, ground: Ground, now_ms: int) -> Point:
     """The case as it is at ``now_ms``; ``seen`` is the same record as the figures read it."""
     stamps = ground.stamps(case.place)
     fields: dict[str, float | str] = {**_numbers(case, seen, now_ms), **_texts(case, ground)}
+    fields["hour"] = float(datetime.fromtimestamp(seen.began_ms / 1000, ground.zone).hour)
     spot = ground.spot(case.place, case.position)
     if spot is not None:
         fields |= {"lat": spot.lat, "lon": spot.lon}
@@ -51,6 +59,19 @@ def case_point(case: Case, seen: Seen, ground: Ground, now_ms: int) -> Point:
         fields=fields,
         at_ns=numbered_ns(seen.began_ms, running_number(case.number)),
     )
+
+
+def care_point(case: Case, of_case: Point) -> Point | None:
+    """The case once more, under the resident it is about; None where it is about nobody.
+
+    ``of_case``: its `case_point`. What is found by a resident's id is kept apart: it is read by fewer people, it is
+    given to the resident and erased for the resident, and no figure changes by that.
+    """
+    if case.resident is None:
+        return None
+    fields = {name: of_case.fields[name] for name in _OF_CARE if name in of_case.fields}
+    tags = {"community": of_case.tags["community"], "resident": case.resident, "drill": of_case.tags["drill"]}
+    return Point(measurement=CARE, tags=tags, fields=fields, at_ns=of_case.at_ns)
 
 
 def void(point: Point, tags: Mapping[str, str]) -> Point:
@@ -106,6 +127,10 @@ def _numbers(case: Case, seen: Seen, now_ms: int) -> dict[str, float]:
                 found[f"within_{seconds}"] = float(share.count)
         if seen.over:
             found["false_alarm"] = float(figures.is_false(seen))
+    arrived_ms = seen.times.get("arrived")
+    if arrived_ms is not None:
+        for minutes in ON_SITE_MIN:
+            found[f"on_site_{minutes}"] = float(arrived_ms - seen.began_ms <= minutes * 60_000)
     for what in SINCE_RAISED:
         at_ms = seen.times.get(what)
         if at_ms is not None and (what != "closed" or seen.stage == "closed"):

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from gateway.cases import figures
 from gateway.cases.model import Case
-from gateway.chronicle.cases import alarm_point, case_point, next_change_ms, void
+from gateway.chronicle.cases import alarm_point, care_point, case_point, next_change_ms, void
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.health import ChronicleHealth, State
 from gateway.chronicle.pen import Pauses, Pen
@@ -226,6 +226,8 @@ class Chronicler:
             if mark is not None and mark.tags and mark.tags != tags:
                 found.points.append(void(point, mark.tags))
             found.points.append(point)
+            if (care := care_point(case, point)) is not None:
+                found.points.append(care)
             found.marks.append(Mark(CASE, row.id, row.version, tags))
             found.due[row.id] = next_change_ms(seen, now_ms)
             facts[row.id] = CaseFacts(case.number, case.drill, seen.life_safety)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from devices.telemetry import Stamps
 from gateway.api.words import ROLES
@@ -34,6 +35,7 @@ class Ground:
         self.directory = directory
         community = directory.community
         self.community = community.community.id
+        self.zone = ZoneInfo(community.community.timezone)
         self.atlas = atlas_of(directory)
         self._names = {resident.name for resident in community.residents if resident.name}
         private = {one.person for resident in community.residents for one in resident.family}

@@ -18,7 +18,7 @@ from gateway.cases.effects import Effect, Send, SetTimer, StopTimer, TimerName
 from gateway.cases.model import Case
 from gateway.cases.policy import Ladder
 from gateway.cases.report import Report, Source
-from gateway.chronicle.cases import AlarmSeen, alarm_point, case_point
+from gateway.chronicle.cases import AlarmSeen, alarm_point, care_point, case_point
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.messages import Said, message_point
 from gateway.registry.directory import CommunityDirectory
@@ -224,7 +224,10 @@ class Casework:
         """Cases, alarms and messages, as the chronicle writes them at the end of the week."""
         for life in self.lives:
             seen = figures.seen(life.case.model_dump_json())
-            yield case_point(life.case, seen, self.ground, self.end_ms)
+            point = case_point(life.case, seen, self.ground, self.end_ms)
+            yield point
+            if (care := care_point(life.case, point)) is not None:
+                yield care
             for sent_ms, send in life.sent:
                 said = self._said(sent_ms, send, life.case)
                 if said is not None:
