@@ -24,6 +24,7 @@ from dashboards.boards.things import (
     FLEET_LOOKS,
     alarms,
     answer_panel,
+    events,
     fleet_now,
     now_panel,
     trouble_panel,
@@ -162,7 +163,7 @@ _HEAT = Panel(
 )
 _OVER_TIME = Panel(
     key="over-time",
-    kind="timeseries",
+    kind="barchart",
     title=Text("每天报警", "Alarms by the day"),
     description=Text(
         "每天的报警数，按类型叠加。同一类型突然升高：看是不是同一栋楼、同一批探测器；做饭时段的烟雾误报多，"
@@ -170,7 +171,7 @@ _OVER_TIME = Panel(
         "Alarms of each day, stacked by type. One type rises: see whether it is one house or one batch of detectors. "
         "Many false smoke alarms at meal times: think of heat detectors instead.",
     ),
-    queries=(alarms(TYPES_HERE, "1d"),),
+    queries=alarms(TYPES_HERE, "1d"),
     unit="short",
     decimals=0,
     columns=type_looks(TYPES_HERE),
@@ -217,16 +218,7 @@ _VALVES = Panel(
         "What valves reported in each hour: shut, opened, stuck, turned by hand. A valve that shuts should stand "
         "beside an alarm of gas or water. Stuck: send somebody to turn it, then have it mended.",
     ),
-    queries=(
-        Query(
-            "event",
-            (Column("value", "count", name="times"),),
-            (TagIs("kind", "valve"), TagIs("event", ("closed", "opened", "stuck", "manual_operation")), *here()),
-            by=("event",),
-            every="1h",
-            name="{event}",
-        ),
-    ),
+    queries=events(("valve",), ("closed", "opened", "stuck", "manual_operation"), "1h"),
     unit="short",
     decimals=0,
     columns=(
@@ -261,7 +253,7 @@ _DEAD = Panel(
 )
 _TESTS = Panel(
     key="tests",
-    kind="timeseries",
+    kind="barchart",
     title=Text("自检与故障", "Self-tests and faults"),
     description=Text(
         "每天做了自检的探测器次数，和报告故障的次数。探测器应每月按一次测试键；很久没有自检：组织上门测试。"
@@ -269,16 +261,7 @@ _TESTS = Panel(
         "How many self-tests detectors reported each day, and how many faults. A detector should be tested every "
         "month; none for long: arrange visits. A fault right after a test means that the test failed: replace it.",
     ),
-    queries=(
-        Query(
-            "event",
-            (Column("value", "count", name="times"),),
-            (TagIs("kind", DETECTORS), TagIs("event", ("self_test", "fault")), *here()),
-            by=("event",),
-            every="1d",
-            name="{event}",
-        ),
-    ),
+    queries=events(DETECTORS, ("self_test", "fault"), "1d"),
     unit="short",
     decimals=0,
     columns=(

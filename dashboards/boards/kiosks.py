@@ -28,6 +28,7 @@ from dashboards.boards.things import (
     FLEET_LOOKS,
     STREETS,
     answer_panel,
+    events,
     fleet_now,
     now_panel,
     trouble_panel,
@@ -161,7 +162,7 @@ _BY_KIOSK = Panel(
 )
 _BY_DAY = Panel(
     key="by-day",
-    kind="timeseries",
+    kind="barchart",
     title=Text("每天点击", "Clicks by the day"),
     description=Text(
         "每天的点击，按网格叠加。一个网格一直很低：那里的信息机摆的地方不对，或者没人知道。",
@@ -177,7 +178,7 @@ _BY_DAY = Panel(
 )
 _ASKED = Panel(
     key="asked",
-    kind="timeseries",
+    kind="barchart",
     title=Text("每天的呼叫和上报", "Calls and reports by the day"),
     description=Text(
         "居民每天在信息机上呼叫工作人员和上报问题的次数。上报突然多：看是不是同一件事（停水、路灯）；长期为零："
@@ -185,22 +186,14 @@ _ASKED = Panel(
         "How often residents called staff and reported problems at kiosks each day. Many reports at once: see "
         "whether it is one thing (water, a street lamp). None for long: the key is broken, or nobody trusts it.",
     ),
-    queries=(
-        Query(
-            "event",
-            (Column("value", "count", name="times"),),
-            (TagIs("kind", "kiosk"), TagIs("event", ("call_staff", "problem_report")), *_HERE),
-            by=("event",),
-            every="1d",
-            name="{event}",
-        ),
-    ),
+    queries=events(("kiosk",), ("call_staff", "problem_report"), "1d", STREETS),
     unit="short",
     decimals=0,
     columns=(
         ColumnLook("call_staff", Text("呼叫工作人员", "calls for staff")),
         ColumnLook("problem_report", Text("上报问题", "problems reported")),
     ),
+    stack=True,
     empty=NOTHING,
     width=12,
     height=9,

@@ -22,7 +22,7 @@ from dashboards.boards.common import (
     number,
     place_link,
 )
-from dashboards.boards.things import FLEET_LOOKS, STREETS, fleet_now, trouble_panel
+from dashboards.boards.things import FLEET_LOOKS, STREETS, events, fleet_now, trouble_panel
 from dashboards.query import Column, FieldIs, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import watched
@@ -159,16 +159,7 @@ _SAW = Panel(
         "stacked. Each is a bookmark in the recording, to be opened from its case. Video lost in many places at "
         "once: look at the power.",
     ),
-    queries=(
-        Query(
-            "event",
-            (Column("value", "count", name="times"),),
-            (TagIs("kind", "camera"), TagIs("event", SEEN), *_HERE),
-            by=("event",),
-            every="1h",
-            name="{event}",
-        ),
-    ),
+    queries=events(("camera",), SEEN, "1h", STREETS),
     unit="short",
     decimals=0,
     columns=(

@@ -26,6 +26,7 @@ from dashboards.boards.things import (
     FLEET_LOOKS,
     alarms,
     answer_panel,
+    events,
     fleet_now,
     now_panel,
     trouble_panel,
@@ -119,7 +120,7 @@ _BY_HOUR = Panel(
         "Security alarms in each hour, stacked by type. The same hours night after night: see below which grid it "
         "is, and move the patrols there.",
     ),
-    queries=(alarms(TYPES_HERE, "1h"),),
+    queries=alarms(TYPES_HERE, "1h"),
     unit="short",
     decimals=0,
     columns=type_looks(TYPES_HERE),
@@ -165,20 +166,7 @@ _SENSED = Panel(
         "Doors and windows opened, panes broken, areas entered and lines crossed in each hour, armed or not. Usually "
         "much by day and next to nothing after midnight; a rise there is worth a look.",
     ),
-    queries=(
-        Query(
-            "event",
-            (Column("value", "count", name="times"),),
-            (
-                TagIs("kind", ("contact", "glass_break", "camera")),
-                TagIs("event", ("opened", "glass_break", "intrusion", "line_crossing")),
-                *here(),
-            ),
-            by=("event",),
-            every="1h",
-            name="{event}",
-        ),
-    ),
+    queries=events(("contact", "glass_break", "camera"), ("opened", "glass_break", "intrusion", "line_crossing"), "1h"),
     unit="short",
     decimals=0,
     columns=(

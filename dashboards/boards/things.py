@@ -72,11 +72,33 @@ def unresolved(type_: str, levels: Levels = HOMES) -> Query:
     return Query("case", (Column("open", "sum", name=type_),), where, last=OPEN_LAST, name=type_)
 
 
-def alarms(types: tuple[str, ...], every: str, levels: Levels = HOMES) -> Query:
-    """How many alarms of each type began in each stretch."""
-    where = (*here(*levels), REAL, TagIs("type", types))
-    return Query(
-        "alarm", (Column("severity", "count", name="alarms"),), where, by=("type",), every=every, name="{type}"
+def alarms(types: tuple[str, ...], every: str, levels: Levels = HOMES) -> tuple[Query, ...]:
+    """How many alarms of each type began in each stretch: a query for each, so that each has its name."""
+    return tuple(
+        Query(
+            "alarm",
+            (Column("severity", "count", name=one),),
+            (*here(*levels), REAL, TagIs("type", one)),
+            every=every,
+            fill="zero",
+            name=one,
+        )
+        for one in types
+    )
+
+
+def events(kinds: tuple[str, ...], names: tuple[str, ...], every: str, levels: Levels = HOMES) -> tuple[Query, ...]:
+    """How often each of these events came from devices of these kinds in each stretch."""
+    return tuple(
+        Query(
+            "event",
+            (Column("value", "count", name=one),),
+            (TagIs("kind", kinds), TagIs("event", one), *here(*levels)),
+            every=every,
+            fill="zero",
+            name=one,
+        )
+        for one in names
     )
 
 

@@ -234,7 +234,7 @@ _DIAGRAM = Panel(
 )
 _MINUTES = Panel(
     key="congested",
-    kind="timeseries",
+    kind="barchart",
     title=Text("每天拥堵多久", "Congested for how long each day"),
     description=Text(
         "每条路每天中度和严重拥堵的时长，叠加。哪条路最多，哪里先治；治理前后在这里比较。",

@@ -166,7 +166,7 @@ _MEAN = Panel(
 )
 _COLLECTED = Panel(
     key="collected",
-    kind="timeseries",
+    kind="barchart",
     title=Text("每天清运桶数", "Bins emptied each day"),
     description=Text(
         "每天满溢度骤降 30 个百分点以上的次数（＝清运），按网格叠加。某个网格为零：那天没有去。",
@@ -182,7 +182,7 @@ _COLLECTED = Panel(
 )
 _OVERFLOW = Panel(
     key="overflow",
-    kind="timeseries",
+    kind="barchart",
     title=Text("每天满溢多久", "Full for how long each day"),
     description=Text(
         "每天各网格所有桶处于 85% 以上的总时长，叠加。“及时清运”做得好不好就看这一条：应当一周比一周低。",
