@@ -65,6 +65,11 @@ STAGES: tuple[ValueText, ...] = (
 )
 CALM_STAGES: tuple[ValueText, ...] = tuple(ValueText(one.value, one.text) for one in STAGES)
 """The same without colours, for lists of what is over or only rehearsed."""
+CALLED: tuple[ValueText, ...] = (
+    ValueText(1, Text("已拨打", "called"), "purple"),
+    ValueText(0, Text("–", "–")),
+)
+"""Whether an emergency line was called."""
 YES_NO: tuple[ValueText, ...] = (
     ValueText(1, Text("是", "yes")),
     ValueText(0, Text("否", "no")),

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from dashboards.board import Board, ColumnLook, Link, Panel, Row, ValueText, Variable
 from dashboards.boards.common import (
-    CASE_COLUMNS,
+    CALLED,
     COMMUNITY,
     CONSOLE_LINK,
     GRID,
     REAL,
     SEVERITIES,
+    STAGES,
     UNMERGED,
     WALL_LINK,
+    case_link,
     device_link,
     event_words,
     kind_looks,
     kind_words,
-    looks,
     place_link,
 )
 from dashboards.boards.vitals import NEWEST, NEWS2_COURSE, NEWS2_NOW, THEIRS, VITALS
@@ -163,7 +164,7 @@ _PRESSED = Panel(
         ColumnLook("value", hidden=True),
     ),
     empty=Text("没有按过", "None was pressed"),
-    width=12,
+    width=8,
     height=8,
 )
 _CASES = Panel(
@@ -171,66 +172,43 @@ _CASES = Panel(
     kind="table",
     title=Text("案卷", "Cases"),
     description=Text(
-        "这位居民在所选时段的案卷，最新的在上面。点案卷看经过：谁去了、怎么处置的。",
-        "This resident's cases of the period, the newest first. The case says what happened: who went, what was done.",
+        "这位居民在所选时段的案卷，最新的在上面。点案卷看经过：哪条规则报的、谁去了、怎么处置的。同一种常来："
+        "请医生看限值是否合适。",
+        "This resident's cases of the period, the newest first. The case says what happened: by which rule, who "
+        "went, what was done. One that comes often: ask the doctor whether the limit fits.",
     ),
     queries=(
         Query(
-            "case",
-            (*CASE_COLUMNS, Column("answered_s"), Column("cause", localized=True)),
-            where=(THEIRS, REAL, UNMERGED),
-            limit=100,
-        ),
-    ),
-    columns=looks(
-        ColumnLook("grid_name", hidden=True),
-        ColumnLook("answered_s", Text("受理用时", "Taken after"), unit="s", width=100),
-        ColumnLook("cause", Text("误报原因", "Why false"), width=130),
-    ),
-    empty=Text("没有案卷", "No cases"),
-    width=24,
-    height=8,
-)
-_ALARMS = Panel(
-    key="alarms",
-    kind="table",
-    title=Text("报警", "Alarms"),
-    description=Text(
-        "规则为这位居民报的每一次警：何时、哪条规则、多久解除。同一条常来：请医生看限值是否合适。",
-        "Every alarm that rules raised of this resident: when, by which rule, how long it held. One that comes "
-        "often: ask the doctor whether the limit fits.",
-    ),
-    queries=(
-        Query(
-            "alarm",
+            "care",
             (
                 Column("severity"),
                 Column("title", localized=True),
-                Column("rule"),
-                Column("active"),
-                Column("cleared_s"),
-                Column("case"),
+                Column("stage"),
+                Column("owner", localized=True),
+                Column("answered_s"),
+                Column("arrived_s"),
+                Column("called_120"),
+                Column("cause", localized=True),
+                Column("number"),
             ),
-            where=(THEIRS, REAL),
+            where=(THEIRS, REAL, UNMERGED),
             limit=100,
         ),
     ),
     columns=(
         ColumnLook("time", Text("时间", "Time"), width=170),
         ColumnLook("severity", Text("级别", "Severity"), values=SEVERITIES, width=90),
-        ColumnLook("title", Text("报警", "Alarm")),
-        ColumnLook("rule", Text("规则", "Rule"), link=Link(Text("打开规则", "Open the rule"), path="/rules/{rule}")),
-        ColumnLook(
-            "active",
-            Text("状态", "State"),
-            values=(ValueText(1, Text("未解除", "stands"), "orange"), ValueText(0, Text("已解除", "cleared"))),
-            width=90,
-        ),
-        ColumnLook("cleared_s", Text("持续", "Held for"), unit="s", width=100),
-        ColumnLook("case", hidden=True),
+        ColumnLook("title", Text("事由", "What"), link=case_link()),
+        ColumnLook("stage", Text("阶段", "Stage"), values=STAGES, width=100),
+        ColumnLook("owner", Text("承办", "Who has it"), width=140),
+        ColumnLook("answered_s", Text("受理用时", "Taken after"), unit="s", width=110),
+        ColumnLook("arrived_s", Text("到场用时", "There after"), unit="s", width=110),
+        ColumnLook("called_120", Text("120", "120"), values=CALLED, width=80),
+        ColumnLook("cause", Text("误报原因", "Why false"), width=130),
+        ColumnLook("number", Text("案卷号", "Case"), link=case_link(), width=130),
     ),
-    empty=Text("没有报警", "No alarms"),
-    width=14,
+    empty=Text("没有案卷", "No cases"),
+    width=24,
     height=8,
 )
 _BATTERIES = Panel(
@@ -253,7 +231,7 @@ _BATTERIES = Panel(
     thresholds=_BATTERY,
     sort="-battery",
     empty=Text("没有电池设备", "Nothing on battery"),
-    width=10,
+    width=8,
     height=8,
 )
 
@@ -269,8 +247,8 @@ ELDER_CARE = Board(
         Row(None, (_WHO, NEWS2_NOW, *NEWEST)),
         Row(Text("生命体征", "Vital signs"), VITALS),
         Row(Text("起居", "Days and nights"), (_ACTIVITY, _BED)),
-        Row(Text("评分与呼叫", "Score and calls"), (NEWS2_COURSE, _PRESSED)),
-        Row(Text("案卷与设备", "Cases and devices"), (_CASES, _ALARMS, _BATTERIES)),
+        Row(Text("评分、呼叫、设备", "Score, calls, devices"), (NEWS2_COURSE, _PRESSED, _BATTERIES)),
+        Row(Text("案卷", "Cases"), (_CASES,)),
     ),
     variables=(COMMUNITY, GRID, RESIDENT),
     annotations=(),

@@ -190,7 +190,7 @@ NEWS2_COURSE = Panel(
     high=20,
     columns=(ColumnLook("total", Text("总分", "total")), ColumnLook("worst", Text("单项最高", "worst sign"))),
     empty=Text("没有评分", "No score"),
-    width=12,
+    width=8,
     height=8,
 )
 VITALS: tuple[Panel, ...] = (

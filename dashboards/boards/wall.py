@@ -7,6 +7,7 @@ from dashboards.boards.common import (
     ALARMS,
     ALL_QUIET,
     BURNING,
+    CALLED,
     CALM_STAGES,
     COMMUNITY,
     CONSOLE_LINK,
@@ -43,7 +44,6 @@ _AREA: tuple[Level, ...] = ("community", "grid")
 _SERIOUS: Condition = FieldIs("severity", ">=", URGENT)
 _WORK: Condition = FieldIs("severity", "<", URGENT)
 _OVERDUE_VALUES = (ValueText(1, Text("超时", "overdue"), "orange"), ValueText(0, Text("–", "–")))
-_CALLED = (ValueText(1, Text("已拨打", "called"), "purple"), ValueText(0, Text("–", "–")))
 _WAITING = (ValueText("opened", Text("还没有人！", "nobody yet!"), "red"), *STAGES[1:])
 
 
@@ -163,7 +163,7 @@ _BURNING = Panel(
         ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
         ColumnLook("stage", Text("阶段", "Stage"), values=_WAITING, width=130),
         ColumnLook("step", Text("升级到", "Ladder step"), width=170),
-        ColumnLook("called_120", Text("120", "120"), values=_CALLED, width=80),
+        ColumnLook("called_120", Text("120", "120"), values=CALLED, width=80),
         ColumnLook("number", hidden=True),
     ),
     empty=ALL_QUIET,
