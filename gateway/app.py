@@ -35,6 +35,7 @@ from gateway.chronicle.ground import Ground, ground_of
 from gateway.chronicle.looks import Looks, Sources
 from gateway.chronicle.pen import Pen
 from gateway.chronicle.rows import ChronicleRows, store_key
+from gateway.chronicle.street import Street, on_streets
 from gateway.clock import Clock, SystemClock, steady_ms
 from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
@@ -148,6 +149,7 @@ class Gateway:
                 quarantine=journal.quarantine,
                 clock=self.clock,
                 erased=Erasures(engine, itself).marks,
+                meaning=Street(lambda d: None if views.directory is None else on_streets(views.directory).get(d)),
             )
 
             # Who decides, where there are several gateways

@@ -14,17 +14,17 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
-from devices.observation import Lane
+from devices.observation import Lane, Observation
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Entry, JournalReader, Outcome, Quarantined
 from gateway.store.cursors import READER
 from gateway.store.erasures import Marks
 from gateway.store.points import count_points
-from gateway.store.protocol import BadPoint, StampsOf, Store, StoreUnavailable
+from gateway.store.protocol import BadPoint, Point, StampsOf, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,18 @@ class _Written(NamedTuple):
     position: int
 
 
+class Meaning(Protocol):
+    """What readings mean beside what they say: points that are stored with them."""
+
+    def heard(self, observations: Sequence[Observation]) -> list[Point]:
+        """The points of these readings; the same ones when they are offered again before `keep`."""
+        ...
+
+    def keep(self) -> None:
+        """The store has them."""
+        ...
+
+
 class StoreWriter:
     """Run `run` as a task; cancel it to stop.
 
@@ -87,6 +99,7 @@ class StoreWriter:
         quarantine: Callable[[Quarantined, Done], None],
         clock: Clock,
         erased: Callable[[], Marks] = Marks,
+        meaning: Meaning | None = None,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -96,6 +109,7 @@ class StoreWriter:
         self._quarantine = quarantine
         self._clock = clock
         self._erased = erased
+        self._meaning = meaning
         self._marks = Marks()
         self._read = dict.fromkeys(Lane, 0)
         """Written up to here."""
@@ -209,6 +223,7 @@ class StoreWriter:
             observations = [o for o in observations if not self._marks.cover(o.device, o.observed_at_ms)]
         if refused := await self._store.write(observations, self._stamps):
             await self._set_aside(refused)
+        await self._write_meaning(observations)
         now = time.monotonic()
         self._read[lane] = entries[-1].position
         self._written.append(_Written(now, lane, entries[-1].position))
@@ -216,6 +231,14 @@ class StoreWriter:
         self._points += points
         self._rates.append((now, points))
         self._prune(now)
+
+    async def _write_meaning(self, observations: list[Observation]) -> None:
+        if self._meaning is None:
+            return
+        if points := self._meaning.heard(observations):
+            for refused in await self._store.write_points(points):  # the readings themselves are stored
+                log.warning("the store refuses what a reading means: %s: %s", refused.point.measurement, refused.reason)
+        self._meaning.keep()
 
     async def _set_aside(self, refused: list[BadPoint]) -> None:
         """Into the quarantine, durably, before the cursor may pass them."""
