@@ -74,6 +74,7 @@ if [ "$mode" = test ]; then
         }
     }
     need mosquitto mosquitto "everything over MQTT: transport, end to end, crash tests"
+    need mosquitto-clients mosquitto_sub "the health check of the broker's container"
     need influxdb influxd "the InfluxDB store against a real server"
     need victoria-metrics victoria-metrics "the InfluxDB writer against a server that speaks /api/v2/write"
     need postgresql '/usr/lib/postgresql/*/bin/initdb' "the state database on PostgreSQL"
@@ -81,6 +82,7 @@ if [ "$mode" = test ]; then
     need espeak-ng espeak-ng "what is said aloud in calls: speech, voice over the modem"
     need baresip-core baresip "voice calls over a SIP trunk"
     need sip-tester sipp "what a SIP trunk answers"
+    need systemd systemd-analyze "the units for a box without containers, as systemd reads them"
     need fonts-noto-cjk '/usr/share/fonts/opentype/noto/NotoSansCJK*' "Chinese characters in screenshots"
     if [ ${#missing[@]} -gt 0 ] && ! apt_install "${missing[@]}"; then
         say "these Debian packages are missing and could not be installed (not root, no sudo, or no apt):"
