@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
@@ -63,6 +64,12 @@ def access(community: str | None) -> str:
     rules = [f"pattern write {own}/{channel}" for channel in ("event", "telemetry", "status")]
     blocks.append("\n".join(["# Everybody else is a device.", *rules, f"pattern read {own}/command"]))
     return "\n\n".join(blocks) + "\n"
+
+
+def community_of(written: str | None) -> str | None:
+    """The community that an access list was written for; None where it names none."""
+    found = re.search(r"^pattern write anju/v1/([^/+]+)/%u/event$", written or "", re.MULTILINE)
+    return found.group(1) if found else None
 
 
 def passwords(services: Mapping[str, str], devices: Iterable[tuple[str, str]], before: str | None) -> str:

@@ -207,7 +207,9 @@ def _mosquitto(
     keeper.room("mosquitto/extra")
     devices = [(row.device, row.password) for row in table]
     keeper.text("mosquitto/passwords", broker.passwords(services, devices, keeper.read("mosquitto/passwords")))
-    keeper.text("mosquitto/access", broker.access(community.community.id if community is not None else None))
+    # Where no community is named this time, as for a renewal, the one of earlier runs stays.
+    named = community.community.id if community is not None else broker.community_of(keeper.read("mosquitto/access"))
+    keeper.text("mosquitto/access", broker.access(named))
     keeper.text("mosquitto/mosquitto.conf", broker.configuration(sight.mosquitto_config, sight.mosquitto_data))
     health = broker.health_options(sight.mosquitto_config, services[broker.HEALTH_USER])
     keeper.text("mosquitto/mosquitto_sub", health)

@@ -211,6 +211,16 @@ def test_lines_of_the_password_file_stay_while_they_are_right() -> None:
 def test_the_access_list_names_the_community_where_there_is_one() -> None:
     assert "pattern write anju/v1/luyuan/%u/event" in broker.access("luyuan")
     assert "pattern read anju/v1/+/%u/command" in broker.access(None)
+    assert broker.community_of(broker.access("luyuan")) == "luyuan"
+    assert broker.community_of(broker.access(None)) is None
+    assert broker.community_of(None) is None
+
+
+def test_a_run_without_a_community_takes_nothing_away_and_opens_nothing(stack: Stack) -> None:
+    stack.init(now_ms=NOW_MS)
+    before = contents(stack.directory)
+    stack.init(now_ms=NOW_MS, community=None)
+    assert contents(stack.directory) == before
 
 
 # --- certificates -----------------------------------------------------------------------------------------------------
