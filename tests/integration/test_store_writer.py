@@ -15,6 +15,7 @@ import gateway.store.influx
 import gateway.store.writer
 from devices.observation import Lane, Observation
 from devices.telemetry import Stamps
+from gateway.chronicle.street import OnStreet, Street
 from gateway.clock import SystemClock
 from gateway.journal.journal import Journal
 from gateway.settings import JournalSettings
@@ -23,7 +24,7 @@ from gateway.store.cursors import StoreCursors
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.influx import InfluxStore
 from gateway.store.protocol import Store
-from gateway.store.writer import StoreWriter
+from gateway.store.writer import Meaning, StoreWriter
 from tests.support.eventually import eventually_async
 from tests.support.stores import START_MS, Influxd, Victoria, observe
 
@@ -36,7 +37,7 @@ class House:
     engine: sa.Engine
 
     @contextlib.asynccontextmanager
-    async def writing(self, store: Store) -> AsyncIterator[StoreWriter]:
+    async def writing(self, store: Store, meaning: Meaning | None = None) -> AsyncIterator[StoreWriter]:
         cursors = StoreCursors(self.engine)
         writer = StoreWriter(
             self.journal,
@@ -46,6 +47,7 @@ class House:
             save=cursors.save,
             quarantine=self.journal.quarantine,
             clock=SystemClock(),
+            meaning=meaning,
         )
         task = asyncio.create_task(writer.run())
         try:
@@ -113,6 +115,26 @@ async def test_readings_carry_where_their_device_is(house: House, influxd: Influ
         r"vitals_monitor,community=demo,device=bed-9,grid=grid-1,place=home\ of\ bed-9",
         r"event,community=demo,device=bed-3,event=measurement,grid=grid-1,kind=vitals_monitor,place=home\ of\ bed-3",
     }
+
+
+async def test_what_readings_mean_is_stored_with_them_also_after_an_outage(house: House, influxd: Influxd) -> None:
+    bin_3 = OnStreet("三号桶", "第3网格", Stamps("demo", grid="grid-1"), supervision_s=14_400)
+    fills = (60, 88, 92, 4, 9)
+    said = [
+        observe(START_MS + i * 3_600_000, {"fill": fill}, device="bin-3", kind="waste_bin")
+        for i, fill in enumerate(fills)
+    ]
+    await house.say(*said[:2])
+    async with house.writing(InfluxStore(influxd.settings, ""), Street({"bin-3": bin_3}.get)) as writer:
+        await written(writer)
+        influxd.kill()
+        await house.say(*said[2:])
+        await eventually_async(lambda: writer.health().state == "unavailable", 20)
+        influxd.start()
+        await written(writer)
+    (series,) = influxd.query('SELECT collected, full_s FROM bin GROUP BY "name", grid_name')
+    assert series["tags"] == {"name": "三号桶", "grid_name": "第3网格"}
+    assert [row[1:] for row in series["values"]] == [[0, 0], [0, 3600], [1, 3600], [0, 0]]
 
 
 async def test_both_lanes_arrive_and_the_cursors_are_kept(house: House, tmp_path: Path) -> None:
