@@ -85,16 +85,16 @@ _ACTIVITY = Panel(
         "Events of motion detectors, doors, radar and pill box in each hour. Hours empty that never are: ring, and "
         "go if nobody answers (the rule inactivity raises it too). More at night than usual: restless, often up.",
     ),
-    queries=(
+    queries=tuple(
         Query(
             "event",
-            (Column("value", "count", name="events"),),
-            where=(THEIRS, TagIs("kind", _RHYTHM)),
-            by=("kind",),
+            (Column("value", "count", name=kind),),
+            where=(THEIRS, TagIs("kind", kind)),
             every="1h",
             fill="zero",
-            name="{kind}",
-        ),
+            name=kind,
+        )
+        for kind in _RHYTHM
     ),
     unit="short",
     decimals=0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dashboards.board import Board, ColumnLook, Link, Panel, Row, Thresholds
+from dashboards.board import Board, ColumnLook, Link, Panel, Row, Thresholds, ValueText
 from dashboards.boards.common import (
     COMMUNITY,
     GRID,
@@ -54,6 +54,7 @@ _SECTIONS: tuple[tuple[str, Text], ...] = (
     ("faulty", Text("故障", "Faulty")),
     ("maintenance", Text("维修中", "Being worked on")),
 )
+_NO_GRID = (ValueText("", Text("（不在网格内）", "(in no grid)")),)
 _FIELD_LOOKS = tuple(ColumnLook(field, words, unit="short") for field, words in _SECTIONS)
 
 
@@ -189,7 +190,7 @@ _BY_GRID = Panel(
         ),
     ),
     columns=(
-        ColumnLook("grid_name", Text("网格", "Grid"), link=grid_link("anju-fleet")),
+        ColumnLook("grid_name", Text("网格", "Grid"), values=_NO_GRID, link=grid_link("anju-fleet")),
         ColumnLook("grid", hidden=True),
         ColumnLook("devices", Text("在册", "Registered"), unit="short"),
         *_FIELD_LOOKS,
@@ -238,7 +239,7 @@ _SILENT_BY_GRID = Panel(
         Query(
             "fleet",
             (Column("silent", "sum", name="silent"),),
-            where=_AREA,
+            where=(*_AREA, TagIs("grid", "", unless=True)),
             by=("grid_name",),
             every=FLEET_EVERY,
             name="{grid_name}",

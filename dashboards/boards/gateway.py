@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.board import Board, ColumnLook, Link, Panel, Row, Step, Thresholds, ValueText, Variable
 from dashboards.boards.common import COMMUNITY, NOW, WALL_LINK, here, none_is_well, number
 from dashboards.boards.gateway_box import BOX, ITSELF, NUMBERS, ROOM, STORE_LAG
-from dashboards.query import Column, Query, TagIs, Var
+from dashboards.query import Aggregate, Column, Query, TagIs, Var
 from dashboards.text import Text
 from dashboards.thresholds import watched
 from devices.kinds import KINDS
@@ -35,6 +35,14 @@ _LANES = (
 _STATES = tuple(
     state for state in KINDS["gateway"].states.values() if state.key not in ("battery_low", "tampered", "faulty")
 )
+
+
+def _lanes(field: str, aggregate: Aggregate) -> tuple[Query, ...]:
+    """The same of each lane."""
+    return tuple(
+        Query("lane", (Column(field, aggregate, name=lane),), (*_PARTS, TagIs("lane", lane)), every="auto", name=lane)
+        for lane in ("urgent", "routine")
+    )
 
 
 _WORST = number(
@@ -128,9 +136,7 @@ _BACKLOG = Panel(
         "Messages in the journal that are not decided yet, by lane. The urgent lane should be 0; where it is not: "
         "look at the times and the disk below, restart the gateway if need be.",
     ),
-    queries=(
-        Query("lane", (Column("backlog", "max", name="backlog"),), _PARTS, by=("lane",), every="auto", name="{lane}"),
-    ),
+    queries=_lanes("backlog", "max"),
     unit="short",
     decimals=0,
     low=0,
@@ -148,9 +154,7 @@ _OLDEST = Panel(
         "How long the oldest message that is not decided has waited. Past 180 s it is an alarm (rule "
         "gateway-backlog): alarms come late, look at disk and load first.",
     ),
-    queries=(
-        Query("lane", (Column("oldest_s", "max", name="oldest"),), _PARTS, by=("lane",), every="auto", name="{lane}"),
-    ),
+    queries=_lanes("oldest_s", "max"),
     unit="s",
     low=0,
     thresholds=_WAITING_S,
@@ -167,9 +171,7 @@ _RECEIVED = Panel(
         "Messages taken in in each stretch of time. Suddenly none: look at the broker; suddenly many times more: a "
         "device floods, find it in Fleet health and the quarantine.",
     ),
-    queries=(
-        Query("lane", (Column("received", "sum", name="received"),), _PARTS, by=("lane",), every="auto", name="{lane}"),
-    ),
+    queries=_lanes("received", "sum"),
     unit="short",
     decimals=0,
     low=0,

@@ -142,11 +142,12 @@ _BURNING = Panel(
     key="burning",
     kind="table",
     title=Text("正在发生", "What burns now"),
+    sort="severity",
     description=Text(
-        "紧急和急的未结案卷，最新的在最上面。“阶段”红色＝还没有人接手。点事由打开案卷，点地点看住户、门禁、摄像机，"
-        "点网格看该网格的响应。",
-        "Open emergency and urgent cases, the newest first. A red stage: nobody has it yet. The title opens the "
-        "case, the place shows homes, doors and cameras, the grid its figures.",
+        "紧急和急的未结案卷，紧急在前，最新的在前。“阶段”红色＝还没有人接手。点事由打开案卷，点地点看住户、门禁、"
+        "摄像机，点网格看该网格的响应。",
+        "Open emergency and urgent cases, emergencies first, then the newest. A red stage: nobody has it yet. The "
+        "title opens the case, the place shows homes, doors and cameras, the grid its figures.",
     ),
     queries=(
         cases(
@@ -156,7 +157,7 @@ _BURNING = Panel(
             levels=_AREA,
             columns=(Column("step", localized=True), Column("called_120")),
             last=OPEN_LAST,
-            limit=12,
+            limit=200,
         ),
     ),
     columns=looks(
