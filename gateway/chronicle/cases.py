@@ -188,8 +188,7 @@ def _recipient(recipient: Recipient, ground: Ground) -> Words:
     if recipient.doctor:
         return Words("家庭医生", "doctor")
     if recipient.organisation:
-        known = ground.directory.organisation(recipient.organisation)
-        return Words(known.name.zh, known.name.en) if known is not None else Words(*[recipient.organisation] * 2)
+        return ground.organisation(recipient.organisation)
     if recipient.person:
         return ground.who(f"person:{recipient.person}")
     return ground.role(recipient.role or "")

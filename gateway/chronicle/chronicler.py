@@ -115,7 +115,7 @@ class Chronicler:
             try:
                 while True:
                     try:
-                        await self._round()
+                        await self.round()
                         pauses.well()
                         await self._rest()
                         continue
@@ -145,7 +145,8 @@ class Chronicler:
                 continue
             self._woken.set()
 
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """All that is to be written now. Raises StoreUnavailable, and what the database raises."""
         if not self._leads():
             self._stand_by()
             return

@@ -49,7 +49,7 @@ def fleet_points(seen: FleetSeen, ground: Ground, now_ms: int) -> list[Point]:
     grids: dict[str, str] = {}
     for device in ground.directory.devices.values():
         grid = ground.stamps(device.place).grid
-        grids.setdefault(grid, ground.name(grid).zh if grid else "")
+        grids.setdefault(grid, ground.tag_name(grid))
         counts.setdefault((grid, device.kind), Counter()).update(["devices", *wrong_with(device, seen, ground, now_ms)])
     at_ns = now_ms // EVERY_MS * EVERY_MS * 1_000_000
     return [

@@ -6,6 +6,7 @@ Made once per revision of the registry. Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from gateway.registry.directory import CommunityDirectory
 from gateway.registry.geo import Point as Spot
 from gateway.registry.geo import wgs84
 from gateway.registry.values import Position
+from gateway.store.points import name_fault
 
 NOBODY = Words("", "")
 SYSTEM = Words("系统", "system")
@@ -24,6 +26,7 @@ RESIDENT = Words("本人", "the resident")
 CLOSE_BY = Words("家人或邻居", "family or neighbour")
 SOMEBODY = Words("某人", "somebody")
 WITHHELD = "…"
+ROLE, ORGANISATION = "role", "organisation"
 _NUMBER = re.compile(r"(?<![\w.])\+?\d(?:[ \-]?\d){6,}(?![\w.])")
 """What may be a telephone number: seven digits and more. Ports, counts and IP addresses are shorter or have points."""
 
@@ -38,12 +41,9 @@ class Ground:
         self.zone = ZoneInfo(community.community.timezone)
         self.atlas = atlas_of(directory)
         self._names = {resident.name for resident in community.residents if resident.name}
-        private = {one.person for resident in community.residents for one in resident.family}
-        private |= {person for resident in community.residents for person in resident.neighbours}
-        on_duty = {person for roster in community.rosters for duty in roster.duties for person in duty.everybody} | {
-            person for one in community.organisations for person in one.people
-        }
-        self._private = private - on_duty
+        self._private = {one.person for resident in community.residents for one in resident.family}
+        self._private |= {person for resident in community.residents for person in resident.neighbours}
+        self._roles = dict(_roles(directory))
         known = sorted((name for name in self._names if len(name) > 1), key=len, reverse=True)
         self._told_names = re.compile("|".join(map(re.escape, known))) if known else None
 
@@ -67,8 +67,12 @@ class Ground:
 
     def grid_name(self, place: str | None) -> str:
         """What the grid is called in which a place lies, in Chinese: a tag has one language."""
-        grid = self.stamps(place).grid
-        return self.name(grid).zh if grid else ""
+        return self.tag_name(self.stamps(place).grid)
+
+    def tag_name(self, place: str) -> str:
+        """A place's own name as a tag; its id where no store would take the name."""
+        name = self.name(place).zh if place else ""
+        return place if name and name_fault(name) else name
 
     def spot(self, place: str | None, position: Position | None = None) -> Spot | None:
         """WGS-84: where somebody said it is, else of the place or the nearest around it that has coordinates."""
@@ -80,8 +84,8 @@ class Ground:
     # people
 
     def who(self, actor: str | None) -> Words:
-        """Somebody who acts, as a wall in a control room may name them: staff by name, those close to a resident only
-        as such."""
+        """Somebody who acts, as a wall in a control room may name them: those whose work it is by role and name, those
+        close to a resident only as such."""
         kind, _, name = (actor or "").partition(":")
         if kind == "person":
             return self._person(name)
@@ -97,13 +101,20 @@ class Ground:
         return Words(said, said)
 
     def _person(self, id_: str) -> Words:
-        known = self.directory.person(id_)
+        known, role = self.directory.person(id_), self._roles.get(id_)
         if known is None:
             return SOMEBODY
-        if id_ in self._private or known.name in self._names:
-            return CLOSE_BY
-        name = self.text(known.name)
-        return Words(name, name)
+        close = id_ in self._private or known.name in self._names
+        if role is None:
+            name = self.text(known.name)
+            return CLOSE_BY if close else Words(name, name)
+        works_as = self.role(role[1]) if role[0] == ROLE else self.organisation(role[1])
+        return works_as if close else Words(f"{works_as.zh} {known.name}", f"{works_as.en} {known.name}")
+
+    def organisation(self, id_: str) -> Words:
+        """What an organisation is called; its id where it is not known."""
+        known = self.directory.organisation(id_)
+        return Words(id_, id_) if known is None else Words(known.name.zh, known.name.en)
 
     def role(self, role: str) -> Words:
         """What the community calls a role."""
@@ -114,6 +125,19 @@ class Ground:
         """What a part or a person says, without what looks like a telephone number and without residents' names."""
         said = _NUMBER.sub(WITHHELD, said)
         return said if self._told_names is None else self._told_names.sub(WITHHELD, said)
+
+
+def _roles(directory: CommunityDirectory) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Whose work it is, and as what: (person, (``role`` or ``organisation``, its id)). The later counts more."""
+    community = directory.community
+    for resident in community.residents:
+        if resident.doctor is not None:
+            yield resident.doctor, (ROLE, "doctor")
+    for one in community.organisations:
+        yield from ((person, (ORGANISATION, one.id)) for person in one.people)
+    duties = [duty for roster in community.rosters for duty in roster.duties]
+    for duty in reversed(duties):
+        yield from ((person, (ROLE, duty.role)) for person in duty.everybody)
 
 
 @lru_cache(maxsize=2)
