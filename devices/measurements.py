@@ -140,6 +140,7 @@ CASE: Final = Measurement(
         *_both("stage", "阶段", "stage"),
         *_both("title", "标题", "title"),
         _text("place", "地点编号", "id of the place"),
+        _text("role", "地点的作用", "what the place is: as the tag of `place`"),
         *_both("place", "地址", "address"),
         *_both("owner", "负责人", "who has it, by role"),
         *_both("step", "当前一步", "step of the ladder"),
@@ -156,6 +157,7 @@ ALARM: Final = Measurement(
     tags=_around(
         Tag(key="rule", zh="规则", en="rule", bound="rules"),
         Tag(key="type", zh="类型", en="type of alarm", of="rule", bound="types"),
+        Tag(key="kind", zh="设备种类", en="kind of the device", bound="kinds that the rule hears"),
         _DRILL,
     ),
     fields=(
@@ -166,6 +168,7 @@ ALARM: Final = Measurement(
         _number("repeats", "1", "重复次数", "how often it came again"),
         _text("case", "案号", "number of its case"),
         _text("device", "设备", "id of the device"),
+        *_both("name", "设备名称", "name of the device"),
         _text("place", "地点编号", "id of the place"),
         *_both("place", "地址", "address"),
         *_both("title", "标题", "title"),
@@ -257,6 +260,7 @@ PLACE: Final = Measurement(
         _number("cases", "1", "未结案卷", "cases open, inside it too"),
         _number("cameras", "1", "摄像机", "cameras"),
         _number("cameras_dark", "1", "黑屏摄像机", "cameras that show nothing"),
+        _number("state", "1", "0 正常 1 摄像机黑屏 2 有未结案卷", "0 well, 1 a dark camera, 2 an open case"),
         *_both("label", "名称（编号）", "`name (id)`"),
         *_both("name", "名称", "name"),
     ),
@@ -341,7 +345,7 @@ SCORE: Final = Measurement(
     personal=True,
 )
 _NAME = Tag(key="name", zh="名称", en="name of the device", of="device", bound="devices")
-_STANDS = tuple(tag for tag in _STAMPS if tag.key != "resident")
+_STANDS = (_GRID_NAME, *(tag for tag in _STAMPS if tag.key != "resident"))
 ROAD: Final = Measurement(
     key="road",
     zh="道路",

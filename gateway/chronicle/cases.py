@@ -21,6 +21,7 @@ from gateway.cases.model import Case
 from gateway.cases.policy import Recipient, Rung
 from gateway.cases.wording import DRILL_MARKS, STAGES, Words, types
 from gateway.chronicle.ground import NOBODY, Ground
+from gateway.chronicle.roles import place_roles
 from gateway.store.protocol import Point
 
 CASE: Final = "case"
@@ -148,6 +149,7 @@ def _texts(case: Case, ground: Ground) -> dict[str, str]:
         "number": case.number,
         "stage": case.stage.value,
         "place": case.place or "",
+        "role": place_roles(ground.directory).get(case.place or "", ""),
         **in_both("stage", words(STAGES, case.stage.value)),
         **in_both("title", title),
         **in_both("place", ground.path(case.place)),
@@ -219,7 +221,8 @@ class AlarmSeen(NamedTuple):
 
 def alarm_point(alarm: AlarmSeen, ground: Ground) -> Point:
     """The alarm as its row says."""
-    stamps = ground.stamps(alarm.place)
+    directory, stamps = ground.directory, ground.stamps(alarm.place)
+    device = directory.device(alarm.device) if alarm.device else None
     known = ALARM_TYPES.get(alarm.type)
     title = Words(known.zh, known.en) if known is not None else Words(alarm.type, alarm.type)
     fields: dict[str, float | str] = {
@@ -230,6 +233,7 @@ def alarm_point(alarm: AlarmSeen, ground: Ground) -> Point:
         "case": alarm.number,
         "device": alarm.device or "",
         "place": alarm.place or "",
+        **in_both("name", Words(*(ground.text(directory.device_name(alarm.device, of)) for of in ("zh", "en")))),
         **in_both("place", ground.path(alarm.place)),
         **in_both("title", title),
         **in_both("severity", words(SEVERITIES, alarm.severity)),
@@ -244,6 +248,7 @@ def alarm_point(alarm: AlarmSeen, ground: Ground) -> Point:
             "building": stamps.building,
             "type": alarm.type,
             "rule": alarm.rule,
+            "kind": "" if device is None else device.kind,
             "drill": flag(alarm.drill),
         },
         fields=fields,

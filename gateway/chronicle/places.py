@@ -10,13 +10,14 @@ from gateway.cases.wording import Words
 from gateway.chronicle.cases import in_both
 from gateway.chronicle.fleet import cameras_at
 from gateway.chronicle.ground import Ground
+from gateway.chronicle.roles import place_roles
 from gateway.registry.model import Place
 from gateway.store.protocol import Point
 
 PLACE: Final = "place"
 DAY_MS: Final = 86_400_000
-ROLE_OF_KIND: Final[Mapping[str, str]] = {"traffic_counter": "road", "waste_bin": "point"}
-"""What a place is by what stands there."""
+WELL, DARK, OPEN = 0.0, 1.0, 2.0
+"""How a place is: all well, a camera of it shows nothing, a case is open there."""
 
 
 class Places:
@@ -29,8 +30,8 @@ class Places:
         info = ground.directory.community.community
         self._roots = [place.id for place in ground.directory.community.places if place.parent is None]
         self._known: dict[str, tuple[dict[str, str], dict[str, float | str]]] = {
-            place.id: self._fixed(place, role)
-            for place, role in zip(ground.directory.community.places, _roles(ground), strict=True)
+            place.id: self._fixed(place, place_roles(ground.directory)[place.id])
+            for place in ground.directory.community.places
         }
         # After the places: one of them may bear the community's own id, and stands for it then.
         self._known[ground.community] = (
@@ -77,6 +78,7 @@ class Places:
         for place, (tags, fixed) in self._known.items():
             if only is None or place in only:
                 counts = {"cases": float(cases[place]), "cameras_dark": float(blind[place])}
+                counts["state"] = OPEN if cases[place] else DARK if blind[place] else WELL
                 yield Point(measurement=PLACE, tags=tags, fields={**fixed, **counts}, at_ns=day_ns)
 
     def touched(
@@ -92,29 +94,6 @@ class Places:
 
     def _dark_at(self, dark: Collection[str]) -> dict[str, int]:
         return {place: count for place, found in self._cameras.items() if (count := sum(one in dark for one in found))}
-
-
-def _roles(ground: Ground) -> Iterator[str]:
-    """What each place is on the boards, by the registry's facts and never by the name of its level."""
-    community = ground.directory.community
-    homes = {resident.home for resident in community.residents}
-    parents = {place.parent for place in community.places}
-    kinds: dict[str, set[str]] = {}
-    for device in ground.directory.devices.values():
-        kinds.setdefault(device.place, set()).add(device.kind)
-    for place in community.places:
-        stamps = ground.stamps(place.id)
-        by_kind = {ROLE_OF_KIND[kind] for kind in kinds.get(place.id, ()) if kind in ROLE_OF_KIND}
-        if place.id == stamps.grid:
-            yield "grid"
-        elif place.id in homes:
-            yield "home"
-        elif len(by_kind) == 1:
-            yield by_kind.pop()
-        elif place.position is not None and place.id not in parents:
-            yield "pole"
-        else:
-            yield "building" if place.id == stamps.building else "place"
 
 
 def _upwards(ground: Ground, at: Mapping[str, int]) -> Counter[str]:
