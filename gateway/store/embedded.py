@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from dashboards.answer import Answer, Look
+from dashboards.query import Query, TagValues
 from devices.observation import Observation, Waveform
 from gateway.clock import Clock
+from gateway.store.asking import ask_embedded, prepare
 from gateway.store.points import screen, screen_point
 from gateway.store.protocol import BadPoint, Bucket, Point, Reading, RefusedPoint, StampsOf, unstamped
 from gateway.store.rollups import Upkeep
@@ -43,7 +46,9 @@ class EmbeddedStore:
         self._upkeep_due_ms = 0
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for _ in range(READERS):
-            self._readers.put(connect(path, read_only=True))
+            reader = connect(path, read_only=True)
+            prepare(reader)
+            self._readers.put(reader)
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._read_threads = ThreadPoolExecutor(READERS, "store-read")
 
@@ -144,6 +149,9 @@ class EmbeddedStore:
             ).fetchall()
 
         return await self._read(read)
+
+    async def ask(self, query: Query | TagValues, look: Look) -> Answer:
+        return await self._read(lambda run: ask_embedded(run, query, look))
 
     async def ping(self) -> str:
         await self._read(lambda run: run.execute("SELECT 1 FROM complete_from").fetchone())

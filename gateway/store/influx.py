@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dashboards.answer import Answer, Look
+from dashboards.query import Query, TagValues
 from devices.measurements import HAPPENINGS
 from devices.observation import Observation, Waveform
 from gateway.settings import StoreSettings
+from gateway.store.asking import ask_influx
 from gateway.store.influx_http import InfluxHttp, LinesRefused, Server, TooLarge
 from gateway.store.influxql import Series, device_is, identifier, string, within
 from gateway.store.line_protocol import EVENT, WAVEFORM, lines, point_line
@@ -191,6 +194,10 @@ class InfluxStore:
             f'SELECT value FROM {EVENT} WHERE {within(device, start_ms, end_ms)} GROUP BY "event"'
         )
         return sorted((row["time"], one.tags["event"]) for one in series for row in one.rows())
+
+    async def ask(self, query: Query | TagValues, look: Look) -> Answer:
+        await self._readable()
+        return await ask_influx(self._http, query, look)
 
     async def ping(self) -> str:
         server = await self._http.detect()

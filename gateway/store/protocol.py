@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dashboards.answer import Answer, Look
+from dashboards.query import Query, TagValues
 from devices.observation import Observation, Waveform
 from devices.telemetry import NOWHERE, Stamps
 
@@ -127,6 +129,14 @@ class Store(Protocol):
 
     async def events(self, device: str, start_ms: int, end_ms: int) -> list[tuple[int, str]]:
         """Events of a device in ``start_ms <= t < end_ms``, oldest first, with their times."""
+        ...
+
+    async def ask(self, query: Query | TagValues, look: Look) -> Answer:
+        """What a board asks, with the same answer from every store (`dashboards.answer`).
+
+        Raises KeyError for a variable of the board that ``look`` does not choose, LookupError for a measurement that
+        does not exist, StoreUnavailable.
+        """
         ...
 
     async def ping(self) -> str:
