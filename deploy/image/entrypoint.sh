@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the gateway's container does before it serves: apply the community, and prepare the telemetry store beside it.
+# What the gateway's container does before it serves: apply the community. Beside it: let Grafana's own alerts in, and
+# prepare the telemetry store.
 #
 # Neither may keep alarms waiting: a community with a mistake in it leaves the former one in force, and a store that is
 # away is prepared as soon as it is there. Both are said in the log. Any other command runs as it is:
@@ -8,6 +9,7 @@ set -eu
 
 settings=${ANJU_SETTINGS:-/etc/anju/settings.yaml}
 community=${ANJU_COMMUNITY_FILE:-/etc/anju-community/community.yaml}
+grafana_key=${ANJU_GRAFANA_KEY_FILE:-/etc/anju/secrets/GRAFANA_PUSH_KEY}
 again=${ANJU_STORE_RETRY_S:-20}
 
 if [ "${1:-serve}" != serve ]; then
@@ -30,6 +32,9 @@ else
 fi
 
 (
+    if [ -r "$grafana_key" ] && ! anju devices key grafana --key-file "$grafana_key" --settings "$settings"; then
+        say "Grafana 的告警无法送达 Grafana's own alerts reach nobody: docs/devices/grafana.md"
+    fi
     until anju store setup --settings "$settings"; do
         say "时序数据库尚未就绪 the telemetry store is not prepared yet; again in $again s"
         sleep "$again"

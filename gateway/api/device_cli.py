@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
+import sqlalchemy as sa
 import typer
 
 from gateway.api.remote import TokenOption, UrlOption, ask
 from gateway.clock import SystemClock
-from gateway.gear.keys import create_key, revoke_key
+from gateway.gear.keys import create_key, revoke_key, use_key
 from gateway.gear.push import pushing
 from gateway.registry import store
 from gateway.registry.directory import CommunityDirectory
@@ -51,6 +53,9 @@ def _pair(text: str) -> tuple[str, str]:
 def key(
     sender: Annotated[str, typer.Argument(help="Id of the device that pushes, or of the bridge of its recorder.")],
     revoke: Annotated[bool, typer.Option("--revoke", help="Make the key worthless instead.")] = False,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Use the key in this file, which SENDER has as well, and print nothing.")
+    ] = None,
     settings: SettingsOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -77,7 +82,20 @@ def key(
             f"{sender} 不经 HTTP 推送 does not push over HTTP",
             "native devices do, and gear with a profile of carrier http: by its bridge's id where it names a bridge",
         )
+    if key_file is not None:
+        _use(engine, sender, key_file, now_ms)
+        return
     with writing(engine) as connection:
         made = create_key(connection, sender, now_ms)
     typer.echo(made)
     typer.echo(f"POST http://<gateway>:8120/push/{sender}{'/event' if native else ''}?key={made}", err=True)
+
+
+def _use(engine: sa.Engine, sender: str, file: Path, now_ms: int) -> None:
+    """The key in a file; running it again changes nothing."""
+    try:
+        with writing(engine) as connection:
+            changed = use_key(connection, sender, file.read_text(encoding="utf-8").strip(), now_ms)
+    except (OSError, ValueError) as error:
+        fail(f"{file} 无法使用 cannot be used", error)
+    typer.echo(f"{sender}: " + ("密钥已启用 the key is in use" if changed else "密钥不变 the key is as it was"))

@@ -40,6 +40,8 @@ CONTAINER_OWNERS = {
 """As whom each service runs in docker-compose.yml, which is as its image has it."""
 BOX_USERS = {"gateway": "anju", "mosquitto": "mosquitto", "influxdb": "influxdb", "grafana": "grafana"}
 """As whom each service runs where Debian's packages and deploy/systemd have installed it."""
+GRAFANA_PUSH_KEY = "GRAFANA_PUSH_KEY"
+"""With it Grafana's own alerts come back into Anju."""
 MQTT_SECRETS = {GATEWAY_USER: "MQTT_PASSWORD", GEAR_USER: "MQTT_GEAR_PASSWORD", HOME_USER: "MQTT_HOME_PASSWORD"}
 
 
@@ -226,6 +228,8 @@ def _stores(keeper: Keeper) -> None:
     reader = keeper.secret("influxdb/reader-password")
     keeper.secret("grafana/influx-token", lambda: f"{INFLUX_READER}:{reader}")
     keeper.secret("grafana/admin-password")
+    push_key = keeper.secret("grafana/push-key")
+    keeper.text(f"gateway/secrets/{GRAFANA_PUSH_KEY}", push_key + "\n")
     # Grafana has a well-known key of its own where none is given: with it anybody reads the secrets in its database.
     keeper.secret("grafana/secret-key", lambda: secrets.token_urlsafe(32))
 

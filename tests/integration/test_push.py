@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from devices.observation import Lane
 from gateway.api.door import MAX_PUSH_BYTES
-from gateway.gear.keys import create_key, revoke_key
+from gateway.gear.keys import create_key, revoke_key, use_key
 from gateway.gear.push import SAY_EVERY_MS
 from gateway.journal.entry import Outcome
 from gateway.outbox import rows
@@ -90,6 +90,20 @@ async def test_a_device_with_a_wrong_key_does_not_go_unnoticed(house: House, cap
     house.clock.at += SAY_EVERY_MS
     await push(house, "sos-1/event?key=old")
     assert sum("wrong key" in record.getMessage() for record in caplog.records) == 2
+
+
+async def test_a_key_that_both_sides_were_given_is_taken_once(house: House) -> None:
+    shared = "k" * 24
+    with writing(house.engine) as connection:
+        assert use_key(connection, "sos-1", shared, house.clock.now_ms())
+        assert not use_key(connection, "sos-1", shared, house.clock.now_ms() + 1)
+        assert connection.execute(sa.select(t.push_keys.c.created_at_ms)).scalar_one() == house.clock.now_ms()
+        for guessable in ("short", "k" * 23 + " ", ""):
+            with pytest.raises(ValueError, match="24 or more"):
+                use_key(connection, "sos-1", guessable, house.clock.now_ms())
+    assert (await push(house, f"sos-1/event?key={shared}"))[0] == 200
+    key_of(house, "sos-1")
+    assert (await push(house, f"sos-1/event?key={shared}"))[0] == 401
 
 
 async def test_a_key_is_kept_as_a_digest(house: House) -> None:

@@ -102,7 +102,8 @@ def test_grafana_is_told_the_same_on_a_box_as_in_a_container() -> None:
         there[key.removesuffix("__FILE")] = f"$__file{{{there.pop(key)}}}"
     only_there = {"GF_SERVER_ROOT_URL", "GF_LOG_MODE"}
     only_here = {"GF_SERVER_HTTP_ADDR", "GF_PATHS_PROVISIONING"}
-    there["ANJU_INFLUX_URL"] = Sight.of(Kind.BOX, Path("/etc/anju")).influx_url
+    sight = Sight.of(Kind.BOX, Path("/etc/anju"))
+    there |= {"ANJU_INFLUX_URL": sight.influx_url, "ANJU_GATEWAY_URL": f"http://{sight.api_host}:8120"}
     assert {key: value for key, value in here.items() if key not in only_here} == {
         key: value for key, value in there.items() if key not in only_there
     }
