@@ -39,5 +39,6 @@ def place_roles(directory: CommunityDirectory) -> Mapping[str, str]:
         elif len(by_kind) == 1:
             found[place.id] = "road"
         else:
-            found[place.id] = "building" if place.id == area.building else "place"
+            inside = place.parent is not None  # what everything lies in is no building of its own
+            found[place.id] = "building" if inside and place.id == area.building else "place"
     return found

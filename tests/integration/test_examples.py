@@ -4,6 +4,7 @@ who are on duty at that instant, whatever levels lie in between; no code knows w
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -15,12 +16,14 @@ import pytest
 
 from gateway.cases.effects import Purpose
 from gateway.cases.report import Report
+from gateway.chronicle.ground import Ground
 from gateway.registry import coverage, store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.duty import DAY_MS
 from gateway.registry.load import read_community
 from gateway.registry.model import Community
 from gateway.registry.organisation import Satisfaction, rate
+from tests.support.chronicled import everything, nobody_is_named
 from tests.support.deciding import DecidingRoom
 
 ROOT = Path(__file__).parents[2]
@@ -190,3 +193,14 @@ def test_what_touches_is_told_once() -> None:
         for key, line in directory.duties.lines.items():
             course = line.between(at("2026-02-01 00:00"), at("2026-02-08 00:00"))
             assert all(one.until_ms == other.begin_ms for one, other in pairwise(course)), (name, key)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_control_room_s_points_name_nobody_who_lives_there(name: str) -> None:
+    ground = Ground(CommunityDirectory(example(name), "anju-gateway"))
+    points = everything(ground)
+    nobody_is_named(points, ground)
+    roles = Counter(point.tags["role"] for point in points if point.measurement == "place")
+    assert roles["community"] == 1 and roles["home"] >= 2 and roles["grid"] >= 1
+    if name == "tuanjiehu":
+        assert (roles["pole"], roles["building"], roles["grid"] >= 60) == (1769, 142, True)
