@@ -192,7 +192,7 @@ def take_over(engine: sa.Engine, people: Collection[str], now_ms: int) -> tuple[
     return (found[0].incoming, sum(len(one.cases) for one in done if one is not None)) if found else None
 
 
-Basis = Literal["emergency", "duty", "consent"]
+Basis = Literal["emergency", "duty", "consent", "request"]
 
 
 class Disclosure(Frozen):
@@ -201,7 +201,7 @@ class Disclosure(Frozen):
     at_ms: int
     person: str
     way: str
-    """``link`` or ``page``."""
+    """``link``, ``page``, or ``export`` of a person's telemetry on their request."""
     what: str
     case_id: str | None
     resident: str | None

@@ -48,6 +48,9 @@ INSERT INTO totals (one) VALUES (1)
 
 _INSERT = "INSERT INTO entries (message_id, received_at_ms, body) VALUES (?, ?, ?) ON CONFLICT (message_id) DO NOTHING"
 
+ERASED: dict[str, str | float | bool] = {"erased": True}
+"""The data of an entry of which nothing else is kept (`gateway.journal.erase`)."""
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Observation)
 
@@ -335,6 +338,8 @@ def last_position(connection: sqlite3.Connection) -> int:
 
 def is_repeat(first: Observation, again: Observation) -> bool:
     """Whether two messages of one id are one message sent twice. In doubt they are."""
+    if first.data == ERASED:
+        return True
     if _content(first) != _content(again):
         return False
     return not (_timed(first) and _timed(again) and first.observed_at_ms != again.observed_at_ms)

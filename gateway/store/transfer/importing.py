@@ -54,8 +54,8 @@ class Importer:
         tell: Callable[[int, int], None] = lambda _bytes, _values: None,
         wait: Callable[[str], None] = lambda _why: None,
     ) -> None:
-        """``erased``: what must not come back. ``rejects``: opened for the first line that is not taken. ``tell``: bytes
-        read, and values taken. ``wait``: why the store is waited for; an empty string when it is back."""
+        """``erased``: what must not come back. ``rejects``: opened for the first line that is not taken. ``tell``:
+        bytes read, and values taken. ``wait``: why the store is waited for; an empty string when it is back."""
         self._sink = sink
         self._erased = erased
         self._open = rejects

@@ -62,6 +62,10 @@ class Serving:
                 found.append(Span(device, served.from_ms, end_ms))
         return found
 
+    def life(self, device: str) -> Sequence[Served]:
+        """Whom ``device`` served, in the order of time; empty for one that is not known."""
+        return self._lives.get(device, ())
+
     def devices_of(self, resident: str) -> list[str]:
         """All devices that ever served ``resident``, sorted."""
         return sorted(d for d, life in self._lives.items() if any(one.resident == resident for one in life))
