@@ -5,16 +5,19 @@
 set -euo pipefail
 
 org=${DOCKER_INFLUXDB_INIT_ORG:-anju}
-password=${READER_PASSWORD_FILE:-/run/secrets/influx_reader_password}
+bucket=${DOCKER_INFLUXDB_INIT_BUCKET:-anju}
+password=$(cat "${READER_PASSWORD_FILE:-/run/secrets/influx_reader_password}")
 
+# The buckets of `anju store setup`, which goes on from here. They must be there already, because a right is one to a
+# bucket; kept as long as gateway/settings.py has it (0: for ever), so that nothing is to be shortened afterwards.
 read=()
-for bucket in "${DOCKER_INFLUXDB_INIT_BUCKET:-anju}" ${ANJU_BUCKETS:-}; do
-    # Those that `anju store setup` will look for, which then says how long each keeps what it holds.
-    id=$(influx bucket list --org "$org" --name "$bucket" --hide-headers 2>/dev/null | cut -f 1)
+for wanted in "$bucket=90d" "$bucket/minute=400d" "$bucket/hour=0"; do
+    name=${wanted%=*}
+    id=$(influx bucket list --org "$org" --name "$name" --hide-headers 2>/dev/null | cut -f 1) || true
     if [ -z "$id" ]; then
-        id=$(influx bucket create --org "$org" --name "$bucket" --hide-headers | cut -f 1)
+        id=$(influx bucket create --org "$org" --name "$name" --retention "${wanted#*=}" --hide-headers | cut -f 1)
     fi
     read+=(--read-bucket "$id")
 done
-influx v1 auth create --org "$org" --username grafana --password "$(cat "$password")" "${read[@]}" >/dev/null
+influx v1 auth create --org "$org" --username grafana --password "$password" "${read[@]}" >/dev/null
 echo "InfluxDB: the user grafana may read $((${#read[@]} / 2)) buckets, and do nothing else"
