@@ -221,6 +221,30 @@ MESSAGE: Final = Measurement(
     ),
     kept_days=YEARS_2,
 )
+COMMAND: Final = Measurement(
+    key="command",
+    zh="命令",
+    en="commands to devices, once their fate is known",
+    time="when it was given, plus a hash in ns",
+    tags=_around(
+        Tag(key="kind", zh="设备种类", en="kind", bound="kinds that obey"),
+        Tag(key="command", zh="命令", en="command", bound="commands of the kind"),
+        Tag(key="result", zh="结果", en="`delivered` (the device did it), `failed`, `withdrawn`", bound="3"),
+        _DRILL,
+    ),
+    fields=(
+        _yes("done", "已执行", "the device did it; not of one that was withdrawn"),
+        _number("took_s", "s", "至结果的时间", "until its fate was known"),
+        _number("attempts", "1", "尝试次数", "attempts"),
+        _text("case", "案号", "number of its case"),
+        _text("device", "设备", "id of the device"),
+        *_both("name", "设备名称", "name of the device"),
+        _text("place", "地点编号", "id of the place"),
+        *_both("place", "地址", "address"),
+        *_both("says", "命令", "what it was told, in words"),
+    ),
+    kept_days=YEARS_2,
+)
 FLEET: Final = Measurement(
     key="fleet",
     zh="设备群",
@@ -384,7 +408,7 @@ BIN: Final = Measurement(
 )
 
 HAPPENINGS: Final[Mapping[str, Measurement]] = MappingProxyType(
-    {one.key: one for one in (CASE, ALARM, CARE, MESSAGE, FLEET, PLACE, PART, LANE, LIMIT, SCORE, ROAD, BIN)}
+    {one.key: one for one in (CASE, ALARM, CARE, MESSAGE, COMMAND, FLEET, PLACE, PART, LANE, LIMIT, SCORE, ROAD, BIN)}
 )
 """What is no reading of a device: written by `Store.write_points`."""
 MEASUREMENTS: Final[Mapping[str, Measurement]] = MappingProxyType(

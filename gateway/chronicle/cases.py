@@ -221,8 +221,8 @@ class AlarmSeen(NamedTuple):
 
 def alarm_point(alarm: AlarmSeen, ground: Ground) -> Point:
     """The alarm as its row says."""
-    directory, stamps = ground.directory, ground.stamps(alarm.place)
-    device = directory.device(alarm.device) if alarm.device else None
+    stamps = ground.stamps(alarm.place)
+    device = ground.directory.device(alarm.device) if alarm.device else None
     known = ALARM_TYPES.get(alarm.type)
     title = Words(known.zh, known.en) if known is not None else Words(alarm.type, alarm.type)
     fields: dict[str, float | str] = {
@@ -233,7 +233,7 @@ def alarm_point(alarm: AlarmSeen, ground: Ground) -> Point:
         "case": alarm.number,
         "device": alarm.device or "",
         "place": alarm.place or "",
-        **in_both("name", Words(*(ground.text(directory.device_name(alarm.device, of)) for of in ("zh", "en")))),
+        **in_both("name", ground.device_name(alarm.device)),
         **in_both("place", ground.path(alarm.place)),
         **in_both("title", title),
         **in_both("severity", words(SEVERITIES, alarm.severity)),

@@ -74,6 +74,10 @@ class Ground:
         name = self.name(place).zh if place else ""
         return place if name and name_fault(name) else name
 
+    def device_name(self, device: str | None) -> Words:
+        """What a device is called, without names of residents."""
+        return Words(*(self.text(self.directory.device_name(device, language)) for language in ("zh", "en")))
+
     def spot(self, place: str | None, position: Position | None = None) -> Spot | None:
         """WGS-84: where somebody said it is, else of the place or the nearest around it that has coordinates."""
         if position is not None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from devices.observation import Lane
 from gateway.cases.effects import DEVICE_CHANNEL
+from gateway.chronicle.commands import command_point
 from gateway.chronicle.fleet import EVERY_MS as FLEET_EVERY_MS
 from gateway.chronicle.fleet import FleetSeen, dark_cameras, fleet_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
@@ -263,9 +264,11 @@ class Looks:
         after = (max(0, min(self._messages_ms, now_ms) - SLACK_MS), "")
         read: set[str] = set()
         while True:
-            some = await asyncio.to_thread(self._rows.messages, after, POINTS_AT_ONCE, (DEVICE_CHANNEL,))
+            some = await asyncio.to_thread(self._rows.messages, after, POINTS_AT_ONCE)
             news = [said for said in some if said.key not in self._told_of]
-            await self._pen.write([message_point(said, ground) for said in news])
+            await self._pen.write(
+                [(command_point if said.channel == DEVICE_CHANNEL else message_point)(said, ground) for said in news]
+            )
             read |= {said.key for said in some}
             self._told_of |= {said.key for said in news}
             if some:

@@ -26,6 +26,8 @@ class Said(NamedTuple):
     attempts: int
     number: str
     """Of its case; empty where it belongs to none."""
+    body: str = ""
+    """Of a command to a device, what it is told; empty for what is said to people."""
 
 
 def message_point(said: Said, ground: Ground) -> Point:
@@ -44,10 +46,10 @@ def message_point(said: Said, ground: Ground) -> Point:
             "attempts": float(said.attempts),
             "case": said.number,
         },
-        at_ns=said.created_at_ms * 1_000_000 + _number(said.key),
+        at_ns=said_ns(said),
     )
 
 
-def _number(key: str) -> int:
-    """By which messages of one millisecond are told apart; the same for a key wherever it is computed."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % NUMBERED
+def said_ns(said: Said) -> int:
+    """When it was written; messages of one millisecond are told apart by their keys, wherever it is computed."""
+    return said.created_at_ms * 1_000_000 + int.from_bytes(hashlib.sha256(said.key.encode()).digest()[:8]) % NUMBERED

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from gateway.cases.effects import DEVICE_CHANNEL
 from gateway.chronicle.cases import AlarmSeen
 from gateway.chronicle.fleet import FleetSeen
 from gateway.chronicle.messages import Said
@@ -183,18 +184,19 @@ class ChronicleRows:
     def _reader(self) -> str:
         return f"chronicle:{self._store}"
 
-    def messages(self, after: tuple[int, str], limit: int, channels: Collection[str]) -> list[Said]:
-        """Messages whose fate is final, but for those of ``channels``, in the order of (when, key), after this one."""
+    def messages(self, after: tuple[int, str], limit: int) -> list[Said]:
+        """Messages and commands whose fate is final, in the order of (when, key), after this one."""
         query = (
             sa.select(
                 *(_o[name] for name in ("key", "channel", "status", "urgent", "drill", "created_at_ms")),
                 _o.ended_at_ms,
                 _o.attempts,
                 _c.number,
+                sa.case((_o.channel == DEVICE_CHANNEL, _o.body), else_="").label("body"),
             )
             .select_from(t.outbox.outerjoin(t.cases, _c.id == _o.case_id))
             .where(_o.ended_at_ms >= after[0], sa.or_(_o.ended_at_ms > after[0], _o.key > after[1]))
-            .where(_o.status.in_((DELIVERED, FAILED, WITHDRAWN)), _o.channel.not_in(list(channels)))
+            .where(_o.status.in_((DELIVERED, FAILED, WITHDRAWN)))
             .order_by(_o.ended_at_ms, _o.key)
             .limit(limit)
         )
@@ -210,6 +212,7 @@ class ChronicleRows:
                     row.ended_at_ms,
                     row.attempts,
                     row.number or "",
+                    row.body,
                 )
                 for row in connection.execute(query)
             ]

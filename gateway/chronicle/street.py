@@ -16,6 +16,7 @@ from devices.observation import Observation
 from devices.telemetry import Stamps
 from devices.traffic import DEFAULT_CLASS, Level, RoadClass, level, road_class
 from gateway.registry.directory import CommunityDirectory
+from gateway.store.points import name_fault
 from gateway.store.protocol import Point
 
 ROAD: Final = "road"
@@ -114,6 +115,7 @@ def on_streets(directory: CommunityDirectory) -> Mapping[str, OnStreet]:
     """What the registry knows of each counter and bin; made at the first question about a revision of it."""
     devices = [device for device in directory.devices.values() if device.kind in _MEASUREMENTS]
     names = {device.id: directory.device_name(device.id, "zh") for device in devices}
+    names = {device: device if name_fault(name) else name for device, name in names.items()}
     shared = {name for name, times in Counter(names.values()).items() if times > 1}
     found: dict[str, OnStreet] = {}
     for device in devices:
@@ -121,7 +123,7 @@ def on_streets(directory: CommunityDirectory) -> Mapping[str, OnStreet]:
         grid = directory.place(stamps.grid)
         found[device.id] = OnStreet(
             name=f"{name} ({device.id})" if name in shared else name,
-            grid_name=grid.name.zh if grid is not None else "",
+            grid_name="" if grid is None else grid.id if name_fault(grid.name.zh) else grid.name.zh,
             stamps=stamps,
             supervision_s=directory.supervision_s(device.id),
             road_class=road_class(device.attributes.get("road_class")),

@@ -68,7 +68,7 @@ def everything(ground: Ground) -> list[Point]:
 
 
 def _told(device: str) -> Said:
-    send = Send(key=device, channel=DEVICE_CHANNEL, to=device, purpose=Purpose.ACT, data={"command": "close"})
+    send = Send(key=device, channel=DEVICE_CHANNEL, to=device, purpose=Purpose.ACTION, data={"command": "close"})
     return Said(device, DEVICE_CHANNEL, "failed", True, False, 1, 2, 3, "2026-1", send.model_dump_json())
 
 
