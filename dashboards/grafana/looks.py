@@ -70,10 +70,13 @@ def _matchers(panel: Panel, look: ColumnLook) -> Iterable[tuple[sdk.MatcherConfi
     """What finds the column: by its name in a table; series of a query that is named otherwise, by the query."""
     seen: list[Format] = []
     for index, query in enumerate(panel.queries):
-        labels = ["time", *query.by, *(column.label for column in query.columns)]
-        if look.column not in labels:
-            continue
+        labels = ["time", *query.by, *_labels(query)]
         form = format_of(panel, query)
+        if look.column not in labels:
+            if form == "time_series" and query.by:  # a series, by its name
+                yield sdk.MatcherConfig(id_val="byName", options=look.column), query
+                return
+            continue
         plain = form == "table" or not (query.by or query.name)
         if plain:
             if form not in seen:
@@ -86,10 +89,16 @@ def _matchers(panel: Panel, look: ColumnLook) -> Iterable[tuple[sdk.MatcherConfi
             yield sdk.MatcherConfig(id_val="byRegexp", options=f"/ {re.escape(look.column)}$/"), query
 
 
+def _labels(query: Query) -> list[str]:
+    return [column.label for column in query.columns]
+
+
 def _properties(
     panel: Panel, query: Query, look: ColumnLook, board: Board, boards: Mapping[str, Board], language: Language
 ) -> Iterable[sdk.DynamicConfigValue]:
-    if look.title is not None and (format_of(panel, query) == "table" or not query.by):
+    # Series of a column that is grouped by tags are told apart by their own names.
+    of_groups = format_of(panel, query) == "time_series" and query.by and look.column in _labels(query)
+    if look.title is not None and not of_groups:
         yield sdk.DynamicConfigValue("displayName", look.title.of(language))
     if look.unit is not None:
         yield sdk.DynamicConfigValue("unit", look.unit)
