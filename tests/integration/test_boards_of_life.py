@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dashboards.board import Board, Panel
+from dashboards.boards.elder_care import ELDER_CARE
 from dashboards.boards.response import RESPONSE
 from dashboards.boards.wall import WALL
 from dashboards.influxql import concrete, span_ms
@@ -18,17 +19,18 @@ from dashboards.query import Query
 from gateway.cases import figures
 from gateway.cases.figures import Figures, Seen, Share
 from gateway.cases.model import Case
-from gateway.chronicle.cases import case_point, level, void
-from gateway.chronicle.ground import Ground
+from gateway.chronicle.cases import care_point, case_point, level, void
+from gateway.chronicle.ground import Ground, ground_of
 from gateway.store.influx import InfluxStore
 from gateway.store.protocol import Point, RefusedPoint
 from tests.support.control_cases import Casework
-from tests.support.control_week import END_MS, SEED, control_week
+from tests.support.control_town import town as made_town
+from tests.support.control_week import END_MS, SEED
 from tests.support.stores import Influxd
 
 QUIET = "quiet"
 """A community in which everything is over."""
-PANELS = {board.uid: {panel.key: panel for panel in board.panels()} for board in (WALL, RESPONSE)}
+PANELS = {board.uid: {panel.key: panel for panel in board.panels()} for board in (WALL, RESPONSE, ELDER_CARE)}
 
 
 class Town:
@@ -85,7 +87,7 @@ def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
 
 @pytest.fixture(scope="module")
 def casework() -> Casework:
-    found = Casework(control_week().ground, END_MS, random.Random(SEED))
+    found = Casework(ground_of(made_town()), END_MS, random.Random(SEED))
     found.live()
     return found
 
@@ -98,6 +100,7 @@ def town(influxd: Influxd, casework: Casework) -> Town:
     over = [point for point, case in zip(points, cases, strict=True) if not case.open]
     # What became another type: the point under the old one is emptied.
     emptied = [void(point, {**point.tags, "type": "another"}) for point in points]
+    points += [care for case, point in zip(cases, points, strict=True) if (care := care_point(case, point)) is not None]
     points += [*emptied, *(_of(QUIET, point) for point in over)]
     assert asyncio.run(_written(influxd, points)) == []
     return Town(influxd, ground, cases)
@@ -276,3 +279,17 @@ def test_the_hours_of_the_day_hold_every_alarm_for_life_safety(town: Town) -> No
 def test_too_late_are_those_that_miss_the_share(town: Town) -> None:
     (share, *_) = town.reckoned().life
     assert len(town.table("late", RESPONSE, community=town.ground.community)) == share.n - share.count > 0
+
+
+def test_a_resident_has_their_own_cases_and_nobody_elses(town: Town) -> None:
+    begin_ms = END_MS - span_ms(ELDER_CARE.range)
+    theirs: dict[str, list[str]] = {}
+    for case in town.real:
+        if case.resident is not None and case.times["raised"] >= begin_ms:
+            theirs.setdefault(case.resident, []).append(case.number)
+    assert len(theirs) > 1
+    for resident, numbers in theirs.items():
+        rows = town.table("cases", ELDER_CARE, resident=resident)
+        assert sorted(row["number"] for row in rows) == sorted(numbers)
+        assert all(row["title"] for row in rows)
+    assert town.table("cases", ELDER_CARE, resident="r-nobody") == []
