@@ -48,6 +48,16 @@ STAGES: tuple[Plan, ...] = (
 )
 """Of cases that are open now."""
 
+TROUBLES = (
+    ("device-silent", "smoke-6"),
+    ("device-fault", "gas-4"),
+    ("camera-frozen", "camera-5"),
+    ("street-device-silent", "sign-3"),
+    ("low-battery", "bin-2a"),
+    ("kiosk-silent", "kiosk-3"),
+)
+"""What is out of order now, and the rule that says so."""
+
 
 class Raised(NamedTuple):
     """An alarm that a rule raised, and its case."""
@@ -134,6 +144,9 @@ class Casework:
         self._unanswered()
         self._drills()
         self._reports()
+        for hours, (rule, id_) in enumerate(TROUBLES):
+            (device,) = (one for one in devices() if one.id == id_)
+            self._alarm(Raised(rule, device, self.end_ms - (5 + 9 * hours) * HOUR_MS), STAGES[hours % 3])
 
     def _unanswered(self) -> None:
         """Nobody comes until the line has been called."""

@@ -28,6 +28,23 @@ HOMES = tuple(_SOME_HOMES)
 GRIDS = ((1, "第1网格", "Grid 1"), (2, "第2网格", "Grid 2"), (3, "第3网格", "Grid 3"))
 POLES = range(1, 10)
 _ROAD_CLASSES = {1: "expressway", 2: "arterial", 3: "branch"}
+_NAMES = {
+    "traffic-1": ("东三环北路", "East Third Ring North"),
+    "traffic-2": ("朝阳北路", "Chaoyang North Road"),
+    "traffic-3": ("团结湖路", "Tuanjiehu Road"),
+    "sign-1": ("东三环北路诱导屏", "sign, East Third Ring North"),
+    "sign-2": ("朝阳北路诱导屏", "sign, Chaoyang North Road"),
+    "sign-3": ("团结湖路诱导屏", "sign, Tuanjiehu Road"),
+    "kiosk-1": ("服务站信息机", "kiosk, service station"),
+    "kiosk-2": ("便民超市信息机", "kiosk, market"),
+    "kiosk-3": ("邮局信息机", "kiosk, post office"),
+    **{
+        f"bin-{grid}{which}": (f"第{grid}网格{zh}桶", f"{en} bin, grid {grid}")
+        for grid in (1, 2, 3)
+        for which, zh, en in (("a", "厨余垃圾", "food waste"), ("b", "其他垃圾", "other waste"))
+    },
+}
+"""Of what stands in the street; what is in homes is called after its kind."""
 _RUNGS = (
     {"id": "desk", "after_s": 0, "notify": [{"role": "control_room"}]},
     {"id": "grid", "after_s": 30, "notify": [{"role": "grid_staff"}, {"family": True}]},
@@ -204,4 +221,6 @@ def _device(one: Fitted) -> dict[str, Any]:
         found["resident"] = one.resident
     if one.attributes:
         found["attributes"] = one.attributes
+    if one.id in _NAMES:
+        found["name"] = dict(zip(("zh", "en"), _NAMES[one.id], strict=True))
     return found

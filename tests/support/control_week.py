@@ -13,9 +13,12 @@ from functools import cache
 
 from devices.observation import Observation
 from devices.telemetry import Stamps
+from gateway.cases.effects import DEVICE_CHANNEL, Purpose, Send
+from gateway.chronicle.commands import command_point
 from gateway.chronicle.fleet import FleetSeen, fleet_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
 from gateway.chronicle.ground import Ground, ground_of
+from gateway.chronicle.messages import Said
 from gateway.chronicle.places import Places
 from gateway.chronicle.residents import limit_points
 from gateway.chronicle.street import Street, on_streets
@@ -61,6 +64,7 @@ def control_week() -> ControlWeek:
         *_gateway(ground, dice),
         *_residents(ground, dice),
         *_street(ground, observations),
+        *_commands(ground),
     )
     return ControlWeek(ground, observations, points)
 
@@ -122,6 +126,28 @@ def _gateway(ground: Ground, dice: random.Random) -> Iterator[Point]:
             waited = [int(dice.uniform(3, 90)) for _ in range(dice.randrange(1, 30))]
             seen = LaneSeen(lane, dice.randrange(4), dice.uniform(0, 0.4), len(waited), waited)
             yield lane_point(seen, GATEWAY, ground.community, at_ms)
+
+
+def _commands(ground: Ground) -> Iterator[Point]:
+    """What signs and valves were told."""
+    for number in range(1, 19):
+        sign, jammed = f"sign-{number % 3 + 1}", number % 7 == 0
+        level = ("severe", "moderate", "free")[number % 3]
+        args = {"level": level, "pictogram": "detour" if level == "severe" else "none"}
+        yield _told(ground, sign, "show", args, END_MS - number * 9 * HOUR_MS, 1.2, not jammed)
+    for number, (valve, took_s, done) in enumerate((("valve-1", 6.4, True), ("valve-5", 61.0, False))):
+        yield _told(ground, valve, "close", {}, END_MS - (20 + number * 40) * HOUR_MS, took_s, done)
+
+
+def _told(
+    ground: Ground, device: str, command: str, args: dict[str, str], at_ms: int, took_s: float, done: bool
+) -> Point:
+    key = f"{device}-{at_ms}"
+    data: dict[str, object] = {"command": command, "args": args}
+    send = Send(key=key, channel=DEVICE_CHANNEL, to=device, purpose=Purpose.ACTION, data=data)
+    result, ended_ms = "delivered" if done else "failed", at_ms + int(took_s * 1000)
+    said = Said(key, DEVICE_CHANNEL, result, True, False, at_ms, ended_ms, 1, "", send.model_dump_json())
+    return command_point(said, ground)
 
 
 def _residents(ground: Ground, dice: random.Random) -> Iterator[Point]:
