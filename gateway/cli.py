@@ -12,16 +12,28 @@ import typer
 from rich.logging import RichHandler
 
 from gateway import gear_try
-from gateway.api import battery_cli, device_cli, record_cli, rules_cli, rules_edit_cli, work_cli
+from gateway.api import (
+    battery_cli,
+    device_cli,
+    record_cli,
+    rules_cli,
+    rules_edit_cli,
+    store_erase_cli,
+    store_export_cli,
+    store_import_cli,
+    work_cli,
+)
 from gateway.api.cli import cases_app, token_app
 from gateway.api.drills_cli import drill_app
 from gateway.api.figures_cli import figures
+from gateway.api.store_cli import store_app
 from gateway.api.where_cli import where
 from gateway.backtest.cli import backtest
 from gateway.demo.cli import demo
 from gateway.doctor import doctor
 from gateway.explain.cli import explain
 from gateway.gateways_cli import gateways_app
+from gateway.grafana.cli import grafana_app
 from gateway.init.cli import init
 from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
@@ -130,6 +142,8 @@ for _room in (devices_list_cli, devices_edit_cli, devices_care_cli, devices_bulk
     _room.add_to(devices_app)
 for _room in (rules_cli, rules_edit_cli):
     _room.add_to(rules_app)
+for _room in (store_export_cli, store_import_cli, store_erase_cli):
+    _room.add_to(store_app)
 devices_app.command("command")(device_cli.command)
 devices_app.command("key")(device_cli.key)
 app.add_typer(config_app, name="config")
@@ -142,6 +156,8 @@ app.add_typer(ladder_app, name="ladder")
 app.add_typer(drill_app, name="drill")
 app.add_typer(roster_app, name="roster")
 app.add_typer(gateways_app, name="gateways")
+app.add_typer(grafana_app, name="grafana")
+app.add_typer(store_app, name="store")
 app.add_typer(journal_app, name="journal", help="日志 · What devices said: look into the journal.")
 app.add_typer(token_app, name="token")
 for _entry in sorted(entry_points(group="anju.commands"), key=lambda entry: entry.name):

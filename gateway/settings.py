@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -72,6 +72,21 @@ class JournalSettings(_Part):
     """Below so much free disk, routine is refused so that urgent still fits."""
 
 
+Kept = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,4}d|forever)$")]
+"""``90d``, or ``forever``."""
+
+
+class RetentionSettings(_Part):
+    """How long a server (not the embedded store) keeps telemetry: `anju store setup` tells it. docs/telemetry.md."""
+
+    raw: Kept = "90d"
+    """Everything as it came, cases and alarms too."""
+    minute: Kept = "400d"
+    """Readings by the minute: a year, to be compared with the year before."""
+    hour: Kept = "forever"
+    """Readings by the hour."""
+
+
 class StoreSettings(_Part):
     """Where telemetry goes: the embedded store, or InfluxDB (or what speaks its protocol) by URL."""
 
@@ -80,6 +95,7 @@ class StoreSettings(_Part):
     org: str = "anju"
     bucket: str = "anju"
     token_secret: str = "INFLUX_TOKEN"
+    retention: RetentionSettings = RetentionSettings()
 
 
 class ApiSettings(_Part):
@@ -185,6 +201,29 @@ class ScaipSettings(_Part):
     port: int = Field(default=5060, ge=0, le=65535)
 
 
+class GrafanaSettings(_Part):
+    """An existing Grafana, for ``anju grafana`` (docs/grafana.md)."""
+
+    url: str = ""
+    """Where it is, for this box: ``https://grafana.example``."""
+    admin_secret: str = "GRAFANA_ADMIN_TOKEN"
+    """Name of the secret with an administrator's token, or ``user:password``; needed the first time only."""
+    token_secret: str = "GRAFANA_TOKEN"
+    """Name of the secret with the service account's token, which ``anju grafana apply`` writes."""
+    token_days: int = Field(default=365, ge=1, le=3650)
+    """How long that token is good for."""
+    store_url: str = ""
+    """Where Grafana reaches the telemetry store, if not by ``store.url``."""
+    store_token_secret: str = ""
+    """Name of the secret with a token of the store that may only read, for Grafana; else ``store.token_secret``."""
+    gateway_url: str = ""
+    """Where Grafana reaches this gateway to post its alerts, if not by ``api.public_url``."""
+    push_key_secret: str = "GRAFANA_PUSH_KEY"
+    """Name of the secret with the key by which it does; made where it is missing."""
+    everyone: bool = True
+    """Whether everybody who may log in there sees the boards that hold no health data."""
+
+
 class Settings(BaseSettings):
     """All settings of one gateway."""
 
@@ -216,6 +255,7 @@ class Settings(BaseSettings):
     """Trunks for voice calls, in the order in which they are tried."""
     scaip: ScaipSettings | None = None
     """None: nobody is listened to."""
+    grafana: GrafanaSettings = GrafanaSettings()
 
     @field_validator("modems")
     @classmethod

@@ -63,11 +63,21 @@ class TooLarge(Exception):
     """The request is larger than the server allows: send less at a time."""
 
 
+class Refused(StoreUnavailable):
+    """The server answers, and not as wanted."""
+
+    def __init__(self, reason: str, *, hint: str, status: int) -> None:
+        super().__init__(reason, hint=hint)
+        self.status = status
+        """The HTTP status."""
+
+
 class InfluxHttp:
     """One server. Every method raises StoreUnavailable with what is wrong and what to do."""
 
-    def __init__(self, settings: StoreSettings, token: str) -> None:
+    def __init__(self, settings: StoreSettings, token: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
         self.settings = settings
+        self._timeout_ms = timeout_ms
         self._token = token
         self._api: Any = None  # influxdb-client is untyped; made in the event loop that uses it
 
@@ -89,6 +99,8 @@ class InfluxHttp:
         if server.major == 1 and ":" in self._token:
             basic = base64.b64encode(self._token.encode()).decode()
             self._client().set_default_header("Authorization", f"Basic {basic}")
+        elif server.major >= 3 and self._token:  # the one scheme that all of its endpoints take
+            self._client().set_default_header("Authorization", f"Bearer {self._token}")
         return server
 
     async def write(self, server: Server, body: str) -> None:
@@ -101,14 +113,21 @@ class InfluxHttp:
         headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
         await self._call("POST", path, params, headers, gzip.compress(body.encode(), compresslevel=1))
 
-    async def query(self, statements: str, *, epoch: str = "ms") -> list[Series]:
-        """Run InfluxQL; times come back as integers in ``epoch`` (``ms`` or ``ns``)."""
+    async def query(self, statements: str, *, epoch: str = "ms", method: str = "GET") -> list[Series]:
+        """Run InfluxQL; times come back as integers in ``epoch`` (``ms`` or ``ns``). What changes something is a
+        POST."""
         params = {"db": self.settings.bucket, "q": statements, "epoch": epoch}
-        answer, _ = await self._call("GET", "/query", params, {"Accept": "application/json"})
+        answer, _ = await self._call(method, "/query", params, {"Accept": "application/json"})
         series, error = parse(answer)
         if error:
             raise StoreUnavailable(f"InfluxDB: {error}", hint=self._hint(404 if "not found" in error else 400, error))
         return series
+
+    async def call(self, method: str, path: str, params: dict[str, str], body: object = None) -> Any:
+        """Any other request; ``body`` goes as JSON. Returns the answer's JSON, or bytes where it is none."""
+        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body is not None else {})
+        answer, _ = await self._call(method, path, params, headers, body)  # the client makes JSON of it
+        return answer
 
     async def close(self) -> None:
         """Close the connections; the next call opens them again."""
@@ -119,7 +138,7 @@ class InfluxHttp:
     def _client(self) -> Any:
         if self._api is None:
             client = InfluxDBClientAsync(
-                self.settings.url, token=self._token, org=self.settings.org, timeout=TIMEOUT_MS
+                self.settings.url, token=self._token, org=self.settings.org, timeout=self._timeout_ms
             )
             self._api = client.api_client
         return self._api
@@ -130,7 +149,7 @@ class InfluxHttp:
         path: str,
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
-        body: bytes | None = None,
+        body: object = None,
     ) -> tuple[Any, Mapping[str, str]]:
         """The answer's JSON (or bytes, where it is none) and its headers."""
         try:
@@ -161,9 +180,8 @@ class InfluxHttp:
             return LinesRefused(
                 text[:500], lines=_line_numbers(error.body), dropped=int(dropped[1]) if dropped else None
             )
-        return StoreUnavailable(
-            f"{self.settings.url} answers {status}: {text[:300] or error.reason}", hint=self._hint(status, text)
-        )
+        reason = f"{self.settings.url} answers {status}: {text[:300] or error.reason}"
+        return Refused(reason, hint=self._hint(status, text), status=status)
 
     def _hint(self, status: int, text: str) -> str:
         bucket, secret = self.settings.bucket, self.settings.token_secret
@@ -173,8 +191,8 @@ class InfluxHttp:
             return f"the token of the secret {secret} may not read and write the bucket {bucket}: give it the right"
         if status == 404:
             return (
-                f"create the bucket (1.x: influx -execute 'CREATE DATABASE \"{bucket}\"'; 2.x: influx bucket create "
-                f"-n {bucket} -o {self.settings.org}), or correct store.bucket and store.org"
+                f"create the bucket {bucket} by `anju store setup` (1.x: a database; 2.x: of the organization "
+                f"{self.settings.org}), or correct store.bucket and store.org"
             )
         if status == 429 or status >= 500:
             return "the server is overloaded or in trouble: look at its log; nothing is lost meanwhile"

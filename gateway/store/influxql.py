@@ -55,5 +55,5 @@ def parse(answer: object) -> tuple[list[Series], str]:
         for series in result.get("series", []):
             statement = int(result.get("statement_id", number))
             tags = {key: value or "" for key, value in series.get("tags", {}).items()}
-            found.append(Series(statement, series["name"], tags, series["columns"], series.get("values", [])))
+            found.append(Series(statement, series.get("name", ""), tags, series["columns"], series.get("values", [])))
     return found, ""

@@ -93,7 +93,7 @@ async def test_no_bucket(store: InfluxStore, influxd: Influxd) -> None:
     for attempt in (store.write([observe(START_MS, {"pulse": 60})]), store.latest("bed-3")):
         with pytest.raises(StoreUnavailable, match="database not found") as caught:
             await attempt
-        assert "CREATE DATABASE" in caught.value.hint
+        assert "anju store setup" in caught.value.hint
     influxd.create()
     assert await store.write([observe(START_MS, {"pulse": 60})]) == []
 
@@ -321,7 +321,7 @@ async def test_influxdb_3_names_the_bad_lines(playing: Callable[[str, Handler], 
     batch = [observe(START_MS + i, {"bad" if i in (3, 77) else "pulse": 1.0}) for i in range(200)]
     bad = await store.write(batch)
     assert [b.observation for b in bad] == [batch[3], batch[77]] and bad[0].reason == "no such column"
-    assert calls == [("Token secret", 200), ("Token secret", 198)] and len(stored) == 198
+    assert calls == [("Bearer secret", 200), ("Bearer secret", 198)] and len(stored) == 198
     await store.close()
 
 
@@ -348,7 +348,7 @@ async def test_too_large_a_request_is_sent_in_halves(playing: Callable[[str, Han
     [
         (401, '{"code":"unauthorized","message":"unauthorized access"}', "INFLUX_TOKEN"),
         (403, '{"code":"forbidden","message":"insufficient permissions"}', "right"),
-        (404, '{"code":"not found","message":"bucket \\"anju\\" not found"}', "influx bucket create"),
+        (404, '{"code":"not found","message":"bucket \\"anju\\" not found"}', "anju store setup"),
         (400, '{"code":"invalid","message":"org is required"}', "log"),
         (429, "", "overloaded"),
         (503, "engine closed", "overloaded"),
