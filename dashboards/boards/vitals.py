@@ -124,14 +124,14 @@ NEWEST: tuple[Panel, ...] = (
     _newest(
         "pulse-now",
         _PULSE_WORD,
-        (("pulse", _PULSE_WORD, "bpm"),),
+        (("pulse", _PULSE_WORD, "suffix:bpm"),),
         _PULSE,
         Text("脉率偏快偏慢、危急", "pulse high, low, critical"),
     ),
     _newest(
         "bp-now",
         Text("血压", "Blood pressure"),
-        (("systolic", _SYSTOLIC_WORD, "mmHg"), ("diastolic", _DIASTOLIC_WORD, "mmHg")),
+        (("systolic", _SYSTOLIC_WORD, "suffix:mmHg"), ("diastolic", _DIASTOLIC_WORD, "suffix:mmHg")),
         _SYSTOLIC,
         Text("血压偏低、危象", "blood pressure low, crisis"),
     ),
@@ -210,7 +210,7 @@ VITALS: tuple[Panel, ...] = (
         "pulse",
         _PULSE_WORD,
         (("pulse", _PULSE_WORD),),
-        "bpm",
+        "suffix:bpm",
         _PULSE,
         (30, 180),
         Text(
@@ -222,7 +222,7 @@ VITALS: tuple[Panel, ...] = (
         "blood-pressure",
         Text("血压", "Blood pressure"),
         (("systolic", _SYSTOLIC_WORD), ("diastolic", _DIASTOLIC_WORD)),
-        "mmHg",
+        "suffix:mmHg",
         _SYSTOLIC,
         (40, 220),
         Text(
@@ -257,7 +257,7 @@ VITALS: tuple[Panel, ...] = (
         "respiration",
         _RESPIRATION_WORD,
         (("respiration", _RESPIRATION_WORD),),
-        "/min",
+        "suffix:/min",
         _RESPIRATION,
         (0, 40),
         Text(
