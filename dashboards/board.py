@@ -90,7 +90,8 @@ class Panel:
     description: Text
     queries: tuple[Query, ...] = ()
     unit: str = ""
-    """Grafana's unit id (``s``, ``percent``, ``short``, ``bpm``…); required but for tables, maps and texts."""
+    """Grafana's unit id (``s``, ``percent``, ``short``…), or what is written behind the number as it is (``mmHg``);
+    required but for tables, maps and texts."""
     decimals: int | None = None
     thresholds: Thresholds | None = None
     columns: tuple[ColumnLook, ...] = ()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 from grafana_foundation_sdk.models import dashboard as sdk
+from grafana_foundation_sdk.models import units
 
 from dashboards.board import Board, Colour, ColumnLook, Link, Panel, Thresholds, ValueText
 from dashboards.grafana.target import Format, format_of, ref_id
@@ -25,6 +26,15 @@ COLOURS: Mapping[Colour, str] = {
     "grey": "#8e8e8e",
 }
 _COLUMN = re.compile(r"\{(\w+)\}")
+
+
+UNITS: Final = frozenset(args[0] for hint in get_type_hints(units).values() if (args := get_args(hint)))
+"""Units that Grafana knows how to write."""
+
+
+def unit(found: str) -> str:
+    """Grafana's unit id; one that it does not know (mmHg) is written behind the number as it is."""
+    return found if found in UNITS else f"suffix:{found}"
 
 
 def thresholds(found: Thresholds | None) -> sdk.ThresholdsConfig:
@@ -101,7 +111,7 @@ def _properties(
     if look.title is not None and not of_groups:
         yield sdk.DynamicConfigValue("displayName", look.title.of(language))
     if look.unit is not None:
-        yield sdk.DynamicConfigValue("unit", look.unit)
+        yield sdk.DynamicConfigValue("unit", unit(look.unit))
     if look.thresholds is not None:
         yield sdk.DynamicConfigValue("thresholds", thresholds(look.thresholds))
     if look.values:

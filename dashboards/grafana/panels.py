@@ -61,7 +61,7 @@ def build(panel: Panel, board: Board, boards: Mapping[str, Board], language: Lan
         )
     own, data = _links(panel)
     defaults = sdk.FieldConfig(
-        unit=panel.unit or None,
+        unit=looks.unit(panel.unit) if panel.unit else None,
         decimals=panel.decimals,
         min_val=panel.low,
         max_val=panel.high,
