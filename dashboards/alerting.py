@@ -132,7 +132,7 @@ RULES: tuple[AlertRule, ...] = (
         title=Text("网关磁盘几乎已满", "a gateway's disk is almost full"),
         summary=Text(
             f"{{{{ .Labels.device }}}} 的磁盘只剩不到 {_DISK:g}%，早先的报警没有人处理",
-            f"Less than {_DISK:g} % of the disk of {{{{ .Labels.device }}}} are free: nobody acted on the earlier alarm",
+            f"Less than {_DISK:g} % of the disk of {{{{ .Labels.device }}}} are free; nobody acted on the first alarm",
         ),
         device="disks",
         severity="critical",

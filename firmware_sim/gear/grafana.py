@@ -125,7 +125,7 @@ class SimGrafana(HttpGear):
 
     def _post(self, group: str, alerts: list[_Alert], now_ms: int, summary: str = "see the board") -> None:
         firing = sum(alert.ended_ms is None for alert in alerts)
-        body = {
+        body: dict[str, object] = {
             "receiver": RECEIVER,
             "status": "firing" if firing else "resolved",
             "alerts": [self._alert(alert, summary) for alert in alerts],
