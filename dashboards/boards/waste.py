@@ -23,7 +23,7 @@ from dashboards.boards.common import (
     place_link,
 )
 from dashboards.boards.things import STREETS, now_panel, trouble_panel
-from dashboards.query import Column, Query, TagIs
+from dashboards.query import Column, FieldIs, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import library, watched
 
@@ -84,7 +84,7 @@ _NEXT = Panel(
         Query(
             "bin",
             (Column("full_in_h", "last"), Column("fill", "last")),
-            _HERE,
+            (*_HERE, FieldIs("full_in_h", ">=", 0)),
             by=("name", "grid_name", "place", "device"),
             last=_HEARD,
         ),
