@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
@@ -169,8 +170,10 @@ class Incoming:
                 yield from read_csv(text)
             else:
                 yield from read_lines((line.removesuffix("\n") for line in text), scale)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise Refused(f"{self._path} is broken off or damaged: {error}") from error
+        finally:
+            text.detach()  # or it would close the file with it
 
     def done(self) -> int:
         """Bytes that have been read of it."""
