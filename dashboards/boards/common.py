@@ -148,7 +148,7 @@ CASE_LOOKS: tuple[ColumnLook, ...] = (
     ColumnLook("title", Text("事由", "What"), link=case_link()),
     ColumnLook("where", Text("地点", "Where"), link=place_link()),
     ColumnLook("grid_name", Text("网格", "Grid"), link=grid_link("anju-response"), width=130),
-    ColumnLook("stage", Text("阶段", "Stage"), width=100),
+    ColumnLook("stage", Text("阶段", "Stage"), values=CALM_STAGES, width=100),
     ColumnLook("owner", Text("承办", "Who has it"), width=130),
     ColumnLook("number", Text("案卷号", "Case"), link=case_link(), width=130),
     ColumnLook("place", hidden=True),

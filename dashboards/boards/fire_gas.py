@@ -14,7 +14,6 @@ from dashboards.boards.common import (
     WALL_LINK,
     case_marks,
     here,
-    looks,
     none_is_well,
     open_cases,
 )
@@ -22,6 +21,7 @@ from dashboards.boards.things import (
     COMMAND_COLUMNS,
     COMMAND_LOOKS,
     FLEET_LOOKS,
+    OPEN_LOOKS,
     alarms,
     answer_panel,
     events,
@@ -63,6 +63,7 @@ _NOW = now_panel(
     ),
     {"smoke": "red", "heat": "red", "gas": "red", "co": "red", "water_leak": "orange", "valve_fault": "orange"},
     "severities of the rules smoke-alarm, heat-alarm, gas-alarm, co-alarm, water-leak, valve-stuck",
+    width=16,
 )
 _OPEN = Panel(
     key="open",
@@ -74,10 +75,10 @@ _OPEN = Panel(
         "to get in.",
     ),
     queries=(open_cases(types=TYPES_HERE, limit=50),),
-    columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
+    columns=OPEN_LOOKS,
     empty=ALL_QUIET,
-    width=16,
-    height=9,
+    width=24,
+    height=8,
 )
 _IN_TIME = Panel(
     key="in-time",
@@ -96,7 +97,6 @@ _IN_TIME = Panel(
         ),
     ),
     unit="percent",
-    decimals=1,
     thresholds=ANSWERED_60,
     columns=(
         ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_60),
@@ -105,7 +105,7 @@ _IN_TIME = Panel(
     links=(RESPONSE_LINK,),
     empty=Text("没有报警", "No alarms"),
     width=8,
-    height=9,
+    height=5,
 )
 
 _GAS = Panel(
@@ -249,7 +249,7 @@ _DEAD = Panel(
     thresholds=none_is_well("rules device-silent, low-battery, device-fault", colour="orange"),
     columns=FLEET_LOOKS,
     width=8,
-    height=9,
+    height=8,
 )
 _TESTS = Panel(
     key="tests",
@@ -269,7 +269,7 @@ _TESTS = Panel(
         ColumnLook("fault", Text("故障", "faults")),
     ),
     width=16,
-    height=9,
+    height=8,
 )
 
 FIRE_GAS = Board(
@@ -281,7 +281,7 @@ FIRE_GAS = Board(
         "detectors are dead.",
     ),
     rows=(
-        Row(Text("现在", "Now"), (_NOW, _OPEN, _IN_TIME)),
+        Row(Text("现在", "Now"), (_NOW, _IN_TIME, _OPEN)),
         Row(Text("失灵的探测器", "Dead detectors"), (_DEAD, _TESTS)),
         Row(
             None,
@@ -308,6 +308,6 @@ FIRE_GAS = Board(
     annotations=(case_marks(types=FIRE, title=Text("火灾燃气报警", "Fire and gas alarms")),),
     links=(WALL_LINK, RESPONSE_LINK, FLEET_LINK, CONSOLE_LINK),
     range="7d",
-    refresh="5s",
+    refresh="10s",
     tags=("anju", "things"),
 )

@@ -18,7 +18,6 @@ from dashboards.boards.common import (
     case_marks,
     cases,
     here,
-    looks,
     none_is_well,
     number,
     share_and_n,
@@ -26,6 +25,7 @@ from dashboards.boards.common import (
 )
 from dashboards.boards.things import (
     FLEET_LOOKS,
+    OPEN_LOOKS,
     STREETS,
     answer_panel,
     events,
@@ -102,7 +102,7 @@ _OPEN = Panel(
         "that nobody took for long: telephone and apologise first.",
     ),
     queries=(cases(OPEN, TagIs("type", ASKED), levels=STREETS, last=OPEN_LAST),),
-    columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
+    columns=OPEN_LOOKS,
     empty=NOTHING,
     width=16,
     height=9,
@@ -118,7 +118,7 @@ _IN_TIME = number(
     share_and_n("within_180", REAL, TagIs("type", "staff_call"), levels=STREETS),
     thresholds=OTHERS_180,
     unit="percent",
-    decimals=1,
+    decimals=None,
     columns=share_looks(OTHERS_180),
     links=(RESPONSE_LINK,),
     empty=Text("没有呼叫", "No calls"),

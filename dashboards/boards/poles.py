@@ -59,8 +59,8 @@ def _poles(*conditions: FieldIs, position: bool = False) -> Query:
     """Poles as they are today, one row each."""
     columns = (
         *((Column("lat"), Column("lon")) if position else ()),
-        Column("state"),
         Column("name", localized=True),
+        Column("state"),
         Column("cases"),
         Column("cameras"),
         Column("cameras_dark"),
@@ -84,7 +84,7 @@ _MAP = Panel(
     thresholds=STATES,
     columns=_POLE_LOOKS,
     width=16,
-    height=16,
+    height=14,
 )
 _CAMERAS = number(
     "cameras",
@@ -98,8 +98,8 @@ _CAMERAS = number(
     fleet_now(("camera",), "devices", "silent", "faulty"),
     thresholds=none_is_well("rules street-device-silent, video-loss, camera-frozen", colour="orange"),
     columns=(ColumnLook("devices", FLEET_LOOKS[0].title, thresholds=PLAIN), *FLEET_LOOKS[1:]),
-    width=8,
-    height=5,
+    width=24,
+    height=4,
 )
 _OPEN_AT = Panel(
     key="open-at",
@@ -111,11 +111,11 @@ _OPEN_AT = Panel(
         "addresses near by and the way there.",
     ),
     queries=(_poles(FieldIs("state", ">", 0)),),
-    columns=_POLE_LOOKS,
+    columns=looks(ColumnLook("cameras", hidden=True), base=_POLE_LOOKS),
     sort="state",
     empty=Text("没有要去看的杆", "No pole to look at"),
     width=8,
-    height=11,
+    height=14,
 )
 _TROUBLE = trouble_panel(
     "trouble",
@@ -269,7 +269,7 @@ POLES = Board(
         "number.",
     ),
     rows=(
-        Row(Text("现在", "Now"), (_MAP, _CAMERAS, _OPEN_AT)),
+        Row(Text("现在", "Now"), (_CAMERAS, _MAP, _OPEN_AT)),
         Row(Text("摄像机", "Cameras"), (_TROUBLE, _FPS, _SAW, _BUSY)),
         Row(Text("杆号", "Pole numbers"), (_CASES, _BY_POLE, _ALL)),
     ),

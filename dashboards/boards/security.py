@@ -24,6 +24,7 @@ from dashboards.boards.common import (
 )
 from dashboards.boards.things import (
     FLEET_LOOKS,
+    OPEN_LOOKS,
     alarms,
     answer_panel,
     events,
@@ -105,7 +106,7 @@ _OPEN = Panel(
         "place shows who lives there and the cameras near by.",
     ),
     queries=(open_cases(types=TYPES_HERE),),
-    columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
+    columns=OPEN_LOOKS,
     empty=ALL_QUIET,
     width=24,
     height=9,
@@ -238,7 +239,6 @@ _IN_TIME = Panel(
         ),
     ),
     unit="percent",
-    decimals=1,
     thresholds=OTHERS_180,
     columns=(
         ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=OTHERS_180),
@@ -246,7 +246,7 @@ _IN_TIME = Panel(
     ),
     links=(RESPONSE_LINK,),
     empty=Text("没有报警", "No alarms"),
-    width=5,
+    width=8,
     height=9,
 )
 _ANSWERS = answer_panel(
@@ -259,7 +259,7 @@ _ANSWERS = answer_panel(
         "this). The line of nine of ten rises: some shifts cannot cope; see the table for whose and when.",
     ),
     TYPES_HERE,
-    width=7,
+    width=16,
 )
 _WHO = Panel(
     key="who",
@@ -287,7 +287,7 @@ _WHO = Panel(
         ColumnLook("cause", Text("结论", "What it was"), width=120),
     ),
     empty=Text("没有结束的案卷", "No case is over"),
-    width=12,
+    width=24,
     height=9,
 )
 

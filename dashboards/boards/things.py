@@ -11,11 +11,13 @@ from dashboards.boards.common import (
     OPEN_LAST,
     REAL,
     SEVERITIES,
+    STAGES,
     UNMERGED,
     Level,
     case_link,
     device_link,
     here,
+    looks,
     none_is_well,
     place_link,
 )
@@ -115,6 +117,12 @@ def standing(*conditions: Condition, levels: Levels = HOMES, limit: int = 200) -
     )
     return Query("alarm", columns, (*here(*levels), REAL, ACTIVE, *conditions), last=OPEN_LAST, limit=limit)
 
+
+OPEN_LOOKS: tuple[ColumnLook, ...] = looks(
+    ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
+    ColumnLook("stage", Text("阶段", "Stage"), values=STAGES, width=100),
+)
+"""Of a table of what is open now: how long already, and red where nobody has it."""
 
 STANDING_LOOKS: tuple[ColumnLook, ...] = (
     ColumnLook("time", Text("自", "Since"), unit="dateTimeFromNow", width=130),

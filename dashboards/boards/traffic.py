@@ -17,11 +17,12 @@ from dashboards.boards.common import (
     cases,
     device_link,
     here,
-    looks,
+    place_link,
 )
 from dashboards.boards.things import (
     COMMAND_COLUMNS,
     COMMAND_LOOKS,
+    OPEN_LOOKS,
     STREETS,
     now_panel,
     trouble_panel,
@@ -90,15 +91,16 @@ def _roads(
 
 
 def _speeds(language: int) -> str:
-    """The speeds of the levels as a Markdown table."""
+    """The speeds of the levels, class by class."""
     words = [level.text[language] for level in LEVELS]
-    head = ("道路", "Road")[language]
-    lines = [f"| {head}, km/h | " + " | ".join(words) + " |", "|---" * 6 + "|"]
+    colon, comma, stop = ("：", "，", "。") if language == 0 else (": ", ", ", ".")
+    lines = []
     for one in ROAD_CLASSES:
         free, mostly, light, moderate = (f"{speed:g}" for speed in FROM_KMH[one])
-        cells = (f"> {free}", f"{mostly}–{free}", f"{light}–{mostly}", f"{moderate}–{light}", f"≤ {moderate}")
-        lines.append(f"| {CLASS_WORDS[one][language]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        spans = (f"> {free}", f"{mostly}–{free}", f"{light}–{mostly}", f"{moderate}–{light}", f"≤ {moderate}")
+        said = comma.join(f"{word} {span}" for word, span in zip(words, spans, strict=True))
+        lines.append(f"{CLASS_WORDS[one][language]} (km/h){colon}{said}{stop}")
+    return "\n\n".join(lines)
 
 
 _NOW = now_panel(
@@ -235,11 +237,11 @@ _DIAGRAM = Panel(
 _MINUTES = Panel(
     key="congested",
     kind="barchart",
-    title=Text("每天拥堵多久", "Congested for how long each day"),
+    title=Text("每小时拥堵多久", "Congested for how long, by the hour"),
     description=Text(
-        "每条路每天中度和严重拥堵的时长，叠加。哪条路最多，哪里先治；治理前后在这里比较。",
-        "How long each road was moderately or severely congested on each day, stacked. Where they are most is where to "
-        "begin, and here it shows whether it helped.",
+        "每条路每小时中度和严重拥堵的时长，叠加。哪条路最多，哪里先治；治理前后在这里比较。",
+        "How long each road was moderately or severely congested in each hour, stacked. Where it is longest is where "
+        "to begin; here it shows whether it helped.",
     ),
     queries=(
         Query(
@@ -247,7 +249,7 @@ _MINUTES = Panel(
             (Column("congested_s", "sum", name="congested"),),
             _HERE,
             by=("name",),
-            every="1d",
+            every="1h",
             name="{name}",
         ),
     ),
@@ -267,7 +269,7 @@ _CASES = Panel(
         "near by: look before sending people or showing a detour.",
     ),
     queries=(cases(OPEN, TagIs("type", TYPES_HERE), levels=STREETS, last=OPEN_LAST, limit=50),),
-    columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
+    columns=OPEN_LOOKS,
     empty=NOTHING,
     width=24,
     height=8,
@@ -292,7 +294,7 @@ _SIGNS = Panel(
     ),
     columns=(
         ColumnLook("device", Text("诱导屏", "Sign"), link=device_link()),
-        ColumnLook("place", Text("位置", "Where")),
+        ColumnLook("place", Text("位置", "Where"), link=place_link()),
         ColumnLook(
             "showing",
             Text("显示", "Showing"),

@@ -19,10 +19,9 @@ from dashboards.boards.common import (
     cases,
     device_link,
     here,
-    looks,
     place_link,
 )
-from dashboards.boards.things import STREETS, now_panel, trouble_panel
+from dashboards.boards.things import OPEN_LOOKS, STREETS, now_panel, trouble_panel
 from dashboards.query import Column, FieldIs, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import library, watched
@@ -125,7 +124,7 @@ _OPEN = Panel(
         "it is.",
     ),
     queries=(cases(OPEN, TagIs("type", BINS), levels=STREETS, last=OPEN_LAST, limit=100),),
-    columns=looks(ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130)),
+    columns=OPEN_LOOKS,
     empty=NOTHING,
     width=24,
     height=8,
