@@ -19,7 +19,6 @@ from gateway.store.protocol import Store
 from tests.support.stores import START_MS, Influxd, VirtualClock, observe
 from tests.support.transfers import HANDED_MS, LI_MARK, WANG_MARK, Desk, answers, desk, embedded, fill
 
-
 CASE: dict[str, object] = {
     "id": "c-1",
     "number": "20261001-0001",
