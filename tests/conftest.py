@@ -28,7 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "mosquitto_sub": ("test_stack_broker",),
     "systemd-analyze": ("test_stack_systemd",),
     "influxd": ("test_boards_of_life", "test_store_protocol", "test_store_influx", "test_store_writer"),
-    "victoria-metrics": ("test_store_influx", "test_store_writer"),
+    "victoria-metrics": ("test_store_influx", "test_store_writer", "integration/test_chronicle"),
     "baresip": ("test_sip_trunk", "test_call_for_help"),
     "sipp": ("test_sip_trunk",),
     "espeak-ng": (

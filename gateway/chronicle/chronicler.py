@@ -64,16 +64,13 @@ class Chronicler:
         *,
         ground: Callable[[], Ground | None],
         leads: Callable[[], bool],
-        moved: Callable[[], None] = lambda: None,
     ) -> None:
-        """``moved``: called where cases have changed, for what else is counted of them."""
         self._rows = rows
         self._pen = pen
         self._feed = feed
         self._clock = clock
         self._ground = ground
         self._leads = leads
-        self._moved = moved
         self._changed: dict[str, None] = {}
         """Cases to be written, in the order in which they changed."""
         self._old: dict[str, None] = {}
@@ -162,10 +159,10 @@ class Chronicler:
             await self._write(some)
             for case_id in some:
                 self._old.pop(case_id, None)
-            await self._settle()
+            await self.settle()
             await asyncio.sleep(OLD_EVERY_S)
             await self._urgent()
-        await self._settle()
+        await self.settle(at_once=self._more)
         self._become("ok")
 
     async def _urgent(self) -> None:
@@ -181,8 +178,7 @@ class Chronicler:
             except BaseException:
                 self._changed = dict.fromkeys(some) | self._changed
                 raise
-            self._moved()
-            await self._settle()
+            await self.settle()
 
     async def _look(self) -> None:
         """Whether anything is missing in the store."""
@@ -243,17 +239,20 @@ class Chronicler:
             found.marks.append(Mark(ALARM, str(alarm.id), alarm.version, tags))
         return found
 
-    async def _settle(self) -> None:
-        """Remember what the store cannot lose any more."""
+    async def settle(self, *, at_once: bool = False) -> None:
+        """Remember what the store cannot lose any more: every second, or ``at_once``. Raises as `round`."""
         now = time.monotonic()
-        if now - self._marked_s < MARK_EVERY_S or not self._unsettled:
+        if not self._unsettled or (now - self._marked_s < MARK_EVERY_S and not at_once):
             return
         store = self._pen.store
-        if store.durability_lag_s and self._unsettled[0][0] + store.durability_lag_s <= now:
-            await store.ping()  # it may have been restarted, and have lost what is about to be remembered
+        lag_s = store.durability_lag_s
+        if lag_s and self._unsettled[0][0] + lag_s <= now:
+            await store.count_restarts()  # it may have lost what is about to be remembered
         if self._unsettled[0][1] != store.restarts:
-            raise StoreUnavailable("the store was started anew: what it had in memory is written again")
-        if marks := self._settled(now - store.durability_lag_s):
+            raise StoreUnavailable(
+                "the store was started anew: what it had in memory is written again", hint="nothing to do"
+            )
+        if marks := self._settled(now - lag_s):
             await asyncio.to_thread(self._rows.remember, marks)
             for mark in marks:
                 if self._pending.get((mark.what, mark.id)) is mark:

@@ -112,17 +112,16 @@ class ChronicleRows:
         return list(dict.fromkeys([*found[0], *found[1]])), any(len(one) == limit for one in found)
 
     def cases(self, ids: Collection[str]) -> list[CaseRow]:
-        """The records of these cases, with what the store holds of them."""
+        """The records of these cases in this order, with what the store holds of them."""
         query = (
             sa.select(_c.id, _c.version, _c.open, _c.body, _k.version.label("marked"), _k.tags)
             .select_from(t.cases.outerjoin(t.chronicled, self._is(_k, CASE, _c.id)))
             .where(_c.id.in_(list(ids)))
         )
         with reading(self._engine) as connection:
-            return [
-                CaseRow(row.id, row.version, row.open, row.body, _mark(CASE, row.id, row))
-                for row in connection.execute(query)
-            ]
+            rows = {row.id: row for row in connection.execute(query)}
+        found = (rows[id_] for id_ in ids if id_ in rows)
+        return [CaseRow(row.id, row.version, row.open, row.body, _mark(CASE, row.id, row)) for row in found]
 
     def alarms(self, cases: Mapping[str, CaseFacts]) -> list[AlarmRow]:
         """The alarms of these cases of which the store holds another version, or none."""
@@ -223,12 +222,12 @@ class ChronicleRows:
         """How many cases are open at each place, drills not among them."""
         drill = _c.body.contains('"drill":true', autoescape=True)
         query = (
-            sa.select(_c.place, sa.func.count())
+            sa.select(_c.place, sa.func.count().label("cases"))
             .where(_c.open.is_(True), _c.place.is_not(None), sa.not_(drill))
             .group_by(_c.place)
         )
         with reading(self._engine) as connection:
-            return Counter(dict(connection.execute(query).tuples().all()))
+            return Counter({row.place: row.cases for row in connection.execute(query)})
 
     def fleet(self, now_ms: int) -> FleetSeen:
         s = t.device_states.c
@@ -237,8 +236,8 @@ class ChronicleRows:
             states = connection.execute(sa.select(s.device, s.last_seen_ms, s.states)).all()
             stand = sa.select(_a.device, _a.type).where(_a.cleared_at_ms.is_(None), _a.device.is_not(None))
             held = sa.select(t.withheld.c.body)
-            for device, type_ in connection.execute(stand).tuples():
-                standing.setdefault(device, set()).add(type_)
+            for row in connection.execute(stand):
+                standing.setdefault(row.device, set()).add(row.type)
             for body in connection.execute(held).scalars():
                 change = json.loads(body)
                 standing.setdefault(change.get("device") or "", set()).add(change["type"])
@@ -254,7 +253,8 @@ class ChronicleRows:
         """What a rule remembers of each of its subjects, (subject, body)."""
         r = t.rule_states.c
         with reading(self._engine) as connection:
-            return list(connection.execute(sa.select(r.subject, r.body).where(r.rule == rule)).tuples())
+            rows = connection.execute(sa.select(r.subject, r.body).where(r.rule == rule)).all()
+        return [(row.subject, row.body) for row in rows]
 
 
 def _mark(what: str, id_: str, row: Any) -> Mark | None:

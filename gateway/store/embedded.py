@@ -157,6 +157,9 @@ class EmbeddedStore:
         await self._read(lambda run: run.execute("SELECT 1 FROM complete_from").fetchone())
         return "embedded SQLite"
 
+    async def count_restarts(self) -> int:
+        return self.restarts
+
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
 

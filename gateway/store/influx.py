@@ -206,6 +206,10 @@ class InfluxStore:
             raise _started_anew()
         return server.name
 
+    async def count_restarts(self) -> int:
+        self._learn(await self._http.detect())
+        return self.restarts
+
     async def close(self) -> None:
         await self._http.close()
 
