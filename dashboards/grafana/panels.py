@@ -260,7 +260,10 @@ def _piechart(panel: Panel, _language: Language) -> Kind:
 def _table(panel: Panel, _language: Language) -> Kind:
     options = tables.Options(show_header=True, cell_height=common.TableCellHeight.SM)
     custom = common.TableFieldOptions(
-        align=common.FieldTextAlignment.AUTO, inspect=False, cell_options=common.TableAutoCellOptions()
+        align=common.FieldTextAlignment.AUTO,
+        inspect=False,
+        filterable=True,
+        cell_options=common.TableAutoCellOptions(),
     )
     return Kind(options, custom)
 
