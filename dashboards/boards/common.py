@@ -142,6 +142,7 @@ CASE_COLUMNS: tuple[Column, ...] = (
 )
 """Of a table of cases; `CASE_LOOKS` says how they look. Columns of its own go behind."""
 
+NOBODY: tuple[ValueText, ...] = (ValueText("", Text("还没有人", "nobody yet")),)
 CASE_LOOKS: tuple[ColumnLook, ...] = (
     ColumnLook("time", Text("时间", "Time"), width=160),
     ColumnLook("severity", Text("级别", "Severity"), values=SEVERITIES, width=90),
@@ -149,7 +150,7 @@ CASE_LOOKS: tuple[ColumnLook, ...] = (
     ColumnLook("where", Text("地点", "Where"), link=place_link()),
     ColumnLook("grid_name", Text("网格", "Grid"), link=grid_link("anju-response"), width=130),
     ColumnLook("stage", Text("阶段", "Stage"), values=CALM_STAGES, width=100),
-    ColumnLook("owner", Text("承办", "Who has it"), width=130),
+    ColumnLook("owner", Text("承办", "Who has it"), values=NOBODY, width=130),
     ColumnLook("number", Text("案卷号", "Case"), link=case_link(), width=130),
     ColumnLook("place", hidden=True),
     ColumnLook("grid", hidden=True),

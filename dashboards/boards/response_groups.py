@@ -149,7 +149,7 @@ DRILL_SHARE = number(
     ),
     share_and_n("within_60", DRILL, ALARMS),
     unit="percent",
-    decimals=1,
+    decimals=None,
     thresholds=ANSWERED_60,
     columns=share_looks(ANSWERED_60),
     empty=Text("没有演练", "No drill"),

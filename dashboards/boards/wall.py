@@ -227,7 +227,7 @@ _ANSWERED_60 = number(
         where=_SHARES,
     ),
     unit="percent",
-    decimals=1,
+    decimals=None,
     thresholds=ANSWERED_60,
     columns=(
         ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_60),
@@ -252,7 +252,7 @@ _ANSWERED_180 = number(
         where=_SHARES,
     ),
     unit="percent",
-    decimals=1,
+    decimals=None,
     thresholds=ANSWERED_180,
     columns=(
         ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_180),

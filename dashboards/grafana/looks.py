@@ -25,6 +25,7 @@ COLOURS: Mapping[Colour, str] = {
     "purple": "purple",
     "grey": "#8e8e8e",
 }
+NO_CELL: Final = "–"
 _COLUMN = re.compile(r"\{(\w+)\}")
 
 
@@ -37,11 +38,12 @@ def unit(found: str) -> str:
     return found if found in UNITS else f"suffix:{found}"
 
 
-def thresholds(found: Thresholds | None) -> sdk.ThresholdsConfig:
+def thresholds(found: Thresholds | None, plain: str = "text") -> sdk.ThresholdsConfig:
+    """``plain``: the colour of what has no thresholds."""
     steps = found.steps if found else ()
     listed = [sdk.Threshold(value=step.at, color=COLOURS[step.colour]) for step in steps]
     return sdk.ThresholdsConfig(
-        mode=sdk.ThresholdsMode.ABSOLUTE, steps=listed or [sdk.Threshold(value=None, color="text")]
+        mode=sdk.ThresholdsMode.ABSOLUTE, steps=listed or [sdk.Threshold(value=None, color=plain)]
     )
 
 
@@ -68,6 +70,11 @@ def overrides(
 ) -> list[sdk.DashboardFieldConfigSourceOverrides]:
     """How single columns look."""
     found = []
+    if panel.kind == "table" and panel.empty is not None:
+        # What stands there while the table is empty is not what stands in an empty cell.
+        every = sdk.MatcherConfig(id_val="byRegexp", options="/.*/")
+        none = sdk.DynamicConfigValue("noValue", NO_CELL)
+        found.append(sdk.DashboardFieldConfigSourceOverrides(matcher=every, properties=[none]))
     for look in panel.columns:
         for matcher, query in _matchers(panel, look):
             properties = list(_properties(panel, query, look, board, boards, language))
@@ -93,6 +100,9 @@ def _matchers(panel: Panel, look: ColumnLook) -> Iterable[tuple[sdk.MatcherConfi
                 seen.append(form)
                 name = "Time" if look.column == "time" else look.column
                 yield sdk.MatcherConfig(id_val="byName", options=name), query
+        elif len(query.columns) == 1 and not query.by:
+            # By its frame the time would be called so too, and be drawn as a number of that name.
+            yield sdk.MatcherConfig(id_val="byName", options=query.name), query
         elif len(query.columns) == 1:
             yield sdk.MatcherConfig(id_val="byFrameRefID", options=ref_id(index)), query
         else:

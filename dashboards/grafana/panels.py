@@ -66,7 +66,7 @@ def build(panel: Panel, board: Board, boards: Mapping[str, Board], language: Lan
         min_val=panel.low,
         max_val=panel.high,
         mappings=looks.mappings(panel.values, language),
-        thresholds=looks.thresholds(panel.thresholds),
+        thresholds=looks.thresholds(panel.thresholds, "transparent" if panel.kind == "table" else "text"),
         color=sdk.FieldColor(mode=kind.colour),
         no_value=panel.empty.of(language) if panel.empty else None,
         custom=kind.custom,
