@@ -12,11 +12,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from gateway.settings import StoreSettings
-from gateway.store.influx_http import InfluxHttp, Server
+from gateway.store.influx_http import InfluxHttp, Refused, Server
 from gateway.store.influxql import identifier, string
 from gateway.store.setup.rolled import ROLL_UPS
 from gateway.store.transfer.influx_source import InfluxSource, Shape
 from gateway.store.transfer.selection import END_MS, MS, Selection, Span
+
+RECENT_MS = 60_000
+"""An order that goes up to now is of whole series."""
+BY_HAND = (
+    "export what stays (/api/v1/export), delete the series (/api/v1/admin/tsdb/delete_series), import what stays "
+    "(/api/v1/import); see https://docs.victoriametrics.com/guides/guide-delete-or-replace-metrics"
+)
 
 
 class CannotErase(Exception):
@@ -119,49 +126,63 @@ class InfluxErasure:
 
     def _buckets(self) -> list[str]:
         """The bucket and those of its roll-ups."""
-        answer = self._loop.run(self._http.call("GET", "/api/v2/buckets", {"org": self._settings.org, "limit": "100"}))
-        names = {str(bucket["name"]) for bucket in answer["buckets"]}
-        mine = self._settings.bucket
-        return [mine, *sorted(name for name in names if name in {f"{mine}/{one.name}" for one in ROLL_UPS})]
+        names = [self._settings.bucket, *(f"{self._settings.bucket}/{one.name}" for one in ROLL_UPS)]
+        return [name for name in names if self._has_bucket(name)]
 
-    def erase_series(self, selection: Selection, spans: Sequence[Span]) -> int:
-        """Delete whole series of VictoriaMetrics; returns how many there were. Raises StoreUnavailable, CannotErase."""
-        matches = victoria_matches(selection, spans)
-        found = 0
+    def _has_bucket(self, name: str) -> bool:
+        try:
+            answer = self._loop.run(
+                self._http.call("GET", "/api/v2/buckets", {"org": self._settings.org, "name": name})
+            )
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return False
+        return any(bucket["name"] == name for bucket in answer["buckets"])
+
+    def erase_series(self, selection: Selection, spans: Sequence[Span], now_ms: int) -> int:
+        """Delete whole series of VictoriaMetrics; returns how many. Raises StoreUnavailable, CannotErase."""
+        matches = self._matches(selection, spans, now_ms)
+        found = sum(map(self._series, matches))
         for match in matches:
-            found += self._series(match)
             self._loop.run(self._http.call("POST", "/api/v1/admin/tsdb/delete_series", {"match[]": match}))
         return found
 
-    def series(self, selection: Selection, spans: Sequence[Span]) -> int:
+    def series(self, selection: Selection, spans: Sequence[Span], now_ms: int) -> int:
         """How many series of VictoriaMetrics would go. Raises StoreUnavailable, CannotErase."""
-        return sum(self._series(match) for match in victoria_matches(selection, spans))
+        return sum(map(self._series, self._matches(selection, spans, now_ms)))
+
+    def _matches(self, selection: Selection, spans: Sequence[Span], now_ms: int) -> list[str]:
+        """Which series go. Raises CannotErase where only a part of one would have to."""
+        if selection.start_ms > 0 or selection.end_ms < now_ms - RECENT_MS:
+            raise CannotErase(f"VictoriaMetrics deletes whole series only, no ranges: {BY_HAND}")
+        devices = sorted({span.device for span in spans})
+        if not selection.resident:
+            return [f"{{device={_label(device)}}}" for device in devices]
+        own = f"resident={_label(selection.resident)}"
+        if selection.devices:
+            matches = [f"{{device={_label(device)},{own}}}" for device in sorted(selection.devices)]
+        else:
+            matches = [f"{{{own}}}"]
+        for device in devices:
+            unstamped = f'{{device={_label(device)},resident=""}}'  # from before there were stamps
+            if self._series(unstamped):
+                if served_others(selection, device):
+                    raise CannotErase(
+                        f"VictoriaMetrics deletes whole series only, and those of {device} without a resident's id are "
+                        f"of several people: {BY_HAND}"
+                    )
+                matches.append(unstamped)
+        return matches
 
     def _series(self, match: str) -> int:
         params = {"match[]": match, "start": "0", "end": str(END_MS // 1000)}
         return len(self._loop.run(self._http.call("GET", "/api/v1/series", params))["data"])
 
 
-def victoria_matches(selection: Selection, spans: Sequence[Span]) -> list[str]:
-    """Which series go. Raises CannotErase where only a part of one would have to."""
-    matches = [f"{{resident={_label(selection.resident)}}}"] if selection.resident and not selection.devices else []
-    for device in sorted({span.device for span in spans}):
-        mine = [span for span in spans if span.device == device]
-        if selection.start_ms > 0 or (selection.resident and _others(selection, device)):
-            raise CannotErase(
-                f"VictoriaMetrics deletes whole series only, and of device {device} only a part is to go: export what "
-                "stays (/api/v1/export), delete the series (/api/v1/admin/tsdb/delete_series), import what stays "
-                "(/api/v1/import); https://docs.victoriametrics.com/guides/guide-delete-or-replace-metrics"
-            )
-        assert mine
-        stamp = f",resident=~{_label('|' + _literal(selection.resident))}" if selection.resident else ""
-        matches.append(f"{{device={_label(device)}{stamp}}}")
-    return matches
-
-
-def _others(selection: Selection, device: str) -> bool:
+def served_others(selection: Selection, device: str) -> bool:
     """Whether the device served somebody else too, so that series without a stamp may be of both."""
-    return len({s.resident for s in selection.serving.life(device) if s.resident} - {selection.resident}) > 0
+    return any(one.resident not in (selection.resident, "", None) for one in selection.serving.life(device))
 
 
 def _holds(source: InfluxSource, shape: Shape, resident: str) -> bool:
@@ -192,8 +213,3 @@ def _quoted(text: str) -> str:
 
 def _label(text: str) -> str:
     return '"' + _quoted(text) + '"'
-
-
-def _literal(text: str) -> str:
-    """``text`` as a regular expression that means it."""
-    return "".join(f"\\{char}" if char in r"\.+*?()|[]{}^$-" else char for char in text)

@@ -82,7 +82,9 @@ class Eraser:
         spans = spans_of(selection)
         with closing(InfluxErasure(self._settings.store, token_of(self._settings))) as server:
             if server.server.victoria:
-                return Preview(server.server.name, tuple(spans), Tally(), server.series(selection, spans))
+                return Preview(
+                    server.server.name, tuple(spans), Tally(), server.series(selection, spans, self._clock.now_ms())
+                )
         with closing(open_source(self._settings, self._kinds)) as source:
             return Preview(source.name, tuple(spans), _count(source, selection, tell))
 
@@ -158,7 +160,7 @@ class Eraser:
         token = token_of(self._settings)
         with closing(InfluxErasure(self._settings.store, token)) as server:
             if server.server.victoria:
-                outcome.counts["series"] = server.erase_series(selection, order.spans)
+                outcome.counts["series"] = server.erase_series(selection, order.spans, order.at_ms)
                 outcome.notes.append("VictoriaMetrics frees the disk by and by, when it merges its files")
                 return
             with closing(InfluxSource(self._settings.store, token)) as source:
