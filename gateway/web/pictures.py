@@ -1,0 +1,294 @@
+"""Pictures of panels, in SVG coordinates and in words: what a template draws, from what a query answered. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dashboards.board import Colour, ColumnLook, Panel, Thresholds, ValueText
+from dashboards.text import Language
+from gateway.web.units import shown
+
+Value = float | str | None
+
+WIDTH, HEIGHT = 720.0, 220.0
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 8.0, 8.0, 24.0
+ROW = 26.0
+"""Height of a bar, or of a row of states."""
+NAMES = 190.0
+"""Room for names at the left of bars and states."""
+HUES = 8
+"""Lines without a meaning of their own take these in turn: classes ``hue0`` to ``hue7``."""
+GAP_STEPS = 3.5
+"""A line is broken where so many steps in a row are empty: what was not measured is not drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values over time, by one name."""
+
+    name: str
+    points: tuple[tuple[int, Value], ...]
+    column: str = ""
+    """Which column of the query it is, for its look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One big value."""
+
+    name: str
+    text: str
+    colour: Colour | None
+    share: float | None = None
+    """0 to 1, between the panel's low and high."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    name: str
+    hue: int
+    paths: tuple[str, ...]
+    dots: tuple[tuple[float, float], ...]
+    newest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves or dots over an axis."""
+
+    curves: tuple[Curve, ...]
+    rows: tuple[tuple[float, str], ...]
+    columns: tuple[tuple[float, str | int], ...]
+    """x and an instant (ms) or a label."""
+    limits: tuple[tuple[float, Colour], ...] = ()
+    """y of thresholds within the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    y: float
+    width: float
+    name: str
+    text: str
+    colour: Colour | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    x: float
+    width: float
+    colour: Colour | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    y: float
+    name: str
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    x: float
+    y: float
+    radius: float
+    colour: Colour | None
+    title: str
+
+
+def look(panel: Panel, column: str) -> ColumnLook | None:
+    return next((one for one in panel.columns if one.column == column), None)
+
+
+def colour_of(value: Value, thresholds: Thresholds | None, values: Sequence[ValueText] = ()) -> Colour | None:
+    """The colour a value has: of its text where it has one, else of the highest step that it reaches."""
+    for known in values:
+        if known.value == value and known.colour is not None:
+            return known.colour
+    if thresholds is None or not isinstance(value, int | float):
+        return None
+    reached: Colour | None = None
+    for step in thresholds.steps:
+        if step.at is None or value >= step.at:
+            reached = step.colour
+    return reached
+
+
+def worded(value: Value, panel: Panel, of: ColumnLook | None, language: Language) -> str:
+    """A value as people read it."""
+    for known in of.values if of is not None and of.values else panel.values:
+        if known.value == value:
+            return known.text.of(language)
+    unit = of.unit if of is not None and of.unit is not None else panel.unit
+    return shown(value, unit, panel.decimals)
+
+
+def figures(panel: Panel, series: Iterable[Series], language: Language) -> list[Figure]:
+    """The newest value of each series."""
+    out = []
+    for one in series:
+        value = next((value for _, value in reversed(one.points) if value is not None), None)
+        of = look(panel, one.column)
+        thresholds = of.thresholds if of is not None and of.thresholds is not None else panel.thresholds
+        values = of.values if of is not None and of.values else panel.values
+        share = None
+        if isinstance(value, int | float) and panel.high is not None:
+            low = panel.low or 0.0
+            share = max(0.0, min(1.0, (value - low) / ((panel.high - low) or 1.0)))
+        out.append(Figure(one.name, worded(value, panel, of, language), colour_of(value, thresholds, values), share))
+    return out
+
+
+def chart(panel: Panel, series: Sequence[Series], start_ms: int, end_ms: int, language: Language) -> Chart | None:
+    """Numbers over time; None where there are none."""
+    known = [value for one in series for _, value in one.points if isinstance(value, int | float)]
+    if not known:
+        return None
+    low, high, step = _axis(known, panel)
+    x = _scale(start_ms, end_ms, LEFT, WIDTH - RIGHT)
+    y = _scale(low, high, HEIGHT - BOTTOM, TOP)
+    curves = []
+    for number, one in enumerate(series):
+        points = [(at_ms, float(value)) for at_ms, value in one.points if isinstance(value, int | float)]
+        stretches = _stretches(points)
+        paths = tuple(
+            "M" + "L".join(f"{x(at_ms):g} {y(value):g}" for at_ms, value in stretch)
+            for stretch in stretches
+            if len(stretch) > 1
+        )
+        dots = tuple((x(stretch[0][0]), y(stretch[0][1])) for stretch in stretches if len(stretch) == 1)
+        newest = worded(points[-1][1], panel, look(panel, one.column), language) if points else "–"
+        curves.append(Curve(one.name, number % HUES, paths, dots, newest))
+    steps = panel.thresholds.steps if panel.thresholds is not None else ()
+    return Chart(
+        curves=tuple(curves),
+        rows=_rows(low, high, step, y, panel),
+        columns=tuple((x(at), at) for at in _instants(start_ms, end_ms)),
+        limits=tuple((y(one.at), one.colour) for one in steps if one.at is not None and low <= one.at <= high),
+    )
+
+
+def scatter(panel: Panel, pairs: Sequence[tuple[float, float]]) -> Chart | None:
+    """One number against another, from nought."""
+    if not pairs:
+        return None
+    right = max(one for one, _ in pairs) or 1.0
+    low, high, step = _axis([0.0, *(other for _, other in pairs)], panel)
+    x, y = _scale(0, right, LEFT, WIDTH - RIGHT), _scale(low, high, HEIGHT - BOTTOM, TOP)
+    dots = tuple((x(one), y(other)) for one, other in pairs)
+    across = panel.columns[0].unit if panel.columns and panel.columns[0].unit is not None else ""
+    columns = tuple((x(right * part / 4), shown(right * part / 4, across)) for part in range(5))
+    return Chart((Curve("", 0, (), dots, ""),), _rows(low, high, step, y, panel), columns)
+
+
+def bars(panel: Panel, series: Iterable[Series], language: Language) -> list[Bar]:
+    """The newest value of each, as bars from nought to the panel's high or the greatest of them."""
+    of = [
+        (one, next((value for _, value in reversed(one.points) if isinstance(value, int | float)), None))
+        for one in series
+    ]
+    most = panel.high or max((value for _, value in of if value is not None), default=0.0) or 1.0
+    out = []
+    for number, (one, value) in enumerate(of):
+        seen = look(panel, one.column)
+        thresholds = seen.thresholds if seen is not None and seen.thresholds is not None else panel.thresholds
+        width = 0.0 if value is None else round(max(0.0, min(1.0, value / most)) * (WIDTH - NAMES - 90), 1)
+        text = worded(value, panel, seen, language)
+        out.append(Bar(number * ROW, width, one.name, text, colour_of(value, thresholds)))
+    return out
+
+
+def states(panel: Panel, series: Iterable[Series], start_ms: int, end_ms: int, language: Language) -> list[StateRow]:
+    """Each series as a row of stretches that hold until the next value."""
+    x = _scale(start_ms, end_ms, NAMES, WIDTH - RIGHT)
+    rows = []
+    for number, one in enumerate(series):
+        of = look(panel, one.column)
+        points = [(max(at_ms, start_ms), value) for at_ms, value in one.points if at_ms <= end_ms]
+        ends = [at_ms for at_ms, _ in points[1:]] + [end_ms]
+        known = tuple(
+            State(
+                x=x(at_ms),
+                width=round(max(0.5, x(until) - x(at_ms)), 1),
+                colour=colour_of(value, panel.thresholds, of.values if of is not None and of.values else panel.values),
+                title=worded(value, panel, of, language),
+            )
+            for (at_ms, value), until in zip(points, ends, strict=True)
+            if value is not None
+        )
+        rows.append(StateRow(number * ROW, one.name, known))
+    return rows
+
+
+def dots(
+    panel: Panel, places: Sequence[tuple[float, float, Value, str]], size: tuple[float, float] = (WIDTH, 420.0)
+) -> list[Dot]:
+    """Places by latitude and longitude (WGS-84), with a value and a name; what matters lies on top."""
+    if not places:
+        return []
+    width, height = size
+    south, north = min(one[0] for one in places), max(one[0] for one in places)
+    west, east = min(one[1] for one in places), max(one[1] for one in places)
+    squeeze = math.cos(math.radians((south + north) / 2))
+    zoom = min((width - 40) / ((east - west) * squeeze or 1e-3), (height - 40) / ((north - south) or 1e-3))
+    out = []
+    for lat, lon, value, name in sorted(places, key=lambda one: one[2] if isinstance(one[2], int | float) else 0.0):
+        out.append(
+            Dot(
+                x=round(width / 2 + (lon - (west + east) / 2) * squeeze * zoom, 1),
+                y=round(height / 2 - (lat - (south + north) / 2) * zoom, 1),
+                radius=8.0 if value else 3.5,
+                colour=colour_of(value, panel.thresholds, panel.values),
+                title=name,
+            )
+        )
+    return out
+
+
+class _scale:
+    def __init__(self, low: float, high: float, first: float, final: float) -> None:
+        self._low, self._span = low, (high - low) or 1.0
+        self._first, self._room = first, final - first
+
+    def __call__(self, value: float) -> float:
+        return round(self._first + (value - self._low) / self._span * self._room, 1)
+
+
+def _axis(values: Sequence[float], panel: Panel) -> tuple[float, float, float]:
+    """From, to and step of an axis that holds the values and the panel's own ends."""
+    low = panel.low if panel.low is not None else min(values)
+    high = panel.high if panel.high is not None else max(values)
+    low, high = min(low, *values), max(high, *values)
+    rough = max(high - low, abs(high) * 0.02, 1e-6) / 4
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    bottom = step * math.floor(low / step)
+    top = step * math.ceil(high / step)
+    return bottom, top if top > bottom else bottom + step, step
+
+
+def _rows(low: float, high: float, step: float, y: _scale, panel: Panel) -> tuple[tuple[float, str], ...]:
+    count = round((high - low) / step)
+    return tuple((y(low + step * number), shown(low + step * number, panel.unit)) for number in range(count + 1))
+
+
+def _instants(start_ms: int, end_ms: int) -> range:
+    every = max(60_000, (end_ms - start_ms) // 6)
+    return range(start_ms - start_ms % every + every, end_ms, every)
+
+
+def _stretches(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]]:
+    if not points:
+        return []
+    steps = sorted(after[0] - before[0] for before, after in itertools.pairwise(points))
+    usual = steps[len(steps) // 2] if steps else 0
+    out = [[points[0]]]
+    for before, after in itertools.pairwise(points):
+        if usual and after[0] - before[0] > GAP_STEPS * usual:
+            out.append([])
+        out[-1].append(after)
+    return out
