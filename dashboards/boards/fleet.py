@@ -196,8 +196,8 @@ _BY_GRID = Panel(
         *_FIELD_LOOKS,
     ),
     sort="silent",
-    width=12,
-    height=9,
+    width=24,
+    height=7,
 )
 _BY_KIND = Panel(
     key="by-kind",
@@ -223,8 +223,8 @@ _BY_KIND = Panel(
         *_FIELD_LOOKS,
     ),
     sort="silent",
-    width=12,
-    height=9,
+    width=24,
+    height=10,
 )
 _SILENT_BY_GRID = Panel(
     key="silent-by-grid",

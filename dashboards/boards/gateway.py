@@ -197,13 +197,12 @@ _LATENCY_COURSE = Panel(
         ),
     ),
     unit="s",
-    decimals=3,
     low=0,
     thresholds=_LATENCY,
     columns=(ColumnLook("p50", Text("一半", "half")), ColumnLook("p99", Text("99%", "99 %"))),
     empty=Text("没有紧急消息", "No urgent messages"),
     width=12,
-    height=8,
+    height=10,
 )
 _STATES_COURSE = Panel(
     key="states",

@@ -203,7 +203,6 @@ def _stage(key: str, title: Text, field: str, what: Text) -> Panel:
             ),
         ),
         unit="s",
-        decimals=0,
         thresholds=PLAIN,
         columns=(
             ColumnLook("p50", Text("一半", "half")),

@@ -14,6 +14,8 @@ _MONITOR = "vitals_monitor"
 _SPO2 = watched("spo2", "spo2-critical", "spo2-low")
 _PULSE = watched("pulse", "pulse-critical-low", "pulse-low", "pulse-high", "pulse-critical-high")
 _SYSTOLIC = watched("systolic", "bp-low", "bp-crisis")
+_CRISIS = watched("systolic", "bp-crisis")
+_DIASTOLIC = watched("diastolic", "bp-crisis")
 _TEMPERATURE = watched("temperature", "temperature-low", "temperature-high")
 _GLUCOSE = watched("glucose", "glucose-low", "glucose-low-mild", "glucose-high")
 _RESPIRATION = watched("respiration", "respiration-abnormal:low", "respiration-abnormal:high")
@@ -48,7 +50,10 @@ def _newest(
         decimals=more.get("decimals", 0),
         thresholds=thresholds,
         values=(_OFF,),
-        columns=tuple(ColumnLook(metric, words, unit=unit) for metric, words, _ in metrics),
+        columns=tuple(
+            ColumnLook(metric, words, unit=unit, thresholds=_DIASTOLIC if metric == "diastolic" else thresholds)
+            for metric, words, _ in metrics
+        ),
         empty=_NO_MEASUREMENT,
         width=4,
         height=4,
@@ -124,14 +129,14 @@ NEWEST: tuple[Panel, ...] = (
     _newest(
         "pulse-now",
         _PULSE_WORD,
-        (("pulse", _PULSE_WORD, "suffix:bpm"),),
+        (("pulse", _PULSE_WORD, "bpm"),),
         _PULSE,
         Text("脉率偏快偏慢、危急", "pulse high, low, critical"),
     ),
     _newest(
         "bp-now",
         Text("血压", "Blood pressure"),
-        (("systolic", _SYSTOLIC_WORD, "suffix:mmHg"), ("diastolic", _DIASTOLIC_WORD, "suffix:mmHg")),
+        (("systolic", _SYSTOLIC_WORD, "mmHg"), ("diastolic", _DIASTOLIC_WORD, "mmHg")),
         _SYSTOLIC,
         Text("血压偏低、危象", "blood pressure low, crisis"),
     ),
@@ -210,7 +215,7 @@ VITALS: tuple[Panel, ...] = (
         "pulse",
         _PULSE_WORD,
         (("pulse", _PULSE_WORD),),
-        "suffix:bpm",
+        "bpm",
         _PULSE,
         (30, 180),
         Text(
@@ -222,8 +227,8 @@ VITALS: tuple[Panel, ...] = (
         "blood-pressure",
         Text("血压", "Blood pressure"),
         (("systolic", _SYSTOLIC_WORD), ("diastolic", _DIASTOLIC_WORD)),
-        "suffix:mmHg",
-        _SYSTOLIC,
+        "mmHg",
+        _CRISIS,
         (40, 220),
         Text(
             "血压。超过危象线：复测；头痛剧烈、言语不清、胸痛就打 120。",
@@ -257,7 +262,7 @@ VITALS: tuple[Panel, ...] = (
         "respiration",
         _RESPIRATION_WORD,
         (("respiration", _RESPIRATION_WORD),),
-        "suffix:/min",
+        "/min",
         _RESPIRATION,
         (0, 40),
         Text(

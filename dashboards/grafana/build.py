@@ -87,8 +87,8 @@ def _placed(board: Board, boards: Mapping[str, Board], language: Language) -> li
 
 def _variable(variable: Variable, language: Language) -> sdk.VariableModel:
     asked = grafana(variable.asks(), language)
-    all_text: str | list[str] = [ALL.of(language)] if variable.several else ALL.of(language)
-    all_value: str | list[str] = ["$__all"] if variable.several else "$__all"
+    # Where one must be chosen nobody sees all at once, not even at first: Grafana takes the first one.
+    everything = sdk.VariableOption(selected=True, text=[ALL.of(language)], value=["$__all"])
     return sdk.VariableModel(
         type_val=sdk.VariableType.QUERY,
         name=variable.name,
@@ -97,10 +97,10 @@ def _variable(variable: Variable, language: Language) -> sdk.VariableModel:
         datasource=datasource(),
         query={"query": asked, "refId": "InfluxVariableQueryEditor-VariableQuery"},
         definition=asked,
-        current=sdk.VariableOption(selected=True, text=all_text, value=all_value),
+        current=everything if variable.several else None,
         multi=variable.several,
-        include_all=True,
-        all_value=".*",
+        include_all=variable.several,
+        all_value=".*" if variable.several else None,
         allow_custom_value=False,
         refresh=sdk.VariableRefresh.ON_DASHBOARD_LOAD,
         regex=LABEL if variable.role else "",

@@ -49,7 +49,10 @@ def panel_id(key: str) -> int:
 
 def build(panel: Panel, board: Board, boards: Mapping[str, Board], language: Language) -> sdk.Panel:
     """``panel`` without its place on the board. Raises LookupError for a link or column that leads nowhere."""
-    kind = _KINDS[panel.kind](panel, language)
+    type_, kind = TYPES[panel.kind], _KINDS[panel.kind](panel, language)
+    if panel.kind == "barchart" and all(query.every for query in panel.queries):
+        # Bars over time stand on an axis of time; Grafana's bar chart would write each instant out below its bar.
+        type_, kind = "timeseries", _bars_over_time(panel)
     if panel.kind == "text":
         return sdk.Panel(
             type_val="text",
@@ -76,7 +79,7 @@ def build(panel: Panel, board: Board, boards: Mapping[str, Board], language: Lan
         found: list[Any] = [looks.data_link(link, panel, panel.queries[0], board, boards, language) for link in data]
         defaults.links = found
     return sdk.Panel(
-        type_val=TYPES[panel.kind],
+        type_val=type_,
         id_val=panel_id(panel.key),
         title=panel.title.of(language),
         description=panel.description.of(language),
@@ -210,6 +213,23 @@ def _timeseries(panel: Panel, _language: Language) -> Kind:
         # What speaks now and then is one line; what was silent for more than a day is two.
         insert_nulls=_DAY_MS if all(query.every == "auto" for query in panel.queries) else False,
         span_nulls=False,
+        thresholds_style=common.GraphThresholdsStyleConfig(
+            mode=common.GraphThresholdsStyleMode.DASHED if panel.thresholds else common.GraphThresholdsStyleMode.OFF
+        ),
+        stacking=common.StackingConfig(mode=_stacking(panel)),
+    )
+    options = lines.Options(legend=_legend(panel), tooltip=_tooltip())
+    return Kind(options, custom, sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+
+
+def _bars_over_time(panel: Panel) -> Kind:
+    custom = common.GraphFieldConfig(
+        draw_style=common.GraphDrawStyle.BARS,
+        bar_alignment=common.BarAlignment.AFTER,
+        bar_width_factor=0.9,
+        line_width=0,
+        fill_opacity=85,
+        show_points=common.VisibilityMode.NEVER,
         thresholds_style=common.GraphThresholdsStyleConfig(
             mode=common.GraphThresholdsStyleMode.DASHED if panel.thresholds else common.GraphThresholdsStyleMode.OFF
         ),
