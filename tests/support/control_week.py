@@ -85,7 +85,7 @@ def _times(step_ms: int, fine_ms: int, fine_for_ms: int) -> Iterator[int]:
 
 def _fleet(ground: Ground, dice: random.Random) -> Iterator[Point]:
     known = list(ground.directory.devices)
-    for at_ms in _times(HOUR_MS, 5 * MINUTE_MS, HOUR_MS):
+    for at_ms in _times(3 * HOUR_MS, 5 * MINUTE_MS, HOUR_MS):
         silent = {"smoke-6", dice.choice(known)}
         seen = FleetSeen(
             last_seen_ms={device: at_ms - 30_000 for device in known if device not in silent},
