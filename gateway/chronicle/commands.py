@@ -15,7 +15,7 @@ from gateway.outbox.rows import DELIVERED, FAILED
 from gateway.store.protocol import Point
 
 COMMAND: Final = "command"
-_SHOWN: Final[Mapping[str, Words]] = {
+SHOWN: Final[Mapping[str, Words]] = {
     "free": Words("畅通", "free"),
     "mostly_free": Words("基本畅通", "mostly free"),
     "light": Words("轻度拥堵", "light congestion"),
@@ -75,7 +75,7 @@ def _words(kind: str, command: str, args: object) -> Words:
     known = KINDS[kind].commands.get(command) if kind in KINDS else None
     told = Words(known.zh, known.en) if known is not None else Words(command, command)
     values = args.values() if isinstance(args, Mapping) else ()
-    shown = [_SHOWN[value] for value in values if value in _SHOWN] if kind == "sign" else []
+    shown = [SHOWN[value] for value in values if value in SHOWN] if kind == "sign" else []
     if not shown:
         return told
     return Words(f"{told.zh}：{'、'.join(one.zh for one in shown)}", f"{told.en}: {', '.join(one.en for one in shown)}")
