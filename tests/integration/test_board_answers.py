@@ -88,7 +88,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 
 async def _rolled_up(store: Store, clock: VirtualClock, path: Path) -> None:
     """Have the store do what it does beside writing, until nothing old waits."""
-    waiting = "SELECT EXISTS (SELECT 1 FROM dirty WHERE at_ms < (SELECT at_ms FROM complete_from WHERE name = 'raw'))"
+    old = "at_ms < (SELECT at_ms FROM complete_from WHERE name = 'raw')"
+    waiting = f"SELECT EXISTS (SELECT 1 FROM dirty WHERE {old} UNION ALL SELECT 1 FROM raw WHERE {old})"
     with contextlib.closing(sqlite3.connect(path)) as look:
         for _ in range(1_000):
             clock.forward(s=11)
