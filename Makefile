@@ -40,6 +40,8 @@ docs: setup ## generate what the documents take from the code
 	@$(PY) -m gateway.rules.reference
 	@$(PY) -m gateway.registry.reference
 	@$(PY) -m gateway.registry.rule_schema
+	@$(PY) -m gateway.registry.census
+	@$(PY) -m devices.telemetry_document
 	@$(PY) -m docs.devices.make
 
 screens: ## screenshots of the console for docs/screens

@@ -81,8 +81,8 @@ class RetentionSettings(_Part):
 
     raw: Kept = "90d"
     """Everything as it came, cases and alarms too."""
-    minute: Kept = "400d"
-    """Readings by the minute: a year, to be compared with the year before."""
+    minute: Kept = "180d"
+    """Readings by the minute."""
     hour: Kept = "forever"
     """Readings by the hour."""
 

@@ -13,8 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
+from rich.table import Table
 
+from devices.measurements import MEASUREMENTS
 from gateway.registry import store as registry_store
+from gateway.registry.census import census
+from gateway.registry.directory import CommunityDirectory
 from gateway.settings import Settings
 from gateway.store.protocol import StoreUnavailable
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, open_state, read_settings
@@ -76,6 +80,39 @@ def setup(
         return looked_at
 
     _run(loaded, token_secret, work)
+
+
+@store_app.command()
+def schema(
+    settings: SettingsOption = None,
+    data_dir: DataDirOption = None,
+    times: Annotated[
+        float, typer.Option("--times", min=0.01, help="倍数 · As if there were so many times as many devices.")
+    ] = 1.0,
+) -> None:
+    """序列数、数据量 · How large telemetry becomes for the applied community: series, values a day, disk.
+
+    The most there can be: every device says everything that its kind can say. docs/telemetry.md says what is assumed.
+    """
+    loaded = read_settings(settings, data_dir)
+    community = registry_store.load(open_state(loaded))
+    if community is None:
+        fail("没有社区 no community has been applied", "run `anju apply FILE` first")
+    found = census(CommunityDirectory(community, loaded.gateway_device), times=times)
+    table = Table("测量 measurement", "", title=f"{community.community.name.zh}：{found.devices:,} 台设备 devices")
+    for heading in ("序列 series", "每日数值 values a day"):
+        table.add_column(heading, justify="right")
+    for row in found.rows:
+        known = MEASUREMENTS.get(row.name)
+        words = f"{known.zh} {known.en}" if known is not None else "各类设备的读数 readings of all kinds"
+        table.add_row(row.name, words, f"{row.series:,}", f"{row.values_a_day:,}")
+    table.add_section()
+    table.add_row("全部 all", "", f"{found.series:,}", f"{found.values_a_day:,}")
+    out.print(table)
+    out.print(
+        f"磁盘，每日 disk, a day: 原始 raw {found.raw_mb_a_day:,.0f} MB, 每分钟 by the minute "
+        f"{found.minute_mb_a_day:,.0f} MB, 每小时 by the hour {found.hour_mb_a_day:,.0f} MB"
+    )
 
 
 @store_app.command()

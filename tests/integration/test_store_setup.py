@@ -76,7 +76,7 @@ def policies(server: Influxd) -> dict[str, tuple[str, bool]]:
 async def test_an_empty_server_is_made_ready_and_the_second_time_nothing_changes(fresh: Influxd) -> None:
     first = await run(fresh.settings)
     assert set(did(first)) == {"made"}
-    wanted = {"raw": ("2160h0m0s", True), "minute": ("9600h0m0s", False), "hour": ("0s", False)}
+    wanted = {"raw": ("2160h0m0s", True), "minute": ("4320h0m0s", False), "hour": ("0s", False)}
     assert policies(fresh) == wanted
 
     second = await run(fresh.settings)
@@ -224,7 +224,7 @@ async def test_2_is_made_ready_and_the_second_time_nothing_changes(influx2: tupl
     server, settings = influx2
     assert set(did(await run(settings, TOKEN))) == {"made"}
     kept = {one["name"]: one["retentionRules"][0]["everySeconds"] for one in server.buckets.values()}
-    assert kept == {"anju": 90 * DAY_S, "anju/minute": 400 * DAY_S, "anju/hour": 0}
+    assert kept == {"anju": 90 * DAY_S, "anju/minute": 180 * DAY_S, "anju/hour": 0}
     names = {(one["database"], one["retention_policy"], one["default"]) for one in server.dbrps.values()}
     assert names == {("anju", "raw", True), ("anju", "minute", False), ("anju", "hour", False)}
     assert {one["name"] for one in server.tasks.values()} == {"anju-minute", "anju-hour"}

@@ -11,7 +11,7 @@ import pytest
 
 from devices.kinds import KINDS
 from gateway.cases.policy import Recipient
-from gateway.registry import store
+from gateway.registry import census, store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.load import read_community
 from gateway.registry.model import Community
@@ -123,3 +123,9 @@ def test_how_long_reading_and_applying_a_large_community_takes(
     with capsys.disabled():
         figures = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in took.items())
         sys.stdout.write(f"\n{items} items: {figures}\n")
+
+
+def test_the_size_of_its_telemetry_stands_in_the_page(community: Community) -> None:
+    page = census.PAGE.read_text(encoding="utf-8")
+    made = census.table(CommunityDirectory(community, "gateway"))
+    assert census.with_table(page, made) == page, "run `make docs`"

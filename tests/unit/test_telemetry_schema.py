@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from devices import telemetry_document
 from devices.kinds import KINDS
 from devices.measurements import EVENT, HAPPENINGS, MEASUREMENTS, WAVEFORM
 from devices.observation import Waveform
@@ -72,3 +73,7 @@ def test_what_does_not_conform_is_said() -> None:
 def test_no_field_is_a_persons_name_or_number() -> None:
     fields = {field.key for one in HAPPENINGS.values() for field in one.fields if field.text}
     assert not {name for name in fields if re.search(r"phone|contact|person|resident", name)}
+
+
+def test_the_page_is_that_of_the_code() -> None:
+    assert telemetry_document.PAGE.read_text(encoding="utf-8") == telemetry_document.page(), "run `make docs`"
