@@ -509,6 +509,8 @@ async def test_messages_when_their_fate_is_known(house: House) -> None:
     assert message.tags == {"community": "yuan", "channel": "sms", "result": "delivered", "urgent": "1", "drill": "0"}
     assert message.fields == {"took_s": 2.5, "attempts": 0, "case": ""}
     assert message.at_ns // 1_000_000 == now
+    [command] = embedded(house, "command")
+    assert (command.tags["result"], command.fields["done"], command.fields["device"]) == ("delivered", 1, "li")
     written = desk.pen.written
     await look(desk, "messages")
     assert desk.pen.written == written, "each is written once"
