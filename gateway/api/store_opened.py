@@ -31,6 +31,7 @@ from gateway.store.transfer.files import Format
 from gateway.store.transfer.line_reader import Refused
 from gateway.store.transfer.parquet_rows import ParquetMissing
 from gateway.store.transfer.selection import Served, Serving
+from gateway.store.transfer.source import CannotErase
 from gateway.terminal import err, fail, open_state, read_settings
 
 out = Console(highlight=False)
@@ -144,6 +145,8 @@ def sentences(what: str) -> Iterator[None]:
         fail(what, error, 2)
     except KeyError as error:
         fail(what, error.args[0])
+    except CannotErase as error:
+        fail(f"{what}：遥测库做不到 the store cannot", error, LEFT)
     except (OSError, JournalError, NotSeen) as error:
         fail(what, error)
     except KeyboardInterrupt:

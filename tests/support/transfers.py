@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import sqlalchemy as sa
 from click.testing import Result
@@ -23,7 +24,7 @@ from gateway.state.db import open_database
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.protocol import Point, Store
 from tests.support.registry import MORE, small
-from tests.support.stores import START_MS, Influxd, Victoria, observe
+from tests.support.stores import START_MS, observe
 
 HANDED_MS = START_MS + 1_830_000
 """When the monitor went from Li to Wang: in the middle of a minute and of an hour."""
@@ -38,19 +39,27 @@ DEVICES = """\
 STRIP = Waveform(name="ecg", lead="II", rate_hz=250, unit="mV", samples=(0.5, -0.25, LI_MARK, 1))
 
 
+class HasUrl(Protocol):
+    """A telemetry server."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @dataclass
 class Desk:
     """The command line of one gateway."""
 
     data_dir: Path
     engine: sa.Engine
-    server: Influxd | Victoria | None
+    server: HasUrl | None
+    token: str = ""
 
     def run(self, *args: str, code: int | None = 0) -> Result:
         """`anju store …`; fails where it does not end with ``code``."""
         env = {"COLUMNS": "250"}
         if self.server is not None:
-            env |= {"ANJU_STORE__KIND": "influxdb", "ANJU_STORE__URL": self.server.url, "INFLUX_TOKEN": ""}
+            env |= {"ANJU_STORE__KIND": "influxdb", "ANJU_STORE__URL": self.server.url, "INFLUX_TOKEN": self.token}
         command = ["store", *args, "--data-dir", str(self.data_dir)]
         with ThreadPoolExecutor(1) as thread:  # commands have an event loop of their own
             result = thread.submit(CliRunner().invoke, app, command, env=env).result()
@@ -62,7 +71,7 @@ class Desk:
         return self.data_dir / "telemetry.db"
 
 
-def desk(tmp_path: Path, server: Influxd | Victoria | None = None) -> Desk:
+def desk(tmp_path: Path, server: HasUrl | None = None) -> Desk:
     """A gateway whose monitor ``bed-3`` served Li, and from `HANDED_MS` on Wang."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()

@@ -17,17 +17,15 @@ from gateway.store.influxql import identifier, string
 from gateway.store.setup.rolled import ROLL_UPS
 from gateway.store.transfer.influx_source import InfluxSource, Shape
 from gateway.store.transfer.selection import END_MS, MS, Selection, Span
+from gateway.store.transfer.source import CannotErase
 
+YEAR_2100 = "4102444800"
 RECENT_MS = 60_000
 """An order that goes up to now is of whole series."""
 BY_HAND = (
     "export what stays (/api/v1/export), delete the series (/api/v1/admin/tsdb/delete_series), import what stays "
     "(/api/v1/import); see https://docs.victoriametrics.com/guides/guide-delete-or-replace-metrics"
 )
-
-
-class CannotErase(Exception):
-    """This store cannot do it; the message says what the operator has to do instead."""
 
 
 def influx_requests(source: InfluxSource, selection: Selection, spans: Sequence[Span]) -> list[Cut]:
@@ -156,6 +154,7 @@ class InfluxErasure:
         """Which series go. Raises CannotErase where only a part of one would have to."""
         if selection.start_ms > 0 or selection.end_ms < now_ms - RECENT_MS:
             raise CannotErase(f"VictoriaMetrics deletes whole series only, no ranges: {BY_HAND}")
+        self._loop.run(self._http.call("GET", "/internal/force_flush", {}))  # what came in the last second is found too
         devices = sorted({span.device for span in spans})
         if not selection.resident:
             return [f"{{device={_label(device)}}}" for device in devices]
@@ -176,7 +175,7 @@ class InfluxErasure:
         return matches
 
     def _series(self, match: str) -> int:
-        params = {"match[]": match, "start": "0", "end": str(END_MS // 1000)}
+        params = {"match[]": match, "start": "1", "end": YEAR_2100}  # beyond that it finds nothing at all
         return len(self._loop.run(self._http.call("GET", "/api/v1/series", params))["data"])
 
 

@@ -25,6 +25,8 @@ from gateway.store.transfer.source import Source, Tally
 SEEN_WITHIN_S = 120.0
 """So long the store writers of running gateways are waited for; one whose store is away looks every 30 s."""
 LOOK_EVERY_S = 0.2
+READ_WITHIN_S = 10.0
+"""Readers of the journal say every five seconds how far they are."""
 
 Tell = Callable[[str, float], None]
 """What is being done, and how much of it is, 0 to 1."""
@@ -128,8 +130,15 @@ class Eraser:
         spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for span in order.spans:
             spans[span.device].append((span.start_ms, span.end_ms))
-        emptied = journal_erase.erase(directory, spans)
-        outcome.counts |= {"journal": emptied.entries, "quarantine": emptied.quarantined}
+        end_s = time.monotonic() + (READ_WITHIN_S if journal_erase.gateway_runs(directory) else 0.0)
+        entries = quarantined = 0
+        while True:
+            emptied = journal_erase.erase(directory, spans)
+            entries, quarantined = entries + emptied.entries, quarantined + emptied.quarantined
+            if not emptied.unread or time.monotonic() > end_s:
+                break
+            time.sleep(1.0)
+        outcome.counts |= {"journal": entries, "quarantine": quarantined}
         if emptied.unread:
             outcome.notes.append(
                 f"日志中 {emptied.unread} 条尚未处理完，到期自动清除 {emptied.unread} entries of the journal are not "

@@ -39,6 +39,10 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
+class CannotErase(Exception):
+    """This store cannot do it; the message says what the operator has to do instead."""
+
+
 @dataclass(slots=True)
 class Extent:
     """How much there is of one measurement."""
