@@ -4,8 +4,8 @@ The tables are those of `gateway.store.telemetry_file`, read as its schema says.
 runs it registers `dashboards.sql_functions`; `answer` makes of the rows what InfluxDB would have answered.
 
 Readings that were trimmed are read from their minutes and hours: counts, sums, means, least and greatest ones stay
-exact, and so does the last one of a device; a first one, a percentile or points as they are then see one value a minute (an
-hour), the last. Old readings that come late are seen when they have been rolled up, within seconds.
+exact, and so does the last one of a device; a first one, a percentile or points as they are then see one value a minute
+(an hour), the last. Old readings that come late are seen when they have been rolled up, within seconds.
 """
 
 from __future__ import annotations
