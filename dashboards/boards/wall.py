@@ -171,7 +171,7 @@ _BURNING = Panel(
     ),
     empty=ALL_QUIET,
     width=16,
-    height=12,
+    height=11,
 )
 _MAP = Panel(
     key="map",
@@ -208,7 +208,7 @@ _MAP = Panel(
     ),
     empty=ALL_QUIET,
     width=8,
-    height=12,
+    height=11,
 )
 
 _SHARES = (*here(*_AREA), REAL, UNMERGED, ALARMS, LIFE)
@@ -236,7 +236,7 @@ _ANSWERED_60 = number(
     links=(RESPONSE_LINK,),
     empty=Text("没有报警", "No alarms"),
     width=5,
-    height=5,
+    height=4,
 )
 _ANSWERED_180 = number(
     "answered-180",
@@ -261,7 +261,7 @@ _ANSWERED_180 = number(
     links=(RESPONSE_LINK,),
     empty=Text("没有报警", "No alarms"),
     width=5,
-    height=5,
+    height=4,
 )
 _SILENT = number(
     "silent",
@@ -283,7 +283,7 @@ _SILENT = number(
     values=(ValueText(0, NOTHING, "green"),),
     links=(FLEET_LINK,),
     width=5,
-    height=5,
+    height=4,
 )
 _LINE = number(
     "line-120",
@@ -307,7 +307,7 @@ _LINE = number(
     ),
     empty=Text("没有接线路", "no line"),
     width=4,
-    height=5,
+    height=4,
 )
 _GATEWAY = number(
     "gateway",
@@ -330,7 +330,7 @@ _GATEWAY = number(
     links=(GATEWAY_LINK,),
     empty=Text("没有消息！", "no word!"),
     width=5,
-    height=5,
+    height=4,
 )
 
 _WORKS = Panel(

@@ -64,10 +64,10 @@ class Town:
         (query,) = PANELS[board.uid][key].queries
         return self.rows(board, query, **chosen)
 
-    def reckoned(self, *, drills: bool = False) -> Figures:
-        """The figures of the response board's range, by grid."""
+    def reckoned(self, *, drills: bool = False, life: bool = False) -> Figures:
+        """The figures of the response board's range, by grid; ``life``: of alarms for life safety alone."""
         return figures.reckon(
-            self.seen,
+            [one for one in self.seen if one.life_safety and one.source == figures.ALARM] if life else self.seen,
             from_ms=END_MS - span_ms(RESPONSE.range),
             until_ms=END_MS + 1,
             now_ms=END_MS,
@@ -232,8 +232,8 @@ def test_times_are_those_of_the_figures(town: Town, end: str) -> None:
 
 
 def test_grids_and_types_are_those_of_the_figures(town: Town) -> None:
-    found = town.reckoned()
-    for key, tag, groups in (("grids", "grid", found.places), ("types", "type", found.types)):
+    of_life, of_all = town.reckoned(life=True), town.reckoned()
+    for key, tag, groups in (("grids", "grid", of_life.places), ("types", "type", of_all.types)):
         rows = {row[tag]: row for row in town.table(key, RESPONSE, community=town.ground.community)}
         expected = {group.key: group for group in groups if group.alarms}
         assert rows.keys() == expected.keys()
