@@ -5,7 +5,7 @@ By the resident's id; names are in the gateway alone.
 
 from __future__ import annotations
 
-from dashboards.board import Board, ColumnLook, Link, Panel, Row, ValueText, Variable
+from dashboards.board import Annotation, Board, ColumnLook, Link, Panel, Row, ValueText, Variable
 from dashboards.boards.common import (
     CALLED,
     COMMUNITY,
@@ -252,7 +252,20 @@ ELDER_CARE = Board(
         Row(Text("案卷", "Cases"), (_CASES,)),
     ),
     variables=(COMMUNITY, GRID, RESIDENT),
-    annotations=(),
+    annotations=(
+        Annotation(
+            "cases",
+            Text("案卷", "Cases"),
+            Query(
+                "care",
+                (Column("title", localized=True), Column("number")),
+                where=(THEIRS, REAL, UNMERGED),
+                limit=200,
+            ),
+            text="title",
+            tags=("number",),
+        ),
+    ),
     links=(WALL_LINK, Link(Text("网关：全部体征", "The gateway: all vital signs"), path="/vitals"), CONSOLE_LINK),
     range="7d",
     refresh="1m",

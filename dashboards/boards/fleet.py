@@ -11,6 +11,7 @@ from dashboards.boards.common import (
     PLAIN,
     REAL,
     WALL_LINK,
+    case_marks,
     grid_link,
     here,
     kind_looks,
@@ -328,6 +329,14 @@ FLEET = Board(
         Row(Text("电池", "Batteries"), (_LOWEST, _CHARGE)),
     ),
     variables=(COMMUNITY, GRID),
+    annotations=(
+        case_marks(
+            key="power",
+            title=Text("停电、断网", "Mains or network lost"),
+            types=("power_lost", "path_lost"),
+            levels=("community", "grid"),
+        ),
+    ),
     links=(
         WALL_LINK,
         Link(Text("网关：全部设备", "The gateway: all devices"), path="/devices"),

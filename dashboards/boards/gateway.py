@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.board import Board, ColumnLook, Link, Panel, Row, Step, Thresholds, ValueText, Variable
-from dashboards.boards.common import COMMUNITY, NOW, WALL_LINK, here, none_is_well, number
+from dashboards.boards.common import COMMUNITY, NOW, WALL_LINK, case_marks, here, none_is_well, number
 from dashboards.boards.gateway_box import BOX, ITSELF, NUMBERS, ROOM, STORE_LAG
 from dashboards.query import Aggregate, Column, Query, TagIs, Var
 from dashboards.text import Text
@@ -325,6 +325,14 @@ GATEWAY = Board(
         Row(Text("遥测库与机器", "Store and machine"), (STORE_LAG, ROOM, *BOX)),
     ),
     variables=(COMMUNITY, GATEWAY_CHOICE),
+    annotations=(
+        case_marks(
+            key="trouble",
+            title=Text("断网、停电、故障", "Network, mains, faults"),
+            types=("path_lost", "power_lost", "device_fault"),
+            levels=("community",),
+        ),
+    ),
     links=(
         WALL_LINK,
         Link(Text("网关：健康检查", "The gateway: its health"), path="/readyz"),

@@ -196,7 +196,7 @@ class Casework:
             self.lives.append(life)
 
     def _alarm(
-        self, raised: Raised, plan: Sequence[tuple[str, float]], *, drill: bool = False, cause: str = ""
+        self, raised: Raised, plan: Plan, *, drill: bool = False, cause: str = ""
     ) -> Life:
         number = next(self._numbers)
         change = _change(raised)
