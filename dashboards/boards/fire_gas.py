@@ -26,6 +26,7 @@ from dashboards.boards.things import (
     answer_panel,
     events,
     fleet_now,
+    line,
     now_panel,
     trouble_panel,
     type_looks,
@@ -177,6 +178,7 @@ _OVER_TIME = Panel(
     columns=type_looks(TYPES_HERE),
     stack=True,
     empty=ALL_QUIET,
+    low=0,
     width=12,
     height=9,
 )
@@ -222,12 +224,13 @@ _VALVES = Panel(
     unit="short",
     decimals=0,
     columns=(
-        ColumnLook("closed", Text("关闭", "shut")),
-        ColumnLook("opened", Text("打开", "opened")),
-        ColumnLook("stuck", Text("卡住", "stuck")),
-        ColumnLook("manual_operation", Text("手动操作", "turned by hand")),
+        line("closed", Text("关闭", "shut"), "green"),
+        line("opened", Text("打开", "opened"), "blue"),
+        line("stuck", Text("卡住", "stuck"), "red"),
+        line("manual_operation", Text("手动操作", "turned by hand"), "purple"),
     ),
     empty=Text("阀门没有动作", "No valve moved"),
+    low=0,
     width=10,
     height=9,
 )
@@ -265,9 +268,10 @@ _TESTS = Panel(
     unit="short",
     decimals=0,
     columns=(
-        ColumnLook("self_test", Text("自检", "self-tests")),
-        ColumnLook("fault", Text("故障", "faults")),
+        line("self_test", Text("自检", "self-tests"), "green"),
+        line("fault", Text("故障", "faults"), "orange"),
     ),
+    low=0,
     width=16,
     height=8,
 )

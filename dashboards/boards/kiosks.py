@@ -30,6 +30,7 @@ from dashboards.boards.things import (
     answer_panel,
     events,
     fleet_now,
+    line,
     now_panel,
     trouble_panel,
 )
@@ -40,8 +41,8 @@ from dashboards.thresholds import OTHERS_180
 ASKED = ("staff_call", "problem_report")
 _HERE = here(*STREETS)
 _USE_LOOKS = (
-    ColumnLook("clicks", Text("点击", "clicks"), unit="short"),
-    ColumnLook("searches", Text("查询", "searches"), unit="short"),
+    ColumnLook("clicks", Text("点击", "clicks"), unit="none"),
+    ColumnLook("searches", Text("查询", "searches"), unit="none"),
 )
 
 
@@ -135,7 +136,7 @@ _BY_HOUR = Panel(
         "searches: people do not find what they want; change the first page.",
     ),
     queries=(Query("kiosk", _use("clicks", "searches"), _HERE, every="1h"),),
-    unit="short",
+    unit="none",
     decimals=0,
     columns=_USE_LOOKS,
     low=0,
@@ -152,11 +153,12 @@ _BY_KIOSK = Panel(
         "screen and touch work.",
     ),
     queries=(Query("kiosk", _use("clicks"), _HERE, by=("device",), name="{device}"),),
-    unit="short",
+    unit="none",
     decimals=0,
     thresholds=PLAIN,
     sort="-clicks",
     top=15,
+    low=0,
     width=10,
     height=9,
 )
@@ -170,9 +172,10 @@ _BY_DAY = Panel(
         "knows them.",
     ),
     queries=(Query("kiosk", _use("clicks"), _HERE, by=("grid",), every="1d", name="{grid}"),),
-    unit="short",
+    unit="none",
     decimals=0,
     stack=True,
+    low=0,
     width=12,
     height=9,
 )
@@ -190,11 +193,12 @@ _ASKED = Panel(
     unit="short",
     decimals=0,
     columns=(
-        ColumnLook("call_staff", Text("呼叫工作人员", "calls for staff")),
-        ColumnLook("problem_report", Text("上报问题", "problems reported")),
+        line("call_staff", Text("呼叫工作人员", "calls for staff"), "orange"),
+        line("problem_report", Text("上报问题", "problems reported"), "blue"),
     ),
     stack=True,
     empty=NOTHING,
+    low=0,
     width=12,
     height=9,
 )

@@ -22,7 +22,7 @@ from dashboards.boards.common import (
     number,
     place_link,
 )
-from dashboards.boards.things import FLEET_LOOKS, STREETS, events, fleet_now, trouble_panel
+from dashboards.boards.things import FLEET_LOOKS, STREETS, events, fleet_now, line, trouble_panel
 from dashboards.query import Column, FieldIs, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import watched
@@ -163,13 +163,14 @@ _SAW = Panel(
     unit="short",
     decimals=0,
     columns=(
-        ColumnLook("object", Text("识别到目标", "object seen")),
-        ColumnLook("intrusion", Text("区域入侵", "area entered")),
-        ColumnLook("line_crossing", Text("越界", "line crossed")),
-        ColumnLook("motion", Text("有移动", "movement")),
-        ColumnLook("video_loss", Text("视频丢失", "video lost")),
+        line("object", Text("识别到目标", "object seen"), "blue"),
+        line("intrusion", Text("区域入侵", "area entered"), "red"),
+        line("line_crossing", Text("越界", "line crossed"), "orange"),
+        line("motion", Text("有移动", "movement"), "grey"),
+        line("video_loss", Text("视频丢失", "video lost"), "purple"),
     ),
     stack=True,
+    low=0,
     width=14,
     height=9,
 )
@@ -199,6 +200,7 @@ _BUSY = Panel(
     sort="times",
     top=15,
     empty=NOTHING,
+    low=0,
     width=10,
     height=9,
 )
@@ -226,6 +228,7 @@ _BY_POLE = Panel(
     sort="cases",
     top=15,
     empty=NOTHING,
+    low=0,
     width=8,
     height=9,
 )

@@ -29,6 +29,7 @@ from dashboards.boards.things import (
     answer_panel,
     events,
     fleet_now,
+    line,
     now_panel,
     trouble_panel,
     type_looks,
@@ -127,6 +128,7 @@ _BY_HOUR = Panel(
     columns=type_looks(TYPES_HERE),
     stack=True,
     empty=ALL_QUIET,
+    low=0,
     width=14,
     height=9,
 )
@@ -154,6 +156,7 @@ _BY_GRID = Panel(
     sort="cases",
     top=12,
     empty=ALL_QUIET,
+    low=0,
     width=10,
     height=9,
 )
@@ -171,11 +174,12 @@ _SENSED = Panel(
     unit="short",
     decimals=0,
     columns=(
-        ColumnLook("opened", Text("门窗打开", "doors and windows opened")),
-        ColumnLook("glass_break", Text("玻璃破碎", "panes broken")),
-        ColumnLook("intrusion", Text("区域入侵", "areas entered")),
-        ColumnLook("line_crossing", Text("越界", "lines crossed")),
+        line("opened", Text("门窗打开", "doors and windows opened"), "blue"),
+        line("glass_break", Text("玻璃破碎", "panes broken"), "red"),
+        line("intrusion", Text("区域入侵", "areas entered"), "orange"),
+        line("line_crossing", Text("越界", "lines crossed"), "purple"),
     ),
+    low=0,
     width=12,
     height=9,
 )

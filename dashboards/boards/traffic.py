@@ -189,7 +189,7 @@ _FLOW = _roads(
         "Zero by day: the counter is broken or the road closed.",
     ),
     "flow",
-    "short",
+    "none",
 )
 _OCCUPANCY = _roads(
     "occupancy",
@@ -228,7 +228,7 @@ _DIAGRAM = Panel(
     unit="velocitykmh",
     decimals=0,
     columns=(
-        ColumnLook("flow", Text("流量（辆/时）", "flow, vehicles an hour"), unit="short"),
+        ColumnLook("flow", Text("流量（辆/时）", "flow, vehicles an hour"), unit="none"),
         ColumnLook("speed", Text("车速", "speed"), unit="velocitykmh"),
     ),
     width=12,
@@ -256,6 +256,7 @@ _MINUTES = Panel(
     unit="s",
     decimals=0,
     stack=True,
+    low=0,
     width=12,
     height=11,
 )

@@ -21,7 +21,7 @@ from dashboards.boards.common import (
     here,
     place_link,
 )
-from dashboards.boards.things import OPEN_LOOKS, STREETS, now_panel, trouble_panel
+from dashboards.boards.things import OPEN_LOOKS, STREETS, line, now_panel, trouble_panel
 from dashboards.query import Column, FieldIs, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import library, watched
@@ -176,6 +176,7 @@ _COLLECTED = Panel(
     unit="short",
     decimals=0,
     stack=True,
+    low=0,
     width=12,
     height=9,
 )
@@ -192,6 +193,7 @@ _OVERFLOW = Panel(
     unit="s",
     decimals=0,
     stack=True,
+    low=0,
     width=12,
     height=9,
 )
@@ -210,6 +212,7 @@ _WORST = Panel(
     thresholds=PLAIN,
     sort="full_s",
     top=15,
+    low=0,
     width=12,
     height=9,
 )
@@ -233,10 +236,11 @@ _EMPTIED_IN = Panel(
     ),
     unit="s",
     columns=(
-        ColumnLook("half", Text("半数在此之内", "half within")),
-        ColumnLook("most", Text("九成在此之内", "nine of ten within")),
+        line("half", Text("半数在此之内", "half within"), "blue"),
+        line("most", Text("九成在此之内", "nine of ten within"), "purple"),
     ),
     empty=Text("没有满溢案卷", "No cases of full bins"),
+    low=0,
     width=12,
     height=9,
 )
