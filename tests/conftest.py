@@ -32,10 +32,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "e2e/test_wall",
         "test_boards_of_life",
         "test_store_protocol",
+        "test_store_transfer",
+        "test_store_erasing",
         "test_store_influx",
         "test_store_writer",
     ),
-    "victoria-metrics": ("test_store_influx", "test_store_writer", "integration/test_chronicle"),
+    "victoria-metrics": ("test_store_erasing", "test_store_influx", "test_store_writer", "integration/test_chronicle"),
     "baresip": ("test_sip_trunk", "test_call_for_help"),
     "sipp": ("test_sip_trunk",),
     "espeak-ng": (
