@@ -7,6 +7,7 @@
 #   docker compose exec gateway anju token create …     docker compose run --rm gateway anju doctor …
 set -eu
 
+here=$(dirname "$0")
 settings=${ANJU_SETTINGS:-/etc/anju/settings.yaml}
 community=${ANJU_COMMUNITY_FILE:-/etc/anju-community/community.yaml}
 grafana_key=${ANJU_GRAFANA_KEY_FILE:-/etc/anju/secrets/GRAFANA_PUSH_KEY}
@@ -32,13 +33,18 @@ else
 fi
 
 (
+    # Once it serves: on a small box these would only take the processor away from it.
+    until "$here/healthcheck.py" >/dev/null 2>&1; do
+        sleep 1
+        kill -0 "$$" 2>/dev/null || exit 0 # of this shell, which the gateway takes over
+    done
     if [ -r "$grafana_key" ] && ! anju devices key grafana --key-file "$grafana_key" --settings "$settings"; then
         say "Grafana 的告警无法送达 Grafana's own alerts reach nobody: docs/devices/grafana.md"
     fi
     until anju store setup --settings "$settings"; do
         say "时序数据库尚未就绪 the telemetry store is not prepared yet; again in $again s"
         sleep "$again"
-        kill -0 "$$" 2>/dev/null || exit 0 # of this shell, which the gateway takes over
+        kill -0 "$$" 2>/dev/null || exit 0
     done
 ) &
 

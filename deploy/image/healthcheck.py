@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Is the gateway in this container ready to take in and decide alarms? Exit code 0 or 1; says what is missing."""
 
 import json
