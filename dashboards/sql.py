@@ -5,7 +5,7 @@ runs it registers `dashboards.sql_functions`; `answer` makes of the rows what In
 
 Readings that were trimmed are read from their minutes and hours: counts, sums, means, least and greatest ones stay
 exact, and so does the last one of a device; a first one, a percentile or points as they are then see one value a minute
-(an hour), the last. Old readings that come late are seen when they have been rolled up, within seconds.
+(an hour), the last. Readings older than 48 hours that come late are seen when they are rolled up, within two hours.
 """
 
 from __future__ import annotations
