@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import sqlite3
+import ssl
 import sys
 import tempfile
 import time
@@ -31,12 +33,15 @@ from gateway.registry.secrets import references
 from gateway.rules.library import library
 from gateway.settings import Settings
 from gateway.state.db import open_database
+from gateway.store.protocol import StoreUnavailable
 from gateway.terminal import DataDirOption, SettingsOption, read_settings
 from gateway.transports.broker import BrokerKind, find_broker
 
 out = Console(highlight=False)
 LEAST_FREE_MB = 1024
 SLOW_FSYNC_MS = 50.0
+CERTIFICATE_DAYS = 60
+"""With fewer days left there is something to do."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,8 @@ def _fsync_ms(directory: Path) -> float:
 def _broker(settings: Settings) -> Iterator[Finding]:
     if not settings.broker.managed:
         yield _reachable("broker", settings.broker.host, settings.broker.port)
+        if settings.broker.tls_ca is not None:
+            yield _certificate(settings.broker.host, settings.broker.port, settings.broker.tls_ca)
         if settings.broker.username is not None:
             yield from _secret(settings, settings.broker.password_secret)
         return
@@ -139,6 +146,28 @@ def _reachable(what: str, host: str, port: int) -> Finding:
     return Finding("ok", what, f"{host}:{port} answers")
 
 
+def _certificate(host: str, port: int, authority: Path) -> Finding:
+    """Until when the broker's certificate is good: on the day it ends, every device falls silent at once."""
+    what = "broker's certificate"
+    try:
+        trusting = ssl.create_default_context(cafile=authority)
+        with (
+            socket.create_connection((host, port), timeout=3) as plain,
+            trusting.wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            shown = secure.getpeercert()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        return Finding(
+            "error", what, f"{host}:{port}: {error}; `anju init` renews it, and the broker must read it again"
+        )
+    ends_ms = int(ssl.cert_time_to_seconds(str((shown or {})["notAfter"])) * 1000)
+    days = (ends_ms - SystemClock().now_ms()) // 86_400_000
+    said = f"good until {datetime.fromtimestamp(ends_ms / 1000, UTC):%Y-%m-%d}, {days} days"
+    if days < CERTIFICATE_DAYS:
+        return Finding("warning", what, f"{said}: `anju init` renews it, then the broker must read it again")
+    return Finding("ok", what, said)
+
+
 def _serial(settings: Settings) -> Iterator[Finding]:
     for line in settings.serial:
         path = Path(line.port)
@@ -157,8 +186,26 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if url.hostname is None:
         yield Finding("error", "telemetry store", f"store.url is {settings.store.url!r}; expected http://host:8086")
         return
-    yield _reachable("telemetry store", url.hostname, url.port or (443 if url.scheme == "https" else 80))
-    yield from _secret(settings, settings.store.token_secret)
+    there = _reachable("telemetry store", url.hostname, url.port or (443 if url.scheme == "https" else 80))
+    faults = list(_secret(settings, settings.store.token_secret)) if settings.store.token_secret else []
+    yield there if there.level == "error" or faults else _server(settings)
+    yield from faults
+
+
+def _server(settings: Settings) -> Finding:
+    """Which telemetry server it is, and whether it lets us in."""
+    # Imported only where it is used: the client takes half a second to load.
+    from gateway.store.setup.look import what_is_there
+
+    token = settings.secrets.get(settings.store.token_secret) if settings.store.token_secret else ""
+    try:
+        found = asyncio.run(what_is_there(settings.store, token))
+    except StoreUnavailable as error:
+        return Finding("error", "telemetry store", f"{error}; {error.hint}" if error.hint else str(error))
+    missing = f"; not there yet: {', '.join(found.missing)}: run `anju store setup`" if found.missing else ""
+    return Finding(
+        "warning" if missing else "ok", "telemetry store", f"{found.server} at {settings.store.url}{missing}"
+    )
 
 
 def _secret(settings: Settings, name: str) -> Iterator[Finding]:

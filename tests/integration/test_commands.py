@@ -29,6 +29,7 @@ from tests.support.broker import Mosquitto, free_port, mosquitto
 from tests.support.gateway import RunningGateway
 from tests.support.homes import community, write_community
 from tests.support.outside import OutsideWorld
+from tests.support.stores import Influxd
 
 runner = CliRunner(env={"COLUMNS": "200", "ANJU_TOKEN": None, "ANJU_URL": None})
 CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("ANJU_")}
@@ -395,6 +396,23 @@ def test_doctor_looks_at_what_is_elsewhere(home: Path, broker: Mosquitto) -> Non
     assert looked["secret INFLUX_TOKEN"][0] == "error"
     looked = found(fresh(home, broker={"managed": False, "port": free_port()}, store={"kind": "influxdb"}))
     assert looked["broker"][0] == looked["telemetry store"][0] == "error"
+
+
+def test_doctor_says_which_telemetry_server_it_is(home: Path, tmp_path: Path) -> None:
+    server = Influxd(tmp_path / "influxd")
+    server.start()
+    try:
+        settings = fresh(home, store={"kind": "influxdb", "url": server.url, "token_secret": ""})
+        level, words = found(settings)["telemetry store"]
+        assert level == "warning" and "InfluxDB 1.6.7" in words and "database anju" in words, words
+        server.create()
+        level, words = found(settings)["telemetry store"]
+        assert level == "warning" and "retention policy minute" in words and "anju store setup" in words, words
+        env: dict[str, str | None] = {"ANJU_STORE__KIND": "influxdb", "ANJU_STORE__URL": server.url}
+        assert run("store", "setup", "--data-dir", home, env=env | {"ANJU_STORE__TOKEN_SECRET": ""}).exit_code == 0
+        assert found(settings)["telemetry store"] == ("ok", f"InfluxDB 1.6.7~rc0 at {server.url}")
+    finally:
+        server.kill()
 
 
 def test_doctor_finds_ports_that_others_have(home: Path) -> None:
