@@ -271,6 +271,7 @@ _TESTS = Panel(
         line("self_test", Text("自检", "self-tests"), "green"),
         line("fault", Text("故障", "faults"), "orange"),
     ),
+    stack=True,
     low=0,
     width=16,
     height=8,

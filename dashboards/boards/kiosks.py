@@ -138,7 +138,10 @@ _BY_HOUR = Panel(
     queries=(Query("kiosk", _use("clicks", "searches"), _HERE, every="1h"),),
     unit="none",
     decimals=0,
-    columns=_USE_LOOKS,
+    columns=(
+        line("clicks", Text("点击", "clicks"), "blue"),
+        line("searches", Text("查询", "searches"), "green"),
+    ),
     low=0,
     width=14,
     height=9,
