@@ -130,7 +130,9 @@ async def test_a_gateway_that_runs_takes_notice_and_nothing_comes_back(tmp_path:
             # The device says it once more, and something that it had kept since then.
             assert say(first) == [Outcome.DUPLICATE]
             say(observe(START_MS + 9, {"pulse": LI_MARK}), observe(HANDED_MS + 2, {"pulse": WANG_MARK}))
-            await eventually_async(lambda: journal.cursor("store", Lane.ROUTINE) == journal.last_position(Lane.ROUTINE), 20)
+            await eventually_async(
+                lambda: journal.cursor("store", Lane.ROUTINE) == journal.last_position(Lane.ROUTINE), 20
+            )
             found = await store.readings("bed-3", "pulse", 0, START_MS * 2, 9)
             assert [r.at_ms for r in found] == [HANDED_MS + 1, HANDED_MS + 2]
         view = JournalView(gateway.data_dir / "journal")
@@ -313,6 +315,26 @@ async def test_roll_ups_and_the_index_of_influxdb_1_lose_the_person_too(tmp_path
     await fill(store)
     influxd.query('SELECT mean(*), count(*) INTO "anju"."minute".:MEASUREMENT FROM /vitals/ GROUP BY time(1m), *')
     gateway = desk(tmp_path, influxd)
+    # Of a day before, whose readings are not kept any more.
+    old_ms = START_MS - 24 * HOUR
+    rolled = (
+        "vitals_monitor,device=bed-3,resident=li mean_pulse=61,count_pulse=6,min_pulse=60,max_pulse=63,last_pulse=62"
+    )
+    influxd.write(f"{rolled} {old_ms}000000", "minute")
+    file = tmp_path / "li.lp"
+    gateway.run("export", "--resident", "li", "--to", str(file))
+    assert [line for line in file.read_text().splitlines() if "rolled" in line] == [
+        "vitals_monitor,device=bed-3,resident=li,rolled=1m "
+        f"pulse.count=6.0,pulse.sum=366.0,pulse.min=60.0,pulse.max=63.0,pulse.last=62.0 {old_ms}000000"
+    ]
+    (tmp_path / "other").mkdir()
+    other = desk(tmp_path / "other")
+    other.run("import", str(file))
+    copy = embedded(other, VirtualClock(START_MS + 24 * HOUR))
+    [bucket, *_] = await copy.buckets("bed-3", "pulse", old_ms, END, 60)
+    await copy.close()
+    assert (bucket.start_ms, bucket.count, bucket.mean, bucket.last) == (old_ms, 6, 61.0, 62.0)
+
     gateway.run("erase", "--resident", "li", *ASKED)
     for policy in ("autogen", "minute"):
         found = influxd.query(f'SELECT * FROM "anju"."{policy}"./.*/ WHERE "resident" = \'li\'')

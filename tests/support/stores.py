@@ -119,9 +119,10 @@ class Influxd(_Server):
         assert "error" not in result, result
         return list(result.get("series", []))
 
-    def write(self, line: str) -> None:
-        """A line from somebody else."""
-        httpx.post(f"{self.url}/write", params={"db": BUCKET}, content=line, timeout=10).raise_for_status()
+    def write(self, line: str, policy: str = "") -> None:
+        """A line from somebody else; ``policy``: the retention policy, where it is not the default."""
+        params = {"db": BUCKET, "rp": policy}
+        httpx.post(f"{self.url}/write", params=params, content=line, timeout=10).raise_for_status()
 
     def create(self, auth: tuple[str, str] | None = None) -> None:
         self.query(f'CREATE DATABASE "{BUCKET}"', auth=auth)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from devices.kinds import KINDS
 from gateway.settings import StoreSettings
 from gateway.store.influx_http import InfluxHttp
 from gateway.store.influxql import Series, device_is, identifier, string
 from gateway.store.protocol import Point, StoreUnavailable
+from gateway.store.setup.rolled import ROLL_UPS
 from gateway.store.transfer.selection import END_MS, MS, Selection
-from gateway.store.transfer.source import HELPING, Helping
+from gateway.store.transfer.source import HELPING, ROLLED, ROLLED_FIELDS, Helping
 
 DAY_NS = 86_400_000 * MS
 """All devices at once are asked for a day at a time: InfluxDB 3 Core refuses to search more than about three."""
@@ -57,10 +59,29 @@ class InfluxSource:
         shapes = [
             shape for shape in self.shapes() if not selection.measurements or shape.name in selection.measurements
         ]
-        for number, shape in enumerate(shapes):
-            for points, within in self._measurement(shape, selection):
+        parts = [(shape, selection) for shape in shapes] + self._rolled(shapes, selection)
+        for number, (shape, part) in enumerate(parts):
+            for points, within in self._measurement(shape, part):
                 taken = [point for point in points if selection.takes(point)]
-                yield Helping(taken, (number + within) / len(shapes))
+                yield Helping(taken, (number + within) / len(parts))
+
+    def _rolled(self, shapes: list[Shape], selection: Selection) -> list[tuple[Shape, Selection]]:
+        """Minutes and hours of before there are readings, and before there are minutes."""
+        try:
+            policies = {str(row["name"]) for series in self.query("SHOW RETENTION POLICIES") for row in series.rows()}
+        except StoreUnavailable:  # InfluxDB 3 has none
+            return []
+        found: list[tuple[Shape, Selection]] = []
+        for shape in (one for one in shapes if one.name in KINDS):
+            end_ms = selection.end_ms
+            for roll_up in (one for one in ROLL_UPS if one.name in policies):
+                first_ns = self._edge(found[-1][0] if end_ms < selection.end_ms else shape, "", 0, END_MS * MS, "ASC")
+                if first_ns is not None:
+                    end_ms = min(end_ms, first_ns // MS // (roll_up.width_s * 1000) * (roll_up.width_s * 1000))
+                source = f"{identifier(roll_up.name)}.{identifier(shape.name)}"
+                rolled = replace(shape, source=source, rolled=roll_up.width)
+                found.append((rolled, replace(selection, end_ms=max(end_ms, selection.start_ms))))
+        return found
 
     def close(self) -> None:
         with contextlib.closing(self._loop):
@@ -169,13 +190,27 @@ def _within(condition: str, start_ns: int, end_ns: int) -> str:
 
 def _point(shape: Shape, row: dict[str, Any]) -> Point | None:
     tags = {name: str(row[name]) for name in shape.tags if row.get(name) not in (None, "")}
+    if shape.rolled:
+        rolled = _rolled_fields(row)
+        tags[ROLLED] = shape.rolled
+        return Point(measurement=shape.name, tags=tags, fields=rolled, at_ns=int(row["time"])) if rolled else None
     fields: dict[str, float | str] = {}
     for name in shape.fields:
         value = row.get(name)
         if value is not None:
             fields[name] = value if isinstance(value, str) else float(value)
-    if shape.rolled:
-        tags["rolled"] = shape.rolled
     if not fields:
         return None
     return Point(measurement=shape.name, tags=tags, fields=dict(sorted(fields.items())), at_ns=int(row["time"]))
+
+
+def _rolled_fields(row: dict[str, Any]) -> dict[str, float | str]:
+    """``mean_pulse``, ``count_pulse`` … as the fields of a point that stands for a minute or an hour."""
+    fields: dict[str, float | str] = {}
+    for metric in sorted(name.removeprefix("count_") for name in row if name.startswith("count_")):
+        mean, count, low, high, last = (row.get(f"{name}_{metric}") for name in ("mean", "count", "min", "max", "last"))
+        if None in (mean, count, low, high, last):
+            continue
+        values = (float(count), float(mean) * float(count), float(low), float(high), float(last))  # type: ignore[arg-type]
+        fields |= {f"{metric}.{name}": value for name, value in zip(ROLLED_FIELDS, values, strict=True)}
+    return fields
