@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import paho.mqtt.client as paho
@@ -18,8 +19,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from gateway.clock import SystemClock
+from gateway.doctor import findings
 from gateway.init import certificates
 from gateway.init.deployment import MQTT_SECRETS
+from gateway.settings import BrokerSettings, Settings
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, StackBroker, compose, open_directory, running_broker
 
@@ -243,3 +247,30 @@ def served(broker: StackBroker) -> str:
         shown = secure.getpeercert(binary_form=True)
     assert shown is not None
     return ssl.DER_cert_to_PEM_cert(shown)
+
+
+def test_the_doctor_looks_at_the_certificate(broker: StackBroker, tmp_path: Path) -> None:
+    def said(authority: Path) -> tuple[str, str]:
+        where = BrokerSettings(managed=False, host=broker.host, port=broker.port, tls_ca=authority, username=None)
+        settings = Settings(data_dir=tmp_path, broker=where)
+        (found,) = (one for one in findings(settings) if one.what == "broker's certificate")
+        return found.level, found.said
+
+    level, words = said(broker.stack.directory / "ca.crt")
+    assert (level, words.startswith("good until 20")) == ("ok", True), words
+    stranger = tmp_path / "ca.crt"
+    stranger.write_text(certificates.new_authority("Somebody", SystemClock().now_ms()).certificate, encoding="utf-8")
+    level, words = said(stranger)
+    assert (level, "`anju init` renews it" in words) == ("error", True), words
+
+
+def test_the_doctor_warns_before_every_device_falls_silent(tmp_path: Path) -> None:
+    with open_directory() as directory:
+        stack = Stack(directory)
+        stack.init(now_ms=SystemClock().now_ms() - int((certificates.SERVER_LIFE.days - 59) * 86_400_000))
+        with running_broker(stack) as broker:
+            where = BrokerSettings(
+                managed=False, host=broker.host, port=broker.port, tls_ca=directory / "ca.crt", username=None
+            )
+            found = findings(Settings(data_dir=tmp_path, broker=where))
+            assert [one.level for one in found if one.what == "broker's certificate"] == ["warning"]
