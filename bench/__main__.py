@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import backtest, decode, fleet, machine, path, quake, short, throughput
+from bench import backtest, decode, fleet, machine, path, quake, short, throughput, wall
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.report import Figures, print_figures, write_markdown
@@ -30,6 +30,7 @@ class What(StrEnum):
     DECODE = "decode"
     FLEET = "fleet"
     QUAKE = "quake"
+    WALL = "wall"
     ALL = "all"
 
 
@@ -37,7 +38,8 @@ def main(
     what: Annotated[
         What,
         typer.Argument(
-            help="path: key to lamp and told; throughput: readings/s; quake: 1,000 cases; fleet: 10,000 devices."
+            help="path: key to lamp and told; throughput: readings/s; quake: 1,000 cases; fleet: 10,000 devices; "
+            "wall: key to a case in the telemetry store."
         ),
     ] = What.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="A few of each: that it works, not how fast it is.")] = False,
@@ -75,6 +77,7 @@ def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], li
     return {
         What.PATH: lambda say: path.run(size, say),
         What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
+        What.WALL: lambda say: wall.run(wall.QUICK if quick else wall.Size(), say),
         What.QUAKE: lambda say: quake.run(quake.QUICK if quick else quake.Size(), say),
         What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,8 @@ class Reading:
 class System:
     """A running gateway: where its broker is, and what it says of itself."""
 
-    def __init__(self, url: str, port: int, passwords: dict[str, str], gateway: psutil.Process) -> None:
+    def __init__(self, url: str, port: int, passwords: dict[str, str], gateway: psutil.Process, data_dir: Path) -> None:
+        self.data_dir = data_dir
         self._url = url
         self._port = port
         self._passwords = passwords
@@ -107,10 +108,10 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 @contextlib.contextmanager
-def running(community: Community) -> Iterator[System]:
+def running(community: Community, more: Mapping[str, str] | None = None) -> Iterator[System]:
     """A gateway with this community, in a temporary directory beside the working directory: on a real disk.
 
-    Raises StageError when it does not start.
+    ``more``: further ``ANJU_…`` variables. Raises StageError when it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="anju-bench-", dir=Path.cwd()) as directory:
         settings = Settings(data_dir=Path(directory))
@@ -124,10 +125,10 @@ def running(community: Community) -> Iterator[System]:
             pid = stage.start(
                 "gateway",
                 ["serve", "--data-dir", directory],
-                {"ANJU_API__PORT": str(api_port), "ANJU_BROKER__PORT": str(port)},
+                {"ANJU_API__PORT": str(api_port), "ANJU_BROKER__PORT": str(port), **(more or {})},
             )
             stage.wait_until("the gateway", lambda: _ready(url))
-            yield System(url, port, passwords, psutil.Process(pid))
+            yield System(url, port, passwords, psutil.Process(pid), Path(directory))
 
 
 def _ready(url: str) -> bool:
