@@ -11,7 +11,7 @@ password=$(cat "${READER_PASSWORD_FILE:-/run/secrets/influx_reader_password}")
 # The buckets of `anju store setup`, which goes on from here. They must be there already, because a right is one to a
 # bucket; kept as long as gateway/settings.py has it (0: for ever), so that nothing is to be shortened afterwards.
 read=()
-for wanted in "$bucket=90d" "$bucket/minute=400d" "$bucket/hour=0"; do
+for wanted in "$bucket=90d" "$bucket/minute=180d" "$bucket/hour=0"; do
     name=${wanted%=*}
     id=$(influx bucket list --org "$org" --name "$name" --hide-headers 2>/dev/null | cut -f 1) || true
     if [ -z "$id" ]; then

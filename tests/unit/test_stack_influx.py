@@ -60,7 +60,7 @@ def test_grafana_may_read_the_three_buckets_and_nothing_else(tmp_path: Path) -> 
     assert said == [
         "bucket list --org anju --name anju --hide-headers",
         "bucket list --org anju --name anju/minute --hide-headers",
-        "bucket create --org anju --name anju/minute --retention 400d --hide-headers",
+        "bucket create --org anju --name anju/minute --retention 180d --hide-headers",
         "bucket list --org anju --name anju/hour --hide-headers",
         "bucket create --org anju --name anju/hour --retention 0 --hide-headers",
         f"v1 auth create --org anju --username {INFLUX_READER} --password only-reads --read-bucket 00000000000000aa "
