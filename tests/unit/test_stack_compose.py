@@ -270,6 +270,11 @@ def test_the_image_holds_no_more_than_it_needs() -> None:
         assert [source for source in sources if not (ROOT / source).exists()] == []
 
 
+def test_what_init_makes_is_never_committed() -> None:
+    default = STACK.removeprefix("${ANJU_STACK:-.").removesuffix("}")
+    assert {f"{default}/", "/.env"} <= set(text(".gitignore").split())
+
+
 def test_only_what_is_named_gets_into_the_image() -> None:
     rules = [line for line in text(".dockerignore").splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*"
