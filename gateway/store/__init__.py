@@ -25,4 +25,4 @@ def open_store(settings: Settings, clock: Clock) -> Store:
     if not settings.store.url:
         raise ValueError("store.url: missing; expected the server's address, such as http://127.0.0.1:8086")
     token = settings.secrets.get(settings.store.token_secret) if settings.store.token_secret else ""
-    return InfluxStore(settings.store, token)
+    return InfluxStore(settings.store, token, clock)

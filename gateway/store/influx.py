@@ -10,9 +10,11 @@ from dashboards.answer import Answer, Look
 from dashboards.query import Query, TagValues
 from devices.measurements import HAPPENINGS
 from devices.observation import Observation, Waveform
+from gateway.clock import Clock, SystemClock
 from gateway.settings import StoreSettings
 from gateway.store.asking import ask_influx
 from gateway.store.influx_http import InfluxHttp, LinesRefused, Server, TooLarge
+from gateway.store.influx_tiers import Kept, kept, old_parts
 from gateway.store.influxql import Series, device_is, identifier, string, within
 from gateway.store.line_protocol import EVENT, WAVEFORM, lines, point_line
 from gateway.store.points import sample_time_ns, screen, screen_point
@@ -45,9 +47,11 @@ class Line(NamedTuple):
 class InfluxStore:
     """A `gateway.store.protocol.Store` by HTTP. Finds out at first use, and after every outage, what it talks to."""
 
-    def __init__(self, settings: StoreSettings, token: str) -> None:
+    def __init__(self, settings: StoreSettings, token: str, clock: Clock | None = None) -> None:
         """``token``: 2.x and 3.x an API token, 1.x ``user:password``, empty where no one is asked."""
         self._http = InfluxHttp(settings, token)
+        self._clock = clock or SystemClock()
+        self._kept: Kept | None = None
         self._server: Server | None = None
         self._started = ""
         self._restarted = False
@@ -129,7 +133,7 @@ class InfluxStore:
         return found[:limit]
 
     async def buckets(self, device: str, metric: str, start_ms: int, end_ms: int, width_s: int) -> list[Bucket]:
-        await self._readable()
+        server = await self._readable()
         kinds = await self._kinds(device)
         if len(kinds) > 1:  # the id was given to another kind of device: `last` needs both histories in one order
             values = await self._values(kinds, device, metric, start_ms, end_ms)
@@ -137,10 +141,27 @@ class InfluxStore:
             return as_buckets(parts, width_s * 1000)
         if not kinds:
             return []
+        if self._kept is None:
+            self._kept = await kept(self._http, server, self._http.settings)
+        now_ms = self._clock.now_ms()
+        raw_from = min(max(self._kept.raw_from_ms(now_ms), start_ms), end_ms)
+        fresh = await self._fresh_buckets(kinds[0], device, metric, raw_from, end_ms, width_s)
+        if raw_from == start_ms:
+            return fresh
+        old = await old_parts(self._http, self._kept, kinds[0], device, metric, start_ms, raw_from, now_ms)
+        new = [Part(b.start_ms, b.count, b.mean * b.count, b.low, b.high, b.last) for b in fresh]
+        return as_buckets([*old, *new], width_s * 1000)
+
+    async def _fresh_buckets(
+        self, kind: str, device: str, metric: str, start_ms: int, end_ms: int, width_s: int
+    ) -> list[Bucket]:
+        """From the readings themselves."""
+        if start_ms >= end_ms:
+            return []
         field = identifier(metric)
         series = await self._http.query(
             f"SELECT count({field}), mean({field}), min({field}), max({field}), last({field})"
-            f" FROM {identifier(kinds[0])} WHERE {within(device, start_ms, end_ms)}"
+            f" FROM {identifier(kind)} WHERE {within(device, start_ms, end_ms)}"
             f" GROUP BY time({width_s}s) fill(none)"
         )
         return [
@@ -223,7 +244,7 @@ class InfluxStore:
         if self._started not in ("", server.started):
             self._restarted = True
             self.restarts += 1
-        self._server, self._started = server, server.started
+        self._server, self._started, self._kept = server, server.started, None
         self.durability_lag_s = VICTORIA_LAG_S if server.victoria else 0.0
 
     async def _readable(self) -> Server:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from gateway.store.influx_http import InfluxHttp
 from gateway.store.protocol import Point, StoreUnavailable
 from gateway.store.setup import set_up
 from gateway.store.setup.backlog import roll_up_again
+from tests.integration.test_store_protocol import reckon
 from tests.support.eventually import eventually_async
 from tests.support.influx2 import ORG, TOKEN, Influx2
 from tests.support.ports import free_port
 from tests.support.stores import BUCKET, Influxd, Victoria, observe
 
-DAY_S = 86_400
+DAY_S, HOUR = 86_400, 3_600_000
 Steps = list[tuple[str, str]]
 
 
@@ -340,3 +342,49 @@ async def test_victoria_metrics_says_how_it_was_started(tmp_path: Path) -> None:
         server.kill()
     assert "-retentionPeriod=100y" in steps[0][1] and "-dedup.minScrapeInterval=1ms" in steps[1][1]
     assert did(steps) == ["kept", "kept", "attention"]
+
+
+# --- what roll-ups are for --------------------------------------------------------------------------------------------
+
+
+async def test_charts_go_on_where_readings_are_gone(fresh: Influxd) -> None:
+    settings = fresh.settings.model_copy(update={"bucket": "aged"})
+    fresh.query('CREATE DATABASE "aged" WITH DURATION INF SHARD DURATION 1h NAME "raw"')
+    now = SystemClock().now_ms()
+    start = (now // HOUR - 5 * 24) * HOUR
+    readings = {at: 60.0 + (at // 97_000) % 31 for at in range(start, now, 97_000)}
+    store = InfluxStore(settings, "")
+    await store.write([observe(at, {"pulse": value, "spo2": 97.0}) for at, value in readings.items()])
+    await run(settings)
+    http = InfluxHttp(settings, "")
+    async for _ in roll_up_again(http, await http.detect(), settings, start, now):
+        pass
+    await http.close()
+
+    async def look(start_ms: int, end_ms: int, width_s: int) -> None:
+        found = await store.buckets("bed-3", "pulse", start_ms, end_ms, width_s)
+        wanted = reckon(readings, start_ms, end_ms, width_s)
+        assert [(b.start_ms, b.count, b.low, b.high, b.last) for b in found] == [
+            (b.start_ms, b.count, b.low, b.high, b.last) for b in wanted
+        ]
+        assert [b.mean for b in found] == pytest.approx([b.mean for b in wanted])
+
+    await look(start, now, 3600)  # all readings are there yet
+    await run(keeping(settings, raw="1d", minute="2d"), shorten=True)
+    [shards] = [one for one in fresh.query("SHOW SHARDS") if one["name"] == "aged"]
+    for shard in (dict(zip(shards["columns"], row, strict=True)) for row in shards["values"]):
+        days = {"raw": 1, "minute": 2}.get(shard["retention_policy"])
+        if days and shard["end_time"] < f"{datetime.fromtimestamp(now / 1000 - days * DAY_S, UTC):%Y-%m-%dT%H:%M:%SZ}":
+            fresh.query(f"DROP SHARD {shard['id']}")
+    await store.close()
+    store = InfluxStore(settings, "")
+    [raw] = fresh.query('SELECT count(pulse) FROM "aged"."raw"."vitals_monitor"')
+    assert raw["values"][0][1] < 1.2 * 86_400 / 97, "older readings are gone"
+
+    await look(start, now, 3600)
+    await look(start, now, DAY_S)
+    await look((now - 47 * HOUR) // 300_000 * 300_000, now, 300)
+    await look(now - 20 * HOUR + 12_345, now - 999, 7)
+    assert await store.buckets("bed-3", "pulse", start, start + 60_000, 60) != [], "an hour stands for its minutes"
+    await store.close()
+    fresh.query('DROP DATABASE "aged"')

@@ -19,6 +19,8 @@ class Policy(NamedTuple):
     """A retention policy."""
 
     kept_s: int
+    shard_s: int
+    """Data is dropped by shards, which may not be wider than it is kept."""
     default: bool
 
 
@@ -55,7 +57,8 @@ async def set_up(http: InfluxHttp, settings: StoreSettings, *, shorten: bool, dr
         elif shortens(found.kept_s, wanted_s) and not shorten:
             yield refuse_to_shorten(what, found.kept_s, wanted_s)
         else:
-            await run(f"ALTER RETENTION POLICY {on} {_duration(wanted_s)}")
+            narrower = f" SHARD DURATION {_shard_h(wanted_s)}h" if 0 < wanted_s < found.shard_s else ""
+            await run(f"ALTER RETENTION POLICY {on} {_duration(wanted_s)}{narrower}")
             yield Step(did="changed", what=what, said=f"keeps {kept}, was {in_words(found.kept_s)}")
     known = await _continuous_queries(http, database) if database in there else {}
     for roll_up in ROLL_UPS:
@@ -74,7 +77,9 @@ async def policies_of(http: InfluxHttp, database: str) -> dict[str, Policy]:
     """The retention policies of a database, by name."""
     series = await http.query(f"SHOW RETENTION POLICIES ON {identifier(database)}")
     return {
-        row["name"]: Policy(_in_seconds(row["duration"]), bool(row["default"])) for one in series for row in one.rows()
+        row["name"]: Policy(_in_seconds(row["duration"]), _in_seconds(row["shardGroupDuration"]), bool(row["default"]))
+        for one in series
+        for row in one.rows()
     }
 
 
@@ -101,6 +106,11 @@ def _plain(query: str) -> str:
 
 def _duration(kept_s: int) -> str:
     return f"DURATION {kept_s // 3600}h" if kept_s else "DURATION INF"
+
+
+def _shard_h(kept_s: int) -> int:
+    """As the server itself chooses."""
+    return 1 if kept_s < 2 * 86_400 else 24
 
 
 def _in_seconds(duration: str) -> int:
