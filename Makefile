@@ -44,9 +44,10 @@ docs: setup ## generate what the documents take from the code
 	@$(PY) -m devices.telemetry_document
 	@$(PY) -m docs.devices.make
 
-screens: ## screenshots of the console for docs/screens
+screens: ## screenshots of the console and pictures of the dashboards for docs/screens; the latter need npm
 	@deploy/setup.sh test
 	@$(PY) -m docs.screens.take
+	@$(PY) -m docs.screens.boards
 
 clean: ## remove the environment and the demo's data
 	@rm -rf .venv anju-data

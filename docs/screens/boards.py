@@ -6,6 +6,7 @@ The committed JSON, its queries asked of a real InfluxDB that holds a simulated 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -19,12 +20,13 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from docs.screens.take import ARGUMENTS, CHROMIUM, HERE, LARGEST_BYTES
-from tests.support import control_week
+from gateway.store.influx import InfluxStore
+from tests.support.control_week import END_MS, control_week, write_into
 from tests.support.stores import Influxd
 
 PANELS = HERE / "grafana"
 JSON = HERE.parents[1] / "dashboards" / "json"
-WIDTH, WIDTH_OF_WALL = 1600, 1920
+WIDTH, WIDTH_OF_WALL, HEIGHT_OF_WALL = 1600, 1920, 1080
 ZONE = "Asia/Shanghai"
 DRAWN_WITHIN_MS = 60_000
 
@@ -33,21 +35,38 @@ Frame = dict[str, Any]
 
 def main() -> None:
     wanted = set(sys.argv[1:])
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=PANELS, check=True)
+    installed, lock = PANELS / "node_modules" / ".package-lock.json", PANELS / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=PANELS, check=True)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=PANELS, check=True)
     with tempfile.TemporaryDirectory() as directory:
         server = Influxd(Path(directory) / "influx")
         server.start()
         try:
-            week = control_week.write_to_influx(server)
+            fill(server)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
                 for path in sorted((JSON / "zh").glob("*.json")):
                     if not wanted or path.stem in wanted:
-                        draw(browser, server, path, week.end_ms, Path(directory))
+                        draw(browser, server, path, END_MS, Path(directory))
                 browser.close()
         finally:
             server.stop()
+
+
+def fill(server: Influxd) -> None:
+    """The simulated week, written as a gateway writes."""
+
+    server.create()
+
+    async def write() -> None:
+        store = InfluxStore(server.settings, "")
+        try:
+            await write_into(store, control_week())
+        finally:
+            await store.close()
+
+    asyncio.run(write())
 
 
 def draw(browser: Browser, server: Influxd, path: Path, end_ms: int, directory: Path) -> None:
@@ -73,14 +92,18 @@ def draw(browser: Browser, server: Influxd, path: Path, end_ms: int, directory: 
         f'<link rel="stylesheet" href="{(PANELS / "build" / "panels.css").as_uri()}">'
         f'<script src="{(PANELS / "build" / "panels.js").as_uri()}"></script></body>'
     )
-    page = browser.new_page(viewport={"width": width, "height": 1080})
+    bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
+    # All of it in sight: tables do not draw what nobody sees.
+    height = HEIGHT_OF_WALL if path.stem == "anju-wall" else 60 + bottom * 38
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.clock.set_fixed_time(end_ms / 1000)
     page.goto(html.as_uri())
     page.wait_for_function("document.title !== ''", timeout=DRAWN_WITHIN_MS)
     if page.title() != "drawn":
         raise RuntimeError(f"{path.stem}: {page.title()}")
     page.wait_for_timeout(700)  # canvases are drawn in the frame after
     picture = HERE / f"board-{path.stem.removeprefix('anju-')}.png"
-    page.screenshot(path=picture, full_page=path.stem != "anju-wall")
+    page.screenshot(path=picture)
     page.close()
     with Image.open(picture) as drawn:
         drawn.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _SUFFIX = {
     "percent": " %",
+    "conmmolL": " mmol/L",
+    "ppm": " ppm",
     "s": " s",
     "ms": " ms",
     "celsius": " °C",

@@ -27,7 +27,7 @@ from gateway.settings import Settings
 from tests.support.town import Story, Town
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(page for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if "node_modules" not in page.parts)
 COMMAND = cast("TyperGroup", typer.main.get_command(app))
 
 

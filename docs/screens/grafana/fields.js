@@ -1,6 +1,7 @@
 // Options of fields as Grafana applies them: units, thresholds, mappings, colours, names and overrides.
 import {
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   FieldConfigOptionsRegistry,
   identityOverrideProcessor,
   standardTransformers,
@@ -37,11 +38,13 @@ const registry = new FieldConfigOptionsRegistry(() => [
   ...CUSTOM.map((id) => entry(id, true)),
 ]);
 
+// Some stand under two names.
+const transformers = new Map(Object.values(standardTransformers).map((one) => [one.id, one]));
 standardTransformersRegistry.setInit(() =>
-  Object.values(standardTransformers).map((transformation) => ({
+  [...transformers.values()].map((transformation) => ({
     id: transformation.id,
     name: transformation.name,
-    transformation,
+    transformation: async () => transformation,
     editor: () => null,
   }))
 );
@@ -51,7 +54,7 @@ export async function prepared(panel, frames, theme) {
   const data = frames.map((frame) => toDataFrame(frame));
   const context = { interpolate: (text) => text };
   const changed = await firstValueFrom(transformDataFrame(panel.transformations ?? [], data, context));
-  return applyFieldOverrides({
+  const applied = applyFieldOverrides({
     data: changed,
     fieldConfig: { defaults: panel.fieldConfig?.defaults ?? {}, overrides: panel.fieldConfig?.overrides ?? [] },
     fieldConfigRegistry: registry,
@@ -59,4 +62,12 @@ export async function prepared(panel, frames, theme) {
     theme,
     timeZone: 'Asia/Shanghai',
   });
+  // Transformations have cached the names that the fields had before.
+  for (const frame of applied) {
+    for (const field of frame.fields) {
+      field.state = { ...field.state, displayName: null };
+    }
+  }
+  cacheFieldDisplayNames(applied);
+  return applied;
 }
