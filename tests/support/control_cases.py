@@ -147,6 +147,7 @@ class Casework:
         for hours, (rule, id_) in enumerate(TROUBLES):
             (device,) = (one for one in devices() if one.id == id_)
             self._alarm(Raised(rule, device, self.end_ms - (5 + 9 * hours) * HOUR_MS), STAGES[hours % 3])
+        self._merge()
 
     def _unanswered(self) -> None:
         """Nobody comes until the line has been called."""
@@ -195,9 +196,15 @@ class Casework:
             self._act_out(life, plan, at_ms)
             self.lives.append(life)
 
-    def _alarm(
-        self, raised: Raised, plan: Plan, *, drill: bool = False, cause: str = ""
-    ) -> Life:
+    def _merge(self) -> None:
+        """Somebody reported what another had reported already."""
+        told = [life for life in self.lives if life.case.open and life.case.source is not Source.ALARM]
+        first, again = told[0], told[-1]
+        said = HumanAction(action="merge", actor="operator:inspector", reason="同一件事", into=first.case.number)
+        moved, into = opening.merge(again.case, first.case, said, self.ground.directory, self.end_ms)
+        again.case, first.case = moved.case, into.case
+
+    def _alarm(self, raised: Raised, plan: Plan, *, drill: bool = False, cause: str = "") -> Life:
         number = next(self._numbers)
         change = _change(raised)
         order = DrillOrder(id="d-1", ends_at_ms=raised.at_ms + HOUR_MS) if drill else None
