@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
-from devices.kinds import KINDS
-from gateway.store.protocol import Point
+from devices.measurements import MEASUREMENTS
 from gateway.store.transfer.files import STDOUT, Format, writing_to
-from gateway.store.transfer.row import COLUMN_WORDS, unit_of, write_time
+from gateway.store.transfer.row import COLUMN_WORDS, write_time
 from gateway.store.transfer.selection import END_MS, MS, Selection
 from gateway.store.transfer.source import ROLLED, ROLLED_FIELDS, Source, Tally
 
@@ -132,16 +131,13 @@ def summary(exported: Exported, selection: Selection, about: About, zone: tzinfo
 
 
 def _named(measurement: str) -> str:
-    kind = KINDS.get(measurement)
-    if kind is None:
-        return measurement
-    return f"{measurement}（{kind.zh} {kind.en}）"
+    known = MEASUREMENTS.get(measurement)
+    return measurement if known is None else f"{measurement}（{known.zh} {known.en}）"
 
 
 def _field(measurement: str, field: str) -> str:
-    kind = KINDS.get(measurement)
-    metric = kind.metrics.get(field.partition(".")[0]) if kind is not None else None
-    if metric is None:
+    known = MEASUREMENTS.get(measurement)
+    described = known.field(field.partition(".")[0]) if known is not None else None
+    if described is None:
         return field
-    unit = unit_of(Point(measurement=measurement, tags={}, fields={}, at_ns=0), field.partition(".")[0])
-    return f"{field}（{metric.zh} {metric.en}，{unit}）"
+    return f"{field}（{described.zh} {described.en}{'，' if described.unit else ''}{described.unit}）"

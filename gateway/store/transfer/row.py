@@ -9,7 +9,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-from devices.kinds import KINDS
+from devices.measurements import MEASUREMENTS
 from gateway.store.points import json_tags
 from gateway.store.protocol import Point
 from gateway.store.transfer.line_reader import Refused
@@ -111,12 +111,12 @@ def read_tags(text: str) -> dict[str, str]:
 
 
 def unit_of(point: Point, field: str) -> str:
-    """The unit of a number, where the catalogue of kinds knows it."""
+    """The unit of a number, where the catalogue knows it."""
     if point.measurement == "waveform":
         return point.tags.get("unit", "") if field == "value" else "Hz" if field == "rate_hz" else ""
-    kind = KINDS.get(point.measurement)
-    metric = kind.metrics.get(field) if kind is not None else None
-    return metric.unit if metric is not None else ""
+    known = MEASUREMENTS.get(point.measurement)
+    described = known.field(field) if known is not None else None
+    return described.unit if described is not None else ""
 
 
 def write_time(at_ns: int, zone: tzinfo) -> str:
