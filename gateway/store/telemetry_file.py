@@ -167,7 +167,12 @@ class Writer:
                     if (w := o.waveform) is not None
                 ],
             )
-            moved = {o.device: (o.kind, at) for o in observations if self._moved(o, at := stamps(o.device))}
+            newest = {o.device: o.kind for o in observations}
+            moved = {
+                device: now
+                for device, kind in newest.items()
+                if self._placed.get(device) != (now := (kind, stamps(device)))
+            }
             run.executemany(
                 "INSERT OR REPLACE INTO placed VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(device, kind, *at) for device, (kind, at) in moved.items()],
@@ -212,9 +217,6 @@ class Writer:
         self._point_series.clear()
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
-
-    def _moved(self, observation: Observation, at: Stamps) -> bool:
-        return self._placed.get(observation.device) != (observation.kind, at)
 
     def _id_of_point(self, measurement: str, tags: str) -> int:
         found = self._point_series.get((measurement, tags))
