@@ -18,6 +18,8 @@ from dashboards.grafana.target import datasource, format_of, ranks, targets
 from dashboards.text import Language
 
 _DAY_MS = 86_400_000
+_PALETTE = sdk.FieldColorModeId.PALETTE_CLASSIC
+"""By number: by name, two lines of one picture may come to the same colour."""
 TYPES: Mapping[PanelKind, str] = {
     "stat": "stat",
     "gauge": "gauge",
@@ -199,7 +201,7 @@ def _bargauge(panel: Panel, _language: Language) -> Kind:
             calcs=[],
         ),
     )
-    plain = sdk.FieldColorModeId.THRESHOLDS if panel.thresholds else sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
+    plain = sdk.FieldColorModeId.THRESHOLDS if panel.thresholds else _PALETTE
     return Kind(options, colour=plain)
 
 
@@ -219,7 +221,7 @@ def _timeseries(panel: Panel, _language: Language) -> Kind:
         stacking=common.StackingConfig(mode=_stacking(panel)),
     )
     options = lines.Options(legend=_legend(panel), tooltip=_tooltip())
-    return Kind(options, custom, sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+    return Kind(options, custom, _PALETTE)
 
 
 def _bars_over_time(panel: Panel) -> Kind:
@@ -236,7 +238,7 @@ def _bars_over_time(panel: Panel) -> Kind:
         stacking=common.StackingConfig(mode=_stacking(panel)),
     )
     options = lines.Options(legend=_legend(panel), tooltip=_tooltip())
-    return Kind(options, custom, sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+    return Kind(options, custom, _PALETTE)
 
 
 def _stacking(panel: Panel) -> common.StackingMode:
@@ -256,8 +258,7 @@ def _barchart(panel: Panel, _language: Language) -> Kind:
         bar_width=0.9,
     )
     custom = barchart.FieldConfig(line_width=0, fill_opacity=85, thresholds_style=common.GraphThresholdsStyleConfig())
-    palette = sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
-    return Kind(options, custom, sdk.FieldColorModeId.THRESHOLDS if panel.thresholds else palette)
+    return Kind(options, custom, sdk.FieldColorModeId.THRESHOLDS if panel.thresholds else _PALETTE)
 
 
 def _piechart(panel: Panel, _language: Language) -> Kind:
@@ -274,7 +275,7 @@ def _piechart(panel: Panel, _language: Language) -> Kind:
             calcs=[],
         ),
     )
-    return Kind(options, colour=sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+    return Kind(options, colour=_PALETTE)
 
 
 def _table(panel: Panel, _language: Language) -> Kind:
@@ -306,8 +307,7 @@ def _map(panel: Panel, language: Language) -> Kind:
 
 
 def _xychart(panel: Panel, _language: Language) -> Kind:
-    palette = sdk.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
-    colour = sdk.FieldColorModeId.THRESHOLDS if panel.thresholds else palette
+    colour = sdk.FieldColorModeId.THRESHOLDS if panel.thresholds else _PALETTE
     return Kind(scatter.options(panel, _legend(panel)), scatter.field_config(), colour)
 
 
