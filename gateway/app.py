@@ -34,7 +34,7 @@ from gateway.chronicle.chronicler import Chronicler
 from gateway.chronicle.ground import Ground, ground_of
 from gateway.chronicle.looks import Looks, Sources
 from gateway.chronicle.pen import Pen
-from gateway.chronicle.rows import ChronicleRows, store_key
+from gateway.chronicle.rows import ChronicleRows, kept_ms, store_key
 from gateway.chronicle.street import Street, on_streets
 from gateway.clock import Clock, SystemClock, steady_ms
 from gateway.decider.decider import Decider
@@ -327,7 +327,15 @@ class Gateway:
 
             chronicled = ChronicleRows(engine, store_key(settings))
             pen = Pen(store, journal.quarantine, self.clock)
-            chronicler = Chronicler(chronicled, pen, self.feed, self.clock, ground=ground, leads=lambda: decider.leads)
+            chronicler = Chronicler(
+                chronicled,
+                pen,
+                self.feed,
+                self.clock,
+                ground=ground,
+                leads=lambda: decider.leads,
+                kept_ms=kept_ms(settings),
+            )
             stack.push_async_callback(_end, self._start(chronicler.run(), "chronicle"))
 
             # Who looks on
@@ -392,6 +400,7 @@ class Gateway:
                 ),
                 ground=ground,
                 leads=lambda: decider.leads,
+                kept_ms=kept_ms(settings),
             )
             stack.push_async_callback(_end, self._start(looks.run(), "chronicle of what is"))
 

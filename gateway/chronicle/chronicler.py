@@ -18,12 +18,15 @@ from typing import NamedTuple
 import msgspec
 from pydantic import ValidationError
 
+from dashboards.answer import Look
+from dashboards.query import Column, FieldIs, Query
 from gateway.cases import figures
 from gateway.cases.model import Case
 from gateway.chronicle.cases import alarm_point, care_point, case_point, next_change_ms, void
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.health import ChronicleHealth, State
 from gateway.chronicle.pen import Pauses, Pen
+from gateway.chronicle.places import DAY_MS
 from gateway.chronicle.rows import ALARM, CASE, CaseFacts, ChronicleRows, Mark
 from gateway.clock import Clock
 from gateway.feed import Feed, News
@@ -40,6 +43,8 @@ LOOK_ALL_S = 300.0
 MARK_EVERY_S = 1.0
 """What was written is remembered so often: a crash repeats a second of writing, which changes nothing."""
 REST_S = 5.0
+MARGIN_MS = 3_600_000
+"""What the store is about to let go is not written any more."""
 
 
 class _Read(NamedTuple):
@@ -64,13 +69,16 @@ class Chronicler:
         *,
         ground: Callable[[], Ground | None],
         leads: Callable[[], bool],
+        kept_ms: int | None = None,
     ) -> None:
+        """``kept_ms``: what began longer ago is not kept by the store, and not written; None for ever."""
         self._rows = rows
         self._pen = pen
         self._feed = feed
         self._clock = clock
         self._ground = ground
         self._leads = leads
+        self._kept_ms = kept_ms
         self._changed: dict[str, None] = {}
         """Cases to be written, in the order in which they changed."""
         self._old: dict[str, None] = {}
@@ -148,6 +156,7 @@ class Chronicler:
             self._stand_by()
             return
         if not self._led:  # a start, or another gateway led: what is open may be as time has made it
+            await self._check_store()
             self._changed |= dict.fromkeys(await asyncio.to_thread(self._rows.open_cases))
             self._look_s = float("-inf")
             self._led = True
@@ -164,6 +173,27 @@ class Chronicler:
             await self._urgent()
         await self.settle(at_once=self._more)
         self._become("ok")
+
+    async def _check_store(self) -> None:
+        """A store that was emptied (another disk, a volume made anew) is filled again."""
+        newest = await asyncio.to_thread(self._rows.newest, self._since_ms_of(self._clock.now_ms()) + DAY_MS)
+        if newest is None:
+            return
+        query = Query("case", (Column("number"),), (FieldIs("number", "=", newest.number),))
+        at_ms = newest.opened_at_ms
+        try:
+            answer = await self._pen.store.ask(query, Look(language="zh", start_ms=at_ms, end_ms=at_ms + 1))
+        except StoreUnavailable:
+            if self._pen.store.durability_lag_s:
+                return  # VictoriaMetrics cannot be asked
+            raise
+        if not answer.rows:
+            log.warning("the telemetry store has nothing of case %s any more: it is filled again", newest.number)
+            await asyncio.to_thread(self._rows.forget)
+
+    def _since_ms_of(self, now_ms: int) -> int:
+        """What began before is older than the store keeps."""
+        return 0 if self._kept_ms is None else now_ms - self._kept_ms + MARGIN_MS
 
     async def _urgent(self) -> None:
         """All that has just changed, by people or by time."""
@@ -185,7 +215,8 @@ class Chronicler:
         now = time.monotonic()
         if not self._more and now - self._look_s < LOOK_ALL_S:
             return
-        ids, self._more = await asyncio.to_thread(self._rows.differing, OLD_AT_ONCE)
+        since_ms = self._since_ms_of(self._clock.now_ms())
+        ids, self._more = await asyncio.to_thread(self._rows.differing, OLD_AT_ONCE, since_ms)
         self._old |= dict.fromkeys(case_id for case_id in ids if (CASE, case_id) not in self._pending)
         self._look_s = now
 
@@ -217,6 +248,9 @@ class Chronicler:
                 log.error("the record of case %s cannot be read, and is in no figure: %s", row.id, error)
                 found.marks.append(Mark(CASE, row.id, row.version, {}))
                 found = found._replace(unreadable=found.unreadable + 1)
+                continue
+            if seen.began_ms < self._since_ms_of(now_ms):
+                found.marks.append(Mark(CASE, row.id, row.version, {}))
                 continue
             point = case_point(case, seen, ground, now_ms)
             tags = dict(point.tags)

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 from typing import Final
 
+from pydantic import ValidationError
+
 from devices.observation import Lane
 from gateway.cases.effects import DEVICE_CHANNEL
 from gateway.chronicle.commands import command_point
@@ -20,7 +22,7 @@ from gateway.chronicle.fleet import EVERY_MS as FLEET_EVERY_MS
 from gateway.chronicle.fleet import FleetSeen, dark_cameras, fleet_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
 from gateway.chronicle.ground import Ground
-from gateway.chronicle.messages import message_point
+from gateway.chronicle.messages import Said, message_point
 from gateway.chronicle.pen import POINTS_AT_ONCE, Pauses, Pen
 from gateway.chronicle.places import DAY_MS, Places
 from gateway.chronicle.residents import Scored, limit_points, score_point, scores_of
@@ -107,13 +109,16 @@ class Looks:
         *,
         ground: Callable[[], Ground | None],
         leads: Callable[[], bool],
+        kept_ms: int | None = None,
     ) -> None:
+        """``kept_ms``: as of `Chronicler`."""
         self._rows = rows
         self._pen = pen
         self._clock = clock
         self._sources = sources
         self._ground = ground
         self._leads = leads
+        self._kept_ms = kept_ms
         self._looks = (
             _Look("lanes", OWN_S, self._lanes, own=True),
             _Look("parts", OWN_S, self._parts, own=True),
@@ -133,6 +138,7 @@ class Looks:
         self._told_of: set[str] = set()
         """Keys of messages that were written, of those that are read again."""
         self._messages_ms: int | None = None
+        self._forgotten = rows.forgotten
         self._scored: tuple[Ground | None, list[Scored]] = (None, [])
         self._said: dict[str, str] = {}
 
@@ -258,17 +264,18 @@ class Looks:
         return found
 
     async def _messages(self, ground: Ground, now_ms: int) -> None:
-        if self._messages_ms is None:
+        if self._messages_ms is None or self._forgotten != self._rows.forgotten:
+            self._forgotten = self._rows.forgotten
+            self._told_of.clear()
             self._messages_ms = await asyncio.to_thread(self._rows.messages_until)
         # Where the clock was set back, what was said since then lies before what was said before.
-        after = (max(0, min(self._messages_ms, now_ms) - SLACK_MS), "")
+        since_ms = 0 if self._kept_ms is None else now_ms - self._kept_ms + DAY_MS
+        after = (max(since_ms, min(self._messages_ms, now_ms) - SLACK_MS), "")
         read: set[str] = set()
         while True:
             some = await asyncio.to_thread(self._rows.messages, after, POINTS_AT_ONCE)
-            news = [said for said in some if said.key not in self._told_of]
-            await self._pen.write(
-                [(command_point if said.channel == DEVICE_CHANNEL else message_point)(said, ground) for said in news]
-            )
+            news = [said for said in some if said.key not in self._told_of and said.created_at_ms >= since_ms]
+            await self._pen.write([point for said in news if (point := _said_point(said, ground)) is not None])
             read |= {said.key for said in some}
             self._told_of |= {said.key for said in news}
             if some:
@@ -281,6 +288,17 @@ class Looks:
         if self._messages_ms == 0 or until_ms - self._messages_ms >= SLACK_MS or until_ms < self._messages_ms:
             await asyncio.to_thread(self._rows.remember_messages, until_ms)
             self._messages_ms = until_ms
+
+
+def _said_point(said: Said, ground: Ground) -> Point | None:
+    """None for a command that cannot be read, which is logged."""
+    if said.channel != DEVICE_CHANNEL:
+        return message_point(said, ground)
+    try:
+        return command_point(said, ground)
+    except ValidationError as error:
+        log.error("the command %s cannot be read, and is on no board: %s", said.key, error)
+        return None
 
 
 def _identity(point: Point) -> tuple[str, ...]:

@@ -13,16 +13,19 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from devices import measurements
 from gateway.cases.effects import DEVICE_CHANNEL
 from gateway.chronicle.cases import AlarmSeen
 from gateway.chronicle.fleet import FleetSeen
 from gateway.chronicle.messages import Said
+from gateway.chronicle.places import DAY_MS
 from gateway.outbox.rows import DELIVERED, FAILED, WITHDRAWN
 from gateway.registry import care
 from gateway.settings import Settings
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
 from gateway.state.leadership import own_name
+from gateway.store.setup.step import seconds
 
 CASE: Final = "case"
 ALARM: Final = "alarm"
@@ -32,6 +35,8 @@ _c, _a, _k, _o = t.cases.c, t.alarms.c, t.chronicled.c, t.outbox.c
 _ALARM = ("id", "rule", "type", "severity", "raised_at_ms", "cleared_at_ms", "repeats", "device", "place")
 _ALARM_VERSION = 2 * _a.repeats + sa.case((_a.cleared_at_ms.is_(None), 0), else_=1)
 """As `AlarmSeen.version`."""
+_NO_TAGS = "{}"
+"""Of what was left out: it cannot be read, or is older than the store keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,20 @@ def store_key(settings: Settings) -> str:
     return f"{store.kind}:{store.url.rstrip('/')}/{store.bucket}"
 
 
+def kept_ms(settings: Settings) -> int | None:
+    """For how long that store keeps what it is told of cases; None for ever. Older ones it would refuse, or trim."""
+    if settings.store.kind == "embedded":
+        return measurements.CASE.kept_days * DAY_MS
+    return seconds(settings.store.retention.raw) * 1000 or None
+
+
+class Newest(NamedTuple):
+    """The newest case that the store was told of."""
+
+    number: str
+    opened_at_ms: int
+
+
 class CaseFacts(NamedTuple):
     """What an alarm's point says of its case."""
 
@@ -82,6 +101,8 @@ class ChronicleRows:
         """``store``: which telemetry store it is, so that another one is filled from the beginning."""
         self._engine = engine
         self._store = store
+        self.forgotten = 0
+        """How often all that was remembered was forgotten."""
 
     # cases and their alarms
 
@@ -89,13 +110,34 @@ class ChronicleRows:
         with reading(self._engine) as connection:
             return list(connection.execute(sa.select(_c.id).where(_c.open.is_(True))).scalars())
 
-    def differing(self, limit: int) -> tuple[list[str], bool]:
-        """Cases of which the store holds another version, or of one of whose alarms: the newest first; and whether
-        there may be more."""
+    def newest(self, since_ms: int) -> Newest | None:
+        """The newest case since then that the store holds, as far as is remembered."""
+        query = (
+            sa.select(_c.number, _c.opened_at_ms)
+            .select_from(t.cases.join(t.chronicled, self._is(_k, CASE, _c.id)))
+            .where(_k.tags != _NO_TAGS, _c.opened_at_ms >= since_ms)
+            .order_by(_c.opened_at_ms.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Newest(row.number, row.opened_at_ms)
+
+    def forget(self) -> None:
+        """The store holds nothing any more."""
+        with writing(self._engine) as connection:
+            connection.execute(sa.delete(t.chronicled).where(_k.store == self._store))
+            connection.execute(sa.delete(t.cursors).where(t.cursors.c.reader == self._reader))
+        self.forgotten += 1
+
+    def differing(self, limit: int, since_ms: int) -> tuple[list[str], bool]:
+        """Cases since then of which the store holds another version, or of one of whose alarms: the newest first; and
+        whether there may be more."""
         case_mark, alarm_mark = t.chronicled.alias(), t.chronicled.alias()
         cases = (
             sa.select(_c.id)
             .select_from(t.cases.outerjoin(case_mark, self._is(case_mark.c, CASE, _c.id)))
+            .where(_c.opened_at_ms >= since_ms)
             .where(sa.or_(case_mark.c.version.is_(None), case_mark.c.version != _c.version))
             .order_by(_c.opened_at_ms.desc(), _c.id)
             .limit(limit)
@@ -103,6 +145,7 @@ class ChronicleRows:
         alarms = (
             sa.select(_a.case_id)
             .select_from(t.alarms.outerjoin(alarm_mark, self._is(alarm_mark.c, ALARM, sa.cast(_a.id, sa.Text))))
+            .where(_a.raised_at_ms >= since_ms)
             .where(sa.or_(alarm_mark.c.version.is_(None), alarm_mark.c.version != _ALARM_VERSION))
             .order_by(_a.id.desc())
             .limit(limit)

@@ -21,12 +21,12 @@ from gateway.chronicle.chronicler import Chronicler
 from gateway.chronicle.ground import ground_of
 from gateway.chronicle.looks import Looks, Sources
 from gateway.chronicle.pen import Pen
-from gateway.chronicle.rows import ChronicleRows, Mark, store_key
+from gateway.chronicle.rows import ChronicleRows, Mark, kept_ms, store_key
 from gateway.feed import News
 from gateway.health import Part
 from gateway.outbox import rows as outbox_rows
 from gateway.outbox.channel import Report, Result
-from gateway.settings import Settings, StoreSettings
+from gateway.settings import RetentionSettings, Settings, StoreSettings
 from gateway.state import tables as t
 from gateway.state.db import reading, writing
 from gateway.store.influx import InfluxStore
@@ -72,14 +72,21 @@ def yard() -> dict[str, Any]:
 class Desk:
     """A chronicle of a house, into a store of the test's choice."""
 
-    def __init__(self, house: House, store: Store | None = None, name: str = "here", leads: bool = True) -> None:
+    def __init__(
+        self,
+        house: House,
+        store: Store | None = None,
+        name: str = "here",
+        leads: bool = True,
+        kept_ms: int | None = None,
+    ) -> None:
         self.house = house
         self.store = store or house.store
         self.leads = leads
         self.rows = ChronicleRows(house.engine, name)
         self.pen = Pen(self.store, house.journal.quarantine, house.clock)
         self.chronicler = Chronicler(
-            self.rows, self.pen, house.feed, house.clock, ground=self._ground, leads=lambda: self.leads
+            self.rows, self.pen, house.feed, house.clock, ground=self._ground, leads=lambda: self.leads, kept_ms=kept_ms
         )
         self.parts: list[Part] = []
         sources = Sources(
@@ -224,7 +231,7 @@ async def test_killed_between_the_store_and_the_mark_it_is_one_point(
     assert again.marked() == {case["id"]: version(house, case["id"])}
     last = Desk(house, influx)
     await last.chronicler.round()
-    assert last.rows.differing(100) == ([], False)
+    assert last.rows.differing(100, 0) == ([], False)
 
 
 async def test_an_outage_of_the_store_is_seen_and_made_up_for(house: House, tmp_path: Path) -> None:
@@ -326,6 +333,43 @@ async def test_another_store_is_filled_from_the_beginning(house: House, influx: 
     remote = StoreSettings(kind="influxdb", url="http://db:8086/", bucket="anju")
     assert store_key(Settings(store=remote)) == "influxdb:http://db:8086/anju"
     assert store_key(Settings(gateway_device="east")) == "embedded:east", "an embedded store is its gateway's own"
+
+
+async def test_a_store_that_was_emptied_is_filled_again(house: House, influx: InfluxStore, influxd: Influxd) -> None:
+    case = await house.press("sos-1")
+    old_cases(house, case, 3)
+    desk = Desk(house, influx)
+    await desk.chronicler.round()
+    await desk.chronicler.settle(at_once=True)
+    assert len(desk.marked()) == 4
+    whole = Desk(house, influx)
+    await whole.chronicler.round()
+    assert whole.pen.written == 2, "what is open, once more: the case, and under its resident"
+    influxd.drop()
+    influxd.create()
+    again = Desk(house, influx)
+    await again.chronicler.round()
+    await again.chronicler.settle(at_once=True)
+    assert len(of_influx(influxd, 'SELECT "number" FROM "case"')) == 4
+    assert len(again.marked()) == 4
+
+
+async def test_what_the_store_would_not_keep_is_left_out(house: House) -> None:
+    case = await house.press("sos-1")
+    old_cases(house, case, 5)  # an hour apart
+    desk = Desk(house, kept_ms=4 * 3_600_000)
+    await desk.chronicler.round()
+    assert len(embedded(house, "case")) == 1 + 4, "the last three hours: what is about to go is not written"
+    with writing(house.engine) as connection:  # somebody adds a note to one of long ago
+        connection.execute(sa.update(t.cases).where(t.cases.c.id == "old-4").values(version=99))
+    async with desk.at_work():
+        await eventually_async(lambda: house.feed.watchers == 1, 10, "it watches")
+        house.feed.publish(News("case", "old-4"))
+        await eventually_async(lambda: desk.marked().get("old-4") == 99, 10, "seen, and not asked again")
+    assert len(embedded(house, "case")) == 1 + 4
+    assert kept_ms(Settings()) == 731 * 86_400_000
+    for_ever = StoreSettings(kind="influxdb", url="http://db", retention=RetentionSettings(raw="forever"))
+    assert kept_ms(Settings(store=for_ever)) is None
 
 
 async def test_a_worse_alarm_makes_another_point_and_voids_the_one_before(house: House) -> None:
