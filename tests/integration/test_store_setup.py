@@ -22,6 +22,7 @@ from gateway.store.influx_http import InfluxHttp
 from gateway.store.protocol import Point, StoreUnavailable
 from gateway.store.setup import set_up
 from gateway.store.setup.backlog import roll_up_again
+from gateway.store.setup.rolled import ROLL_UPS, flux_task, kinds_pattern
 from tests.integration.test_store_protocol import reckon
 from tests.support.eventually import eventually_async
 from tests.support.influx2 import ORG, TOKEN, Influx2
@@ -388,3 +389,38 @@ async def test_charts_go_on_where_readings_are_gone(fresh: Influxd) -> None:
     assert await store.buckets("bed-3", "pulse", start, start + 60_000, 60) != [], "an hour stands for its minutes"
     await store.close()
     fresh.query('DROP DATABASE "aged"')
+
+
+def test_the_flux_is_what_was_checked() -> None:
+    """Nothing here runs Flux. This text was found well-typed by InfluxData's own language server (flux-lsp 0.8.40);
+    whoever changes it has it checked again: ``new Flux(text).is_valid()`` of npm's @influxdata/flux-lsp-node."""
+    found = flux_task("anju", ROLL_UPS[0]).replace(kinds_pattern(), "KINDS")
+    assert (
+        found
+        == """\
+import "date"
+
+option task = {name: "anju-minute", every: 10m, offset: 30s}
+
+stop = date.truncate(t: now(), unit: 1m)
+start = date.sub(d: 2h, from: stop)
+readings =
+    from(bucket: "anju")
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => r._measurement =~ /KINDS/)
+rolled = (name, fn) =>
+    readings
+        |> aggregateWindow(every: 1m, fn: fn, createEmpty: false, timeSrc: "_start")
+        |> map(fn: (r) => ({r with _field: name + "_" + r._field}))
+        |> to(bucket: "anju/minute")
+        |> group()
+        |> count()
+        |> yield(name: name)
+
+rolled(name: "mean", fn: mean)
+rolled(name: "min", fn: min)
+rolled(name: "max", fn: max)
+rolled(name: "count", fn: count)
+rolled(name: "last", fn: last)
+"""
+    )
