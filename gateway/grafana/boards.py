@@ -11,6 +11,7 @@ from dashboards.alerting import DATA_SOURCE
 from dashboards.boards import BOARDS
 from dashboards.influxql import DAY_VARIABLE
 from dashboards.text import LANGUAGES, Language
+from gateway.grafana.compare import seconds
 from gateway.grafana.model import Json, WantedDashboard
 
 URL_VARIABLE = "anju_url"
@@ -38,8 +39,13 @@ def private_uids() -> frozenset[str]:
     return frozenset(f"{board.uid}-{language}" for board in BOARDS if board.private for language in LANGUAGES)
 
 
-def wanted_dashboard(board: Json, folder: str, *, url: str, day: str, data_source: str) -> WantedDashboard:
-    """The board as it is to stand in this Grafana. ``day``: when its days begin, such as ``-480m``."""
+def wanted_dashboard(
+    board: Json, folder: str, *, url: str, day: str, data_source: str, min_refresh: str = ""
+) -> WantedDashboard:
+    """The board as it is to stand in this Grafana. ``day``: when its days begin, such as ``-480m``.
+
+    ``min_refresh``: Grafana refuses a board that refreshes more often than that.
+    """
     model = _with_data_source(board, data_source) if data_source != DATA_SOURCE else json.loads(json.dumps(board))
     for variable in model.get("templating", {}).get("list", ()):
         value = {URL_VARIABLE: url, DAY_VARIABLE: day}.get(variable.get("name"))
@@ -47,6 +53,9 @@ def wanted_dashboard(board: Json, folder: str, *, url: str, day: str, data_sourc
             variable["query"] = value
             variable["current"] = {"selected": True, "text": value, "value": value}
             variable["options"] = [dict(variable["current"])]
+    least, own = seconds(min_refresh), seconds(str(model.get("refresh", "")))
+    if least is not None and own is not None and own < least:
+        model["refresh"] = min_refresh
     model.pop("id", None)
     model.pop("version", None)
     text = json.dumps(model, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -20,6 +20,7 @@ from gateway.gear.keys import is_key_of, use_key
 from gateway.gear.push import pushing
 from gateway.grafana.boards import NoBoards, private_uids, read_boards
 from gateway.grafana.client import Grafana, GrafanaError
+from gateway.grafana.compare import seconds
 from gateway.grafana.model import Found, Part, Step, Wanted
 from gateway.grafana.plan import plan, removal
 from gateway.grafana.show import show, summary
@@ -43,6 +44,8 @@ grafana_app = typer.Typer(
     """,
 )
 out = Console(highlight=False)
+WALL_REFRESH_S = 1
+"""What burns now is to be on the wall within two seconds."""
 T = TypeVar("T")
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="Grafana's address, before that of the settings.")]
@@ -169,7 +172,15 @@ class _Job:
             push_key=self._door.key if self._door is not None else "",
             no_alerts=why,
             everyone=self._own.everyone,
+            min_refresh=_try(self._grafana.min_refresh),
         )
+        if (seconds(site.min_refresh) or 0) > WALL_REFRESH_S:
+            err.print(
+                f"此 Grafana 最短刷新间隔为 {site.min_refresh}：大屏将慢于 1 秒。This Grafana refreshes no faster than "
+                f"{site.min_refresh}, and the wall with it: set min_refresh_interval = 1s under [dashboards]",
+                soft_wrap=True,
+                markup=False,
+            )
         return wanted(site, boards, private_uids())
 
     def _store(self) -> StoreAccess:

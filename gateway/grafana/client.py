@@ -86,6 +86,14 @@ class Grafana:
             )
         return str(answer["version"])
 
+    def min_refresh(self) -> str:
+        """The shortest refresh of a dashboard that this Grafana allows; it refuses to save a shorter one.
+
+        From what it tells its own pages: its published description has no other place for it.
+        """
+        answer = self._call(lambda: self._api.client.GET("/frontend/settings"))
+        return str(answer.get("minRefreshInterval", "")) if isinstance(answer, dict) else ""
+
     # --- reading --------------------------------------------------------------------------------------------------
 
     def read(self, wanted: Wanted, folders: Iterable[str]) -> Found:

@@ -62,6 +62,8 @@ class Site:
     """Why alerts are not connected."""
     everyone: bool = True
     """Whether everybody who may log in sees the boards that hold no health data."""
+    min_refresh: str = ""
+    """The shortest refresh that this Grafana allows, such as ``5s``."""
 
 
 def wanted(site: Site, boards: Mapping[Language, Sequence[Json]], private: frozenset[str]) -> Wanted:
@@ -72,7 +74,14 @@ def wanted(site: Site, boards: Mapping[Language, Sequence[Json]], private: froze
         for board in boards[language]:
             where = f"{folder}-care" if board["uid"] in private else folder
             dashboards.append(
-                wanted_dashboard(board, where, url=site.public_url, day=site.day, data_source=DATA_SOURCE)
+                wanted_dashboard(
+                    board,
+                    where,
+                    url=site.public_url,
+                    day=site.day,
+                    data_source=DATA_SOURCE,
+                    min_refresh=site.min_refresh,
+                )
             )
     alerts = not site.no_alerts
     point = contact_point(site.push_url, site.push_key, mark_of(site.push_key)) | {"name": CONTACT_POINT}

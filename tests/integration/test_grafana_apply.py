@@ -437,6 +437,19 @@ def test_the_command_shows_asks_applies_and_keeps_a_token_of_its_own(
     assert gone.exit_code == 0 and grafana.state.folders == {}, gone.output
 
 
+def test_the_wall_is_as_fast_as_this_grafana_lets_it(
+    tmp_path: Path, influx: Influxd, grafana: StandIn, databases: dict[bool, Path]
+) -> None:
+    box = Box(tmp_path, influx, grafana, databases[True])
+    slow = box.run("apply", "--yes", GRAFANA_ADMIN_TOKEN=ADMIN_TOKEN)
+    assert slow.exit_code == 0 and "no faster than 5s" in slow.output
+    assert grafana.state.dashboards["anju-wall-zh"]["model"]["refresh"] == "5s"
+    grafana.state.min_refresh = "1s"
+    fast = box.run("apply", "--yes", GRAFANA_ADMIN_TOKEN=ADMIN_TOKEN)
+    assert fast.exit_code == 0 and "no faster than" not in fast.output
+    assert grafana.state.dashboards["anju-wall-zh"]["model"]["refresh"] == "1s"
+
+
 def test_without_a_bridge_for_alerts_the_rest_is_done_and_it_is_said(
     tmp_path: Path, influx: Influxd, grafana: StandIn, databases: dict[bool, Path]
 ) -> None:

@@ -22,6 +22,8 @@ from tests.support.grafana.state import ACCOUNT, ADMIN, STRANGER, Call, Refused,
 
 ADMIN_TOKEN = "glsa_admin_token"
 ADMIN_LOGIN = "admin:of the house"
+UNDESCRIBED = frozenset({("GET", "/api/frontend/settings")})
+"""What Grafana's own pages and grafana-client ask for, and the description leaves out (pkg/api/frontendsettings.go)."""
 PREFIX = "/grafana"
 """It stands behind a path, as behind a reverse proxy."""
 
@@ -86,6 +88,8 @@ class StandIn:
         query = parse_qs(parts.query, keep_blank_values=True)
         with self._lock:
             found = contract.find(method, path)
+            if found is None and (method, path) in UNDESCRIBED:
+                return 200, {"minRefreshInterval": self.state.min_refresh, "buildInfo": {"version": self.state.version}}
             if found is None:
                 self.violations.append(f"{method} {path} is not described")
                 return 404, {"message": "Not found"}

@@ -51,6 +51,7 @@ class State:
     """Everything in this Grafana."""
 
     version: str = "13.2.3"
+    min_refresh: str = "5s"
     data_sources: dict[str, Json] = field(default_factory=dict)
     secrets: dict[str, Json] = field(default_factory=dict)
     folders: dict[str, Json] = field(default_factory=dict)
@@ -225,6 +226,8 @@ class State:
         there = self.dashboards.get(uid)
         if there is not None and there["provisioned"]:
             raise Refused(400, "Cannot save provisioned dashboard")
+        if model.get("refresh") in ("1s", "2s") and self.min_refresh != "1s":
+            raise Refused(400, "Dashboard refresh interval is too low")
         if there is not None and not call.body.get("overwrite"):
             raise Refused(412, "A dashboard with the same uid already exists")
         versions = list(there["versions"]) if there is not None else []
