@@ -61,7 +61,7 @@ async def test_a_message_that_waits_for_its_decision_is_seen_and_said(house: Hou
 
 
 async def test_a_store_that_is_away_is_seen_with_its_lag(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(_: object) -> None:
+    async def away(*_: object) -> None:
         raise StoreUnavailable("connection refused", hint="start it")
 
     monkeypatch.setattr(house.store, "write", away)
