@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import backtest, decode, fleet, machine, path, quake, short, throughput, wall
+from bench import backtest, catchup, decode, fleet, machine, path, quake, short, throughput, wall
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.report import Figures, print_figures, write_markdown
@@ -31,6 +31,7 @@ class What(StrEnum):
     FLEET = "fleet"
     QUAKE = "quake"
     WALL = "wall"
+    CATCHUP = "catchup"
     ALL = "all"
 
 
@@ -39,12 +40,13 @@ def main(
         What,
         typer.Argument(
             help="path: key to lamp and told; throughput: readings/s; quake: 1,000 cases; fleet: 10,000 devices; "
-            "wall: key to a case in the telemetry store."
+            "wall: key to a case in the telemetry store; catchup: an hour without the store."
         ),
     ] = What.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="A few of each: that it works, not how fast it is.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
     flood_rate: Annotated[float, typer.Option(min=1, help="Readings a second offered in the flood.")] = 10_000,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long the store was away, in catchup.")] = 60,
 ) -> None:
     """Measure on this machine. Nothing else should run on it meanwhile: a busy machine makes every figure worse."""
     console = Console(width=None if Console().is_terminal else 150)
@@ -56,10 +58,10 @@ def main(
     try:
         with progress.status("…") as status:
             tell = status.update if progress.is_terminal else progress.print
-            for part, measure in _parts(quick, flood_rate).items():
+            for part, measure in _parts(quick, flood_rate, minutes).items():
                 if what in (What.ALL, part):
                     tables += measure(partial(_say, tell, part))
-    except (StageError, BrokerDidNotAnswer, FloodError, fleet.FleetError) as error:
+    except (StageError, BrokerDidNotAnswer, FloodError, fleet.FleetError, catchup.CatchUpError) as error:
         console.print(f"[bold red]the measurement stopped:[/] {error}")
         raise typer.Exit(1) from None
     print_figures(console, tables)
@@ -72,12 +74,13 @@ def _say(tell: Callable[[str], None], part: What, text: str) -> None:
     tell(f"{part}: {text}")
 
 
-def _parts(quick: bool, flood_rate: float) -> dict[What, Callable[[path.Say], list[Figures]]]:
+def _parts(quick: bool, flood_rate: float, minutes: float) -> dict[What, Callable[[path.Say], list[Figures]]]:
     size = path.Size(**{**(vars(path.QUICK) if quick else {}), "flood_rate": flood_rate})
     return {
         What.PATH: lambda say: path.run(size, say),
         What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
         What.WALL: lambda say: wall.run(wall.QUICK if quick else wall.Size(), say),
+        What.CATCHUP: lambda say: catchup.run(catchup.QUICK if quick else catchup.Size(minutes=minutes), say),
         What.QUAKE: lambda say: quake.run(quake.QUICK if quick else quake.Size(), say),
         What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),

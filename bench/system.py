@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,10 +108,13 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 @contextlib.contextmanager
-def running(community: Community, more: Mapping[str, str] | None = None) -> Iterator[System]:
+def running(
+    community: Community, more: Mapping[str, str] | None = None, prepare: Callable[[Path], None] | None = None
+) -> Iterator[System]:
     """A gateway with this community, in a temporary directory beside the working directory: on a real disk.
 
-    ``more``: further ``ANJU_…`` variables. Raises StageError when it does not start.
+    ``more``: further ``ANJU_…`` variables; ``prepare`` is called with the data directory before it starts. Raises
+    StageError when it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="anju-bench-", dir=Path.cwd()) as directory:
         settings = Settings(data_dir=Path(directory))
@@ -119,6 +122,8 @@ def running(community: Community, more: Mapping[str, str] | None = None) -> Iter
         engine = open_database(settings.database)
         registry_store.apply(engine, community, "bench", SystemClock().now_ms())
         engine.dispose()
+        if prepare is not None:
+            prepare(Path(directory))
         port, api_port = free_port("127.0.0.1"), free_port("127.0.0.1")
         url = f"http://127.0.0.1:{api_port}"
         with Stage(Path(directory) / "logs") as stage:

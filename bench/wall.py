@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from bench import town
 from bench.flood import flood
 from bench.press import Buttons
 from bench.report import Figures, Latencies
+from bench.servers import influxd
 from bench.system import running
 from tests.support.stores import Influxd
 
@@ -53,7 +53,7 @@ def run(size: Size, say: Say) -> list[Figures]:
     )
     figures.add("embedded SQLite", *_measured(size, say, None))
     if shutil.which("influxd"):
-        with _influxd() as server:
+        with influxd() as server:
             figures.add("InfluxDB 1.6.7", *_measured(size, say, server))
     else:
         figures.notes.append("influxd is not installed: left out")
@@ -63,18 +63,6 @@ def run(size: Size, say: Say) -> list[Figures]:
         "idle: nothing else; then beside that many readings a second",
     ]
     return [figures]
-
-
-@contextlib.contextmanager
-def _influxd() -> Iterator[Influxd]:
-    with tempfile.TemporaryDirectory(prefix="anju-bench-influxd-", dir=Path.cwd()) as directory:
-        server = Influxd(Path(directory))
-        server.start()
-        try:
-            server.create()
-            yield server
-        finally:
-            server.kill()
 
 
 def _measured(size: Size, say: Say, server: Influxd | None) -> tuple[str, ...]:
