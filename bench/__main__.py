@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import backtest, catchup, decode, fleet, machine, path, quake, short, throughput, wall
+from bench import backtest, boards, catchup, decode, fleet, machine, path, quake, short, throughput, wall
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.report import Figures, print_figures, write_markdown
@@ -32,6 +32,7 @@ class What(StrEnum):
     QUAKE = "quake"
     WALL = "wall"
     CATCHUP = "catchup"
+    BOARDS = "boards"
     ALL = "all"
 
 
@@ -40,7 +41,8 @@ def main(
         What,
         typer.Argument(
             help="path: key to lamp and told; throughput: readings/s; quake: 1,000 cases; fleet: 10,000 devices; "
-            "wall: key to a case in the telemetry store; catchup: an hour without the store."
+            "wall: key to a case in the telemetry store; catchup: an hour without the store; "
+            "boards: every query of every board."
         ),
     ] = What.ALL,
     quick: Annotated[bool, typer.Option("--quick", help="A few of each: that it works, not how fast it is.")] = False,
@@ -81,6 +83,7 @@ def _parts(quick: bool, flood_rate: float, minutes: float) -> dict[What, Callabl
         What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
         What.WALL: lambda say: wall.run(wall.QUICK if quick else wall.Size(), say),
         What.CATCHUP: lambda say: catchup.run(catchup.QUICK if quick else catchup.Size(minutes=minutes), say),
+        What.BOARDS: lambda say: boards.run(boards.QUICK if quick else boards.Size(), say),
         What.QUAKE: lambda say: quake.run(quake.QUICK if quick else quake.Size(), say),
         What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),
