@@ -80,6 +80,7 @@ from gateway.state.leadership import Leadership
 from gateway.store import open_store
 from gateway.store.cursors import StoreCursors
 from gateway.store.erasures import Erasures
+from gateway.store.later import LaterStore
 from gateway.store.vitals import MONITOR, latest_vitals
 from gateway.store.writer import StoreWriter
 from gateway.transports.broker import ManagedBroker
@@ -136,7 +137,8 @@ class Gateway:
             journal.retain_readers(READERS)
 
             # Where telemetry is kept
-            store = open_store(settings, self.clock)
+            # What is wrong with it keeps nobody's alarm waiting: it is opened when it can be.
+            store = LaterStore(lambda: open_store(settings, self.clock))
             stack.push_async_callback(store.close)
             itself = settings.gateway_device
             cursors = StoreCursors(engine, itself)

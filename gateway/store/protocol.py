@@ -88,12 +88,17 @@ class StoreUnavailable(Exception):
 class Store(Protocol):
     """Idempotent: device time and tags are a point's identity, so writing twice is writing once."""
 
-    durability_lag_s: float
-    """The journal's cursor may move only past points acknowledged longer ago than this: 0 where an acknowledged write
-    survives a crash of the store (embedded, InfluxDB), 15 for VictoriaMetrics."""
-    restarts: int
-    """How often it was found to have been started anew while it keeps points in memory: what was acknowledged less than
-    ``durability_lag_s`` before may be gone."""
+    @property
+    def durability_lag_s(self) -> float:
+        """The journal's cursor may move only past points acknowledged longer ago than this: 0 where an acknowledged
+        write survives a crash of the store (embedded, InfluxDB), 15 for VictoriaMetrics."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """How often it was found to have been started anew while it keeps points in memory: what was acknowledged less
+        than ``durability_lag_s`` before may be gone."""
+        ...
 
     async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
         """Store the metrics, events and waveforms of ``observations``, each with the ``stamps`` of its device; returns

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
+import sqlite3
 from pathlib import Path
 
 import psutil
@@ -86,3 +88,28 @@ def test_a_full_disk_acknowledges_nothing_says_so_and_loses_nothing(tmp_path: Pa
         gateway.wait_ready()
         assert len(gateway.cases()) == 3
         assert world.repeated_keys() == []
+
+
+def test_a_damaged_telemetry_store_keeps_no_alarm_waiting(tmp_path: Path) -> None:
+    with OutsideWorld() as world:
+        gateway = RunningGateway(tmp_path, world, community=community(1, rungs=FAR_LINE))
+        file = gateway.data_dir / "telemetry.db"
+        file.write_bytes(b"no database any more " * 1000)
+        with gateway, gateway.radio() as radio:
+            radio.say("sos-1", "press")
+            gateway.wait_for_case("sos-1")
+            assert gateway.readyz()[0] == 200
+            said = eventually(lambda: _degraded(gateway, "store"), 15, "the store is said to be damaged")
+            assert "not a database" in said and "move" in said
+            # Somebody moves the file away: what was heard meanwhile is there, and nothing was started anew.
+            file.rename(tmp_path / "for-repair.db")
+            eventually(lambda: gateway.parts()["store"]["state"] == "ok", 30, "the store is back")
+            eventually(lambda: gateway.parts()["chronicle"]["state"] == "ok", 30, "and so is the chronicle")
+        with contextlib.closing(sqlite3.connect(file)) as run:
+            assert run.execute("SELECT device FROM event WHERE event = 'press'").fetchall() == [("sos-1",)]
+            assert run.execute("SELECT count(*) FROM point_series WHERE measurement = 'case'").fetchone() == (1,)
+
+
+def _degraded(gateway: RunningGateway, part: str) -> str:
+    found = gateway.parts()[part]
+    return str(found["en"]) if found["state"] != "ok" else ""
