@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import town
 from bench.flood import flood
-from bench.press import Buttons
+from bench.press import Buttons, Presses
 from bench.report import Figures, Latencies
 from bench.servers import influxd
 from bench.system import running
@@ -51,22 +51,22 @@ def run(size: Size, say: Say) -> list[Figures]:
         "(i) From the key to a case that can be read in the telemetry store, milliseconds",
         ("store", "idle n", "p50", "p99", "max", f"{size.flood_rate:,.0f}/s n", "p50", "p99", "max"),
     )
-    figures.add("embedded SQLite", *_measured(size, say, None))
+    _measure(figures, "embedded SQLite", size, say, None)
     if shutil.which("influxd"):
         with influxd() as server:
-            figures.add("InfluxDB 1.6.7", *_measured(size, say, server))
+            _measure(figures, "InfluxDB 1.6.7", size, say, server)
     else:
         figures.notes.append("influxd is not installed: left out")
     figures.notes += [
         f"asked every {ASK_S * 1000:g} ms from outside the gateway; a wall that refreshes every {REFRESH_S:g} s shows "
         f"it at most {REFRESH_S:g} s later",
-        "idle: nothing else; then beside that many readings a second",
+        "idle: nothing else; then beside that many readings a second. Lamp, of the same presses: the case is open, on "
+        "disk, and the device has heard so",
     ]
     return [figures]
 
 
-def _measured(size: Size, say: Say, server: Influxd | None) -> tuple[str, ...]:
-    name = "embedded" if server is None else "InfluxDB"
+def _measure(figures: Figures, name: str, size: Size, say: Say, server: Influxd | None) -> None:
     settings = (
         {}
         if server is None
@@ -84,14 +84,17 @@ def _measured(size: Size, say: Say, server: Influxd | None) -> tuple[str, ...]:
         with flood(system.for_devices, town.COMMUNITY, size.flood_rate, residents):
             say(f"{name}, beside {size.flood_rate:,.0f} readings/s: {size.presses} presses")
             flooded = _pressed(buttons, range(size.presses, residents), size, read)
-    return (*idle.cells(), *flooded.cells())
+    figures.add(name, *idle[0].cells(), *flooded[0].cells())
+    figures.add("  until its lamp is green", *idle[1].cells(), *flooded[1].cells())
 
 
-def _pressed(buttons: Buttons, numbers: range, size: Size, read: Reader) -> Latencies:
-    """One press after the other: from the moment it is made until a query has its case."""
+def _pressed(buttons: Buttons, numbers: range, size: Size, read: Reader) -> tuple[Latencies, Latencies]:
+    """One press after the other: from the moment it is made until a query has its case, and until its lamp is green."""
     seconds, missing = [], 0
+    presses = Presses()
     for number in numbers:
         made = buttons.press([number], wait=False)
+        presses.of |= made.of
         pressed = made.of[number].pressed
         place = f"door-{number}"
         while place not in read():
@@ -102,7 +105,8 @@ def _pressed(buttons: Buttons, numbers: range, size: Size, read: Reader) -> Late
         else:
             seconds.append(time.perf_counter() - pressed)
         time.sleep(max(0.0, pressed + size.every_s - time.perf_counter()))
-    return Latencies(seconds, missing)
+    buttons.wait(presses, PATIENCE_S)
+    return Latencies(seconds, missing), presses.latencies("lamp")
 
 
 @contextlib.contextmanager
