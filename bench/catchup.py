@@ -85,7 +85,7 @@ def run(size: Size, say: Say) -> list[Figures]:
     waiting = size.monitors * size.seconds
     figures = Figures(
         f"(j) Caught up after {size.minutes:g} min without the store at {size.monitors:,} observations/s",
-        ("store", "s", "start, s", "observations/s", "points/s", "an hour, min", "CPU", "memory", "server's"),
+        ("store", "s", "start, s", "observations/s", "an hour, min", "CPU", "per CPU s", "memory", "server's"),
     )
     presses = Figures(
         "(j) From the key to the lamp while the store catches up, milliseconds",
@@ -100,9 +100,9 @@ def run(size: Size, say: Say) -> list[Figures]:
             f"{found.last.at_s - found.begun_s:,.0f}",
             f"{found.first.at_s - found.begun_s:,.0f}",
             f"{per_s:,.0f}",
-            f"{per_s * METRICS:,.0f}",
             f"{size.monitors * 3_600 / per_s / 60:,.1f}",
             f"{found.busy():.0%}",
+            f"{per_s / found.busy():,.0f}",
             f"{found.gateway_rss / 2**20:,.0f} MB",
             f"{found.server_rss / 2**20:,.0f} MB" if process is not None else "–",
         )
@@ -112,8 +112,8 @@ def run(size: Size, say: Say) -> list[Figures]:
         "s: from its start until the store has all; start: until it answers; observations/s: between the two",
         "an hour: "
         + ("measured" if size.minutes == HOUR_MINUTES else f"reckoned from {size.minutes:g} min, in proportion"),
-        "CPU: of the gateway, 100 % is one core; memory: resident, the most that was seen, of the gateway and of the "
-        "store's server; all share the machine",
+        "CPU: of the gateway, 100 % is one core; per CPU s: observations for each second of it; memory: resident, the "
+        "most that was seen, of the gateway and of the store's server; all share the machine",
     ]
     presses.notes.append(f"one press every {size.every_s:g} s, each another resident's; every press opens a case")
     return [figures, presses]
