@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 # A width that pytest's workers inherit would be that of every console for ever; tests say how wide theirs is.
 os.environ.pop("COLUMNS", None)
+
+# Compiled once: else every worker compiles all tests, and every gateway that a test starts all of Anju.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 IN_CI = os.environ.get("CI") == "true"
 
