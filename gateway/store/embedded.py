@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,16 @@ from devices.observation import Observation, Waveform
 from gateway.clock import Clock
 from gateway.store.asking import ask_embedded, prepare
 from gateway.store.points import screen, screen_point
-from gateway.store.protocol import BadPoint, Bucket, Point, Reading, RefusedPoint, StampsOf, unstamped
+from gateway.store.protocol import (
+    BadPoint,
+    Bucket,
+    Point,
+    Reading,
+    RefusedPoint,
+    StampsOf,
+    StoreUnavailable,
+    unstamped,
+)
 from gateway.store.rollups import Upkeep
 from gateway.store.telemetry_file import Writer, connect, unavailable, unpack
 from gateway.store.tiers import TierReader
@@ -24,11 +34,18 @@ from gateway.store.tiers import TierReader
 T = TypeVar("T")
 
 READERS = 3
+ASK_LONGEST_S = 10.0
+"""A board's question that takes longer is given up: it would take the processor from what is urgent."""
+LOOK_EVERY = 20_000
+"""Steps of SQLite's machine between two looks at the clock: some milliseconds."""
 UPKEEP_EVERY_MS = 10_000
 
 
 class EmbeddedStore:
     """A `gateway.store.protocol.Store`. One thread writes, a few read; the event loop never waits for the disk.
+
+    What boards ask has a thread of its own, one question after the other, each for `ASK_LONGEST_S` at most: the newest
+    vital signs, which an emergency card needs within two seconds, never wait behind a wall.
 
     Raw readings are kept 48 h, minutes 90 d, hours for ever: `readings` answers for 48 h, `buckets` for all time.
     """
@@ -46,11 +63,14 @@ class EmbeddedStore:
         self._upkeep_due_ms = 0
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for _ in range(READERS):
-            reader = connect(path, read_only=True)
-            prepare(reader)
-            self._readers.put(reader)
+            self._readers.put(connect(path, read_only=True))
+        self._asker = connect(path, read_only=True)
+        prepare(self._asker)
+        self._ask_until_s = 0.0
+        self._asker.set_progress_handler(lambda: time.monotonic() > self._ask_until_s, LOOK_EVERY)
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._read_threads = ThreadPoolExecutor(READERS, "store-read")
+        self._ask_thread = ThreadPoolExecutor(1, "store-ask")
 
     async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, observations, stamps)
@@ -151,7 +171,19 @@ class EmbeddedStore:
         return await self._read(read)
 
     async def ask(self, query: Query | TagValues, look: Look) -> Answer:
-        return await self._read(lambda run: ask_embedded(run, query, look))
+        def ask() -> Answer:
+            self._ask_until_s = time.monotonic() + ASK_LONGEST_S
+            try:
+                return self._consistent(self._asker, lambda run: ask_embedded(run, query, look))
+            except StoreUnavailable as error:
+                if time.monotonic() <= self._ask_until_s:
+                    raise
+                raise StoreUnavailable(
+                    f"embedded store: not answered within {ASK_LONGEST_S:g} s",
+                    hint="choose a shorter time, or fewer places; for many years and devices use InfluxDB",
+                ) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._ask_thread, ask)
 
     async def ping(self) -> str:
         await self._read(lambda run: run.execute("SELECT 1 FROM complete_from").fetchone())
@@ -164,10 +196,13 @@ class EmbeddedStore:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        self._ask_until_s = 0.0  # what is being asked is given up
+        self._ask_thread.shutdown(cancel_futures=True)
         self._read_threads.shutdown()
         self._write_thread.shutdown()
         while not self._readers.empty():
             self._readers.get().close()
+        self._asker.close()
         self._writer.connection.close()
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -176,13 +211,18 @@ class EmbeddedStore:
         def work() -> T:
             connection = self._readers.get()
             try:
-                connection.execute("BEGIN")
-                return query(connection)
-            except sqlite3.Error as error:
-                raise unavailable(self._path, error) from error
+                return self._consistent(connection, query)
             finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
                 self._readers.put(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, work)
+
+    def _consistent(self, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection.execute("BEGIN")
+            return query(connection)
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")

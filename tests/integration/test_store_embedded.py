@@ -8,15 +8,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from dashboards.answer import Answer, Look
+from dashboards.query import Column, Query
 from devices.observation import Waveform
 from devices.telemetry import NOWHERE, Stamps
-from gateway.store.embedded import EmbeddedStore
+from gateway.store import embedded
+from gateway.store.embedded import READERS, EmbeddedStore
 from gateway.store.past import EmbeddedPast
 from gateway.store.protocol import Bucket, Point, StoreUnavailable
 from gateway.store.telemetry_file import SCHEMA_1
@@ -310,3 +314,46 @@ async def test_sigkill_loses_no_batch_that_was_acknowledged(tmp_path: Path, kill
     counted = await store.buckets("bed-3", "pulse", START_MS, START_MS + batches * 50_000, 60)
     assert sum(bucket.count for bucket in counted) == batches * 50
     await store.close()
+
+
+async def test_a_question_without_end_is_given_up_and_keeps_nobody_waiting(
+    store: EmbeddedStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(run: sqlite3.Connection, *_: object) -> Answer:
+        run.execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n").fetchone()
+        raise AssertionError("it has no end")
+
+    await store.write([observe(START_MS, {"pulse": 60})])
+    sound = Query("part", (Column("level", "max"),))
+    look = Look(language="zh", start_ms=START_MS - HOUR, end_ms=START_MS + HOUR)
+    monkeypatch.setattr(embedded, "ASK_LONGEST_S", 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded, "ask_embedded", endless)
+        asked = [asyncio.create_task(store.ask(sound, look)) for _ in range(READERS + 2)]  # as many walls
+        newest = await store.latest("bed-3")
+        assert newest["pulse"].value == 60 and not any(one.done() for one in asked[1:])
+        for one in asked:
+            with pytest.raises(StoreUnavailable, match=r"within 0\.5 s"):
+                await one
+    assert (await store.ask(sound, look)).rows == ()
+
+
+async def test_closing_waits_for_no_question(
+    tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def endless(run: sqlite3.Connection, *_: object) -> Answer:
+        begun.set()
+        run.execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n").fetchone()
+        raise AssertionError("it has no end")
+
+    store = EmbeddedStore(tmp_path / "t.db", clock)
+    monkeypatch.setattr(embedded, "ask_embedded", endless)
+    look = Look(language="zh", start_ms=START_MS - HOUR, end_ms=START_MS + HOUR)
+    asked = asyncio.create_task(store.ask(Query("part", (Column("level", "max"),)), look))
+    await asyncio.to_thread(begun.wait)
+    async with asyncio.timeout(embedded.ASK_LONGEST_S / 2):
+        await store.close()
+    with pytest.raises(StoreUnavailable):
+        await asked
