@@ -40,6 +40,7 @@ _KNOWN = {board.uid: board for board in BOARDS}
 REFRESH_LEAST_S = 2
 """A page with many panels is asked for again no sooner, however live its board is in Grafana."""
 PICTURE_POINTS = 180
+LONGEST_MS = 366 * 86_400_000
 WIDTHS_MS = tuple(minutes * 60_000 for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440))
 CHOSEN_LONGEST = 128
 
@@ -128,7 +129,9 @@ async def _looked(request: Request, context: Context, board: Board, span: str) -
     try:
         length_ms = span_ms(span or board.range)
     except ValueError:
-        raise HTTPException(422, f"时段不正确：{span} · expected a range such as 24h or 7d") from None
+        length_ms = 0
+    if not 0 < length_ms <= LONGEST_MS:  # who asks for a million days wants to see none of them
+        raise HTTPException(422, f"时段不正确：{span} · expected a range such as 24h or 7d, up to 366d")
     now_ms = context.clock.now_ms()
     width_ms = next((width for width in WIDTHS_MS if length_ms / width <= PICTURE_POINTS), WIDTHS_MS[-1])
     chosen: dict[str, str | None] = {}
