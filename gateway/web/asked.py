@@ -16,9 +16,10 @@ from gateway.store.protocol import Store, StoreUnavailable
 from gateway.web.pictures import (
     Bar,
     Chart,
-    Dot,
     Figure,
+    Map,
     Series,
+    Spot,
     StateRow,
     Value,
     bars,
@@ -27,6 +28,7 @@ from gateway.web.pictures import (
     dots,
     figures,
     look,
+    marks,
     scatter,
     states,
     worded,
@@ -65,7 +67,9 @@ class Drawn:
     """The chart's horizontal axis is time."""
     bars: Sequence[Bar] = ()
     states: Sequence[StateRow] = ()
-    dots: Sequence[Dot] = ()
+    marks: Sequence[tuple[float, int]] = ()
+    """Instants along the states."""
+    map: Map | None = None
     table: Rows | None = None
 
 
@@ -88,7 +92,7 @@ def draw(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at
     if panel.kind == "table":
         out.table = _rows(board, panel, answers, at)
     elif panel.kind == "map":
-        out.dots = dots(panel, list(_places(panel, answers, at)))
+        out.map = dots(panel, list(_places(board, panel, answers, at)))
     elif panel.kind == "xychart":
         out.chart, out.instants = scatter(panel, list(_pairs(answers))), False
     else:
@@ -100,8 +104,9 @@ def draw(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at
             out.empty = not out.figures
         elif panel.kind == "state-timeline":
             out.states = states(panel, series, at.start_ms, at.end_ms, at.language)
+            out.marks = marks(at.start_ms, at.end_ms, at.day_offset_ms)
         elif panel.kind == "timeseries" or any(query.every for query, _ in answers):
-            out.chart = chart(panel, series, at.start_ms, at.end_ms, at.language)
+            out.chart = chart(panel, series, at.start_ms, at.end_ms, at.language, at.day_offset_ms)
             out.empty = out.chart is None
         else:
             out.bars = bars(panel, series, at.language)
@@ -213,11 +218,10 @@ def address(board: Board, link: Link, record: Mapping[str, Value | int], at: Loo
     return f"/boards/{link.board}" + (f"?{query}" if query else "")
 
 
-def _places(
-    panel: Panel, answers: Sequence[tuple[Query, Answer]], at: Look
-) -> Iterable[tuple[float, float, Value, str]]:
-    """Each place's position, what it is coloured by, and its words."""
+def _places(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at: Look) -> Iterable[Spot]:
+    """Each place's position, what it is coloured by, its words, and where a click leads."""
     coloured = next((one.column for one in panel.columns if one.thresholds is not None or one.values), None)
+    linked = next((one for one in panel.columns if one.link is not None), None)
     for _, answer in answers:
         for row in answer.rows:
             record = dict(zip(answer.columns, row, strict=True))
@@ -228,7 +232,10 @@ def _places(
                 value = record.get(coloured) if coloured else None
                 if coloured:
                     said.append(worded(value, panel, of, at.language))
-                yield lat, lon, value, " · ".join(said)
+                label, href = "", None
+                if linked is not None and linked.link is not None:
+                    label, href = str(record.get(linked.column) or ""), address(board, linked.link, record, at)
+                yield Spot(lat, lon, value, " · ".join(said), label, href)
 
 
 def _pairs(answers: Sequence[tuple[Query, Answer]]) -> Iterable[tuple[float, float]]:

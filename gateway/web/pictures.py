@@ -13,12 +13,20 @@ from gateway.web.units import shown
 
 Value = float | str | None
 
-WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 60.0, 8.0, 8.0, 24.0
-ROW = 26.0
-"""Height of a bar, or of a row of states."""
-NAMES = 190.0
-"""Room for names at the left of bars and states."""
+WIDTH, HEIGHT = 1000.0, 300.0
+"""The plane of a chart. It is stretched to the room that a panel has; words beside it stay as large as they are."""
+MAP_COLUMN, MAP_ROW = 48.0, 24.0
+"""What a map has for each column and row of its panel."""
+MAP_EDGE = 20.0
+MAP_LABELS = 12
+"""A map of so few places has their names beside them."""
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+MARKS_MS = (
+    *(minutes * MINUTE_MS for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * HOUR_MS for hours in (1, 2, 3, 4, 6, 12)),
+    *(days * DAY_MS for days in (1, 2, 5, 7, 15, 30)),
+)
+MARKS_MOST = 7
 HUES = 8
 """Lines without a meaning of their own take these in turn: classes ``hue0`` to ``hue7``."""
 GAP_STEPS = 3.5
@@ -61,6 +69,7 @@ class Chart:
 
     curves: tuple[Curve, ...]
     rows: tuple[tuple[float, str], ...]
+    """y and a label."""
     columns: tuple[tuple[float, str | int], ...]
     """x and an instant (ms) or a label."""
     limits: tuple[tuple[float, Colour], ...] = ()
@@ -69,8 +78,8 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    y: float
-    width: float
+    share: float
+    """Of the longest there may be, in percent."""
     name: str
     text: str
     colour: Colour | None
@@ -78,6 +87,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class State:
+    """A stretch of time: where it begins and how long it is, in percent of the range."""
+
     x: float
     width: float
     colour: Colour | None
@@ -86,9 +97,20 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    y: float
     name: str
     states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place (WGS-84), what it is coloured by, and its words."""
+
+    lat: float
+    lon: float
+    value: Value
+    title: str
+    label: str = ""
+    href: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,16 @@ class Dot:
     radius: float
     colour: Colour | None
     title: str
+    label: str
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    width: float
+    height: float
+    dots: tuple[Dot, ...]
+    labelled: bool
 
 
 def look(panel: Panel, column: str) -> ColumnLook | None:
@@ -143,14 +175,16 @@ def figures(panel: Panel, series: Iterable[Series], language: Language) -> list[
     return out
 
 
-def chart(panel: Panel, series: Sequence[Series], start_ms: int, end_ms: int, language: Language) -> Chart | None:
-    """Numbers over time; None where there are none."""
+def chart(
+    panel: Panel, series: Sequence[Series], start_ms: int, end_ms: int, language: Language, day_offset_ms: int = 0
+) -> Chart | None:
+    """Numbers over time; None where there are none. Days begin ``day_offset_ms`` from midnight UTC."""
     known = [value for one in series for _, value in one.points if isinstance(value, int | float)]
     if not known:
         return None
-    low, high, step = _axis(known, panel)
-    x = _scale(start_ms, end_ms, LEFT, WIDTH - RIGHT)
-    y = _scale(low, high, HEIGHT - BOTTOM, TOP)
+    low, high, step = _axis(known, panel.low, panel.high)
+    x = _scale(start_ms, end_ms, 0, WIDTH)
+    y = _scale(low, high, HEIGHT, 0)
     curves = []
     for number, one in enumerate(series):
         points = [(at_ms, float(value)) for at_ms, value in one.points if isinstance(value, int | float)]
@@ -167,7 +201,7 @@ def chart(panel: Panel, series: Sequence[Series], start_ms: int, end_ms: int, la
     return Chart(
         curves=tuple(curves),
         rows=_rows(low, high, step, y, panel),
-        columns=tuple((x(at), at) for at in _instants(start_ms, end_ms)),
+        columns=marks(start_ms, end_ms, day_offset_ms),
         limits=tuple((y(one.at), one.colour) for one in steps if one.at is not None and low <= one.at <= high),
     )
 
@@ -176,12 +210,13 @@ def scatter(panel: Panel, pairs: Sequence[tuple[float, float]]) -> Chart | None:
     """One number against another, from nought."""
     if not pairs:
         return None
-    right = max(one for one, _ in pairs) or 1.0
-    low, high, step = _axis([0.0, *(other for _, other in pairs)], panel)
-    x, y = _scale(0, right, LEFT, WIDTH - RIGHT), _scale(low, high, HEIGHT - BOTTOM, TOP)
+    left, right, stride = _axis([0.0, *(one for one, _ in pairs)], 0.0, None)
+    low, high, step = _axis([0.0, *(other for _, other in pairs)], panel.low, panel.high)
+    x, y = _scale(left, right, 0, WIDTH), _scale(low, high, HEIGHT, 0)
     dots = tuple((x(one), y(other)) for one, other in pairs)
     across = panel.columns[0].unit if panel.columns and panel.columns[0].unit is not None else ""
-    columns = tuple((x(right * part / 4), shown(right * part / 4, across)) for part in range(5))
+    parts = [left + stride * number for number in range(round((right - left) / stride) + 1)]
+    columns = tuple((x(part), shown(part, across)) for part in parts)
     return Chart((Curve("", 0, (), dots, ""),), _rows(low, high, step, y, panel), columns)
 
 
@@ -193,60 +228,68 @@ def bars(panel: Panel, series: Iterable[Series], language: Language) -> list[Bar
     ]
     most = panel.high or max((value for _, value in of if value is not None), default=0.0) or 1.0
     out = []
-    for number, (one, value) in enumerate(of):
+    for one, value in of:
         seen = look(panel, one.column)
         thresholds = seen.thresholds if seen is not None and seen.thresholds is not None else panel.thresholds
-        width = 0.0 if value is None else round(max(0.0, min(1.0, value / most)) * (WIDTH - NAMES - 90), 1)
-        text = worded(value, panel, seen, language)
-        out.append(Bar(number * ROW, width, one.name, text, colour_of(value, thresholds)))
+        share = 0.0 if value is None else round(max(0.0, min(1.0, value / most)) * 100, 1)
+        out.append(Bar(share, one.name, worded(value, panel, seen, language), colour_of(value, thresholds)))
     return out
 
 
 def states(panel: Panel, series: Iterable[Series], start_ms: int, end_ms: int, language: Language) -> list[StateRow]:
     """Each series as a row of stretches that hold until the next value."""
-    x = _scale(start_ms, end_ms, NAMES, WIDTH - RIGHT)
+    x = _scale(start_ms, end_ms, 0, 100)
     rows = []
-    for number, one in enumerate(series):
+    for one in series:
         of = look(panel, one.column)
         points = [(max(at_ms, start_ms), value) for at_ms, value in one.points if at_ms <= end_ms]
         ends = [at_ms for at_ms, _ in points[1:]] + [end_ms]
         known = tuple(
             State(
                 x=x(at_ms),
-                width=round(max(0.5, x(until) - x(at_ms)), 1),
+                width=round(max(0.3, x(until) - x(at_ms)), 2),
                 colour=colour_of(value, panel.thresholds, of.values if of is not None and of.values else panel.values),
                 title=worded(value, panel, of, language),
             )
             for (at_ms, value), until in zip(points, ends, strict=True)
             if value is not None
         )
-        rows.append(StateRow(number * ROW, one.name, known))
+        rows.append(StateRow(one.name, known))
     return rows
 
 
-def dots(
-    panel: Panel, places: Sequence[tuple[float, float, Value, str]], size: tuple[float, float] = (WIDTH, 420.0)
-) -> list[Dot]:
-    """Places by latitude and longitude (WGS-84), with a value and a name; what matters lies on top."""
+def dots(panel: Panel, places: Sequence[Spot]) -> Map | None:
+    """Places as the map has room for them, north above; what matters lies on top. None where there are none."""
     if not places:
-        return []
-    width, height = size
-    south, north = min(one[0] for one in places), max(one[0] for one in places)
-    west, east = min(one[1] for one in places), max(one[1] for one in places)
+        return None
+    width, height = panel.width * MAP_COLUMN, panel.height * MAP_ROW
+    south, north = min(one.lat for one in places), max(one.lat for one in places)
+    west, east = min(one.lon for one in places), max(one.lon for one in places)
     squeeze = math.cos(math.radians((south + north) / 2))
-    zoom = min((width - 40) / ((east - west) * squeeze or 1e-3), (height - 40) / ((north - south) or 1e-3))
-    out = []
-    for lat, lon, value, name in sorted(places, key=lambda one: one[2] if isinstance(one[2], int | float) else 0.0):
-        out.append(
-            Dot(
-                x=round(width / 2 + (lon - (west + east) / 2) * squeeze * zoom, 1),
-                y=round(height / 2 - (lat - (south + north) / 2) * zoom, 1),
-                radius=8.0 if value else 3.5,
-                colour=colour_of(value, panel.thresholds, panel.values),
-                title=name,
-            )
+    zoom = min(
+        (width - 2 * MAP_EDGE) / ((east - west) * squeeze or 1e-3), (height - 2 * MAP_EDGE) / ((north - south) or 1e-3)
+    )
+    out = [
+        Dot(
+            x=round(width / 2 + (one.lon - (west + east) / 2) * squeeze * zoom, 1),
+            y=round(height / 2 - (one.lat - (south + north) / 2) * zoom, 1),
+            radius=8.0 if one.value else 3.5,
+            colour=colour_of(one.value, panel.thresholds, panel.values),
+            title=one.title,
+            label=one.label,
+            href=one.href,
         )
-    return out
+        for one in sorted(places, key=lambda one: one.value if isinstance(one.value, int | float) else 0.0)
+    ]
+    return Map(width, height, tuple(out), len(out) <= MAP_LABELS)
+
+
+def marks(start_ms: int, end_ms: int, day_offset_ms: int) -> tuple[tuple[float, int], ...]:
+    """Round instants of the community's own day along a range: x, and the instant (ms)."""
+    every = next((one for one in MARKS_MS if (end_ms - start_ms) / one <= MARKS_MOST), MARKS_MS[-1])
+    x = _scale(start_ms, end_ms, 0, WIDTH)
+    first = start_ms + (day_offset_ms - start_ms) % every
+    return tuple((x(at), at) for at in range(first, end_ms + 1, every))
 
 
 class _scale:
@@ -258,12 +301,11 @@ class _scale:
         return round(self._first + (value - self._low) / self._span * self._room, 1)
 
 
-def _axis(values: Sequence[float], panel: Panel) -> tuple[float, float, float]:
+def _axis(values: Sequence[float], least: float | None, most: float | None) -> tuple[float, float, float]:
     """From, to and step of an axis that holds the values and the panel's own ends."""
-    low = panel.low if panel.low is not None else min(values)
-    high = panel.high if panel.high is not None else max(values)
-    low, high = min(low, *values), max(high, *values)
-    rough = max(high - low, abs(high) * 0.02, 1e-6) / 4
+    low = min(values) if least is None else min(least, *values)
+    high = max(values) if most is None else max(most, *values)
+    rough = max(high - low, abs(high) * 0.1, 1e-6) / 4
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
     bottom = step * math.floor(low / step)
@@ -274,11 +316,6 @@ def _axis(values: Sequence[float], panel: Panel) -> tuple[float, float, float]:
 def _rows(low: float, high: float, step: float, y: _scale, panel: Panel) -> tuple[tuple[float, str], ...]:
     count = round((high - low) / step)
     return tuple((y(low + step * number), shown(low + step * number, panel.unit)) for number in range(count + 1))
-
-
-def _instants(start_ms: int, end_ms: int) -> range:
-    every = max(60_000, (end_ms - start_ms) // 6)
-    return range(start_ms - start_ms % every + every, end_ms, every)
 
 
 def _stretches(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]]:

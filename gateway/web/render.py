@@ -57,6 +57,11 @@ class Show:
         at = self._local(at_ms)
         return at.strftime("%H:%M" if at.date() == self._today else "%m-%d %H:%M")
 
+    def mark(self, at_ms: int) -> str:
+        """On an axis of time: the hour, and the day where one begins."""
+        at = self._local(at_ms)
+        return at.strftime("%H:%M" if at.hour or at.minute else "%m-%d")
+
     def full(self, at_ms: int) -> str:
         """With the date, always."""
         return self._local(at_ms).strftime("%Y-%m-%d %H:%M:%S")

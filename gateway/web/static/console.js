@@ -50,7 +50,7 @@
     tick();
   }
 
-  const renewed = ["board", "side", "body"];
+  const renewed = ["board", "side", "body", "panels"];
   const renew = () => renewed.forEach((id) => $(id) && htmx.trigger($(id), "renew"));
   let opened = false;
   document.addEventListener("htmx:sseOpen", () => {
@@ -86,11 +86,13 @@
   }
   let order = "";
   let openDetails = [];
+  let scrolled = [];
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!renewed.includes(event.target.id)) return;
     if (event.detail.xhr.status >= 300) { event.detail.shouldSwap = false; return; }
     if (pressed) { event.detail.shouldSwap = false; missed = true; return; }
     openDetails = [...event.target.querySelectorAll("details[open]")].map((one) => one.id);
+    scrolled = [...event.target.querySelectorAll(".wide[id]")].map((one) => [one.id, one.scrollLeft, one.scrollTop]);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (!renewed.includes(event.target.id)) {
@@ -98,7 +100,9 @@
       return;
     }
     for (const id of openDetails) if ($(id)) $(id).open = true;
+    for (const [id, left, top] of scrolled) if ((left || top) && $(id)) $(id).scrollTo(left, top);
     openDetails = [];
+    scrolled = [];
     afterRenewal();
   });
 
