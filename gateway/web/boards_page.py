@@ -54,6 +54,8 @@ class Choice:
     offered: tuple[tuple[str, str], ...]
     """Value and label."""
     chosen: str
+    several: bool
+    """All of them may be chosen too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,6 @@ async def board_page(
         query="?" + urlencode(query) if query else "",
         refresh_s=max(REFRESH_LEAST_S, span_ms(board.refresh) // 1000),
         rows=await _rows(context, board, at),
-        long=at.end_ms - at.start_ms > 86_400_000,
     )
 
 
@@ -108,7 +109,7 @@ async def board_panels(
     board = _board(uid, caller)
     at, _ = await _looked(request, context, board, range)
     rows = await _rows(context, board, at)
-    return page(request, "dashboard_panels.html", rows=rows, long=at.end_ms - at.start_ms > 86_400_000)
+    return page(request, "dashboard_panels.html", rows=rows)
 
 
 def _may_see(caller: Caller, board: Board) -> bool:
@@ -153,7 +154,7 @@ async def _looked(request: Request, context: Context, board: Board, span: str) -
         if not value and not variable.several:
             value = offered[0][0] if offered else ""
         chosen[variable.name] = value or None
-        choices.append(Choice(variable.name, variable.title, offered, value))
+        choices.append(Choice(variable.name, variable.title, offered, value, variable.several))
     return at(chosen), choices
 
 

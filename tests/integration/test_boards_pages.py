@@ -53,9 +53,11 @@ async def test_every_panel_of_every_board_is_drawn(room: House) -> None:
             assert found is not None, f"{board.uid}/{panel.key}"
             body = found[0]
             assert panel.title.zh in body
-            drawn_ = any(mark in body for mark in ("<svg", 'class="big', "<table", 'class="said"'))
+            drawn_ = any(mark in body for mark in ("<svg", 'class="bars', 'class="big', "<table", 'class="said"'))
             assert drawn_ or (panel.empty is not None and panel.empty.zh in body), f"{board.uid}/{panel.key}: {body}"
-            assert "None" not in re.sub(r"<[^>]+>", "", body).replace("None", "", body.count('lang="en">None<'))
+            assert f'<details class="about" id="about-{panel.key}">' in body
+            shown = re.sub(r"<details.*?</details>", "", body, flags=re.DOTALL)
+            assert "None" not in re.sub(r"<[^>]+>", "", shown).replace("None", "", shown.count('lang="en">None<'))
 
 
 async def test_the_list_and_who_may_see_what(room: House) -> None:
