@@ -25,7 +25,6 @@ from gateway.settings import Settings
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
 from gateway.state.leadership import own_name
-from gateway.store.setup.step import seconds
 
 CASE: Final = "case"
 ALARM: Final = "alarm"
@@ -70,7 +69,16 @@ def kept_ms(settings: Settings) -> int | None:
     """For how long that store keeps what it is told of cases; None for ever. Older ones it would refuse, or trim."""
     if settings.store.kind == "embedded":
         return measurements.CASE.kept_days * DAY_MS
-    return seconds(settings.store.retention.raw) * 1000 or None
+    days, _, _ = settings.store.retention.raw.partition("d")  # 90d, or forever
+    return int(days) * DAY_MS if days.isdigit() else None
+
+
+class Standing(NamedTuple):
+    """A case, and what the store holds of it."""
+
+    version: int
+    open: bool
+    marked: Mark | None
 
 
 class Newest(NamedTuple):
@@ -165,6 +173,18 @@ class ChronicleRows:
             rows = {row.id: row for row in connection.execute(query)}
         found = (rows[id_] for id_ in ids if id_ in rows)
         return [CaseRow(row.id, row.version, row.open, row.body, _mark(CASE, row.id, row)) for row in found]
+
+    def standing(self, ids: Collection[str]) -> dict[str, Standing]:
+        """How these cases stand; one that is not there is left out."""
+        query = (
+            sa.select(_c.id, _c.version, _c.open, _k.version.label("marked"), _k.tags)
+            .select_from(t.cases.outerjoin(t.chronicled, self._is(_k, CASE, _c.id)))
+            .where(_c.id.in_(list(ids)))
+        )
+        with reading(self._engine) as connection:
+            return {
+                row.id: Standing(row.version, row.open, _mark(CASE, row.id, row)) for row in connection.execute(query)
+            }
 
     def alarms(self, cases: Mapping[str, CaseFacts]) -> list[AlarmRow]:
         """The alarms of these cases of which the store holds another version, or none."""
