@@ -22,12 +22,13 @@ from dashboards.answer import Look
 from dashboards.query import Column, FieldIs, Query
 from gateway.cases import figures
 from gateway.cases.model import Case
+from gateway.chronicle.burning import burning, burning_query, look_until
 from gateway.chronicle.cases import alarm_point, care_point, case_point, next_change_ms, void
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.health import ChronicleHealth, State
 from gateway.chronicle.pen import Pauses, Pen
 from gateway.chronicle.places import DAY_MS
-from gateway.chronicle.rows import ALARM, CASE, CaseFacts, ChronicleRows, Mark
+from gateway.chronicle.rows import ALARM, CASE, CaseFacts, ChronicleRows, Mark, Standing
 from gateway.clock import Clock
 from gateway.feed import Feed, News
 from gateway.store.protocol import Point, StoreUnavailable
@@ -161,6 +162,8 @@ class Chronicler:
             self._look_s = float("-inf")
             self._led = True
         await self._urgent()
+        if self._look_is_due():
+            await self._put_out()
         await self._look()
         while self._old:
             some = list(self._old)[:CASES_AT_ONCE]
@@ -210,10 +213,47 @@ class Chronicler:
                 raise
             await self.settle()
 
+    def _look_is_due(self) -> bool:
+        return time.monotonic() - self._look_s >= LOOK_ALL_S
+
+    async def _put_out(self) -> None:
+        """What the store shows as open and is not, under these tags, burns no more."""
+        ground = self._ground()
+        if ground is None:
+            return
+        try:
+            asked = burning_query(ground.community), look_until(self._clock.now_ms())
+            found = list(burning(await self._pen.store.ask(*asked)))
+        except StoreUnavailable:
+            if self._pen.store.durability_lag_s:
+                return  # VictoriaMetrics cannot be asked
+            raise
+        known: dict[str, Standing] = {}
+        ids = list(dict.fromkeys(one.id for one in found))
+        for start in range(0, len(ids), OLD_AT_ONCE):
+            known |= await asyncio.to_thread(self._rows.standing, ids[start : start + OLD_AT_ONCE])
+        out = []
+        for one in found:
+            if one.id in self._changed:
+                continue  # about to be written
+            case = known.get(one.id)
+            if case is None:
+                log.warning("case %s burns in the telemetry store and is not in the database: put out", one.number)
+                out.append(one.voided())
+                continue
+            mark = self._pending.get((CASE, one.id), case.marked)
+            if mark is None or not mark.tags or mark.version != case.version:
+                continue  # written in its turn
+            if {name: value for name, value in mark.tags.items() if value} != one.tags:
+                out.append(one.voided())
+            elif not case.open:
+                self._old[one.id] = None  # the store is older than what is remembered of it
+        await self._pen.write(out)
+
     async def _look(self) -> None:
         """Whether anything is missing in the store."""
         now = time.monotonic()
-        if not self._more and now - self._look_s < LOOK_ALL_S:
+        if not self._more and not self._look_is_due():
             return
         since_ms = self._since_ms_of(self._clock.now_ms())
         ids, self._more = await asyncio.to_thread(self._rows.differing, OLD_AT_ONCE, since_ms)
@@ -330,6 +370,7 @@ class Chronicler:
         self._pending.clear()
         self._unsettled.clear()
         self._look_s = float("-inf")
+        self._led = False  # what comes back may be another store, or an older one
         self._become("unavailable")
 
     def _become(self, state: State) -> None:

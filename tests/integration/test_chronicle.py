@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from devices.measurements import HAPPENINGS
 from devices.observation import Lane
 from devices.telemetry import faults
+from gateway.chronicle.burning import burning, burning_query, look_until
 from gateway.chronicle.chronicler import Chronicler
 from gateway.chronicle.ground import ground_of
 from gateway.chronicle.looks import Looks, Sources
@@ -394,6 +395,113 @@ async def test_a_worse_alarm_makes_another_point_and_voids_the_one_before(house:
     }
     assert (points["smoke"].fields["open"], points["smoke"].fields["merged"]) == (1, 0)
     assert points["smoke"].at_ns == before.at_ns
+
+
+class Forgetful:
+    """A store whose answers do not arrive: it took the points, and whoever wrote does not know."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.deaf = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write_points(self, points: Collection[Point]) -> Any:
+        refused = await self._store.write_points(list(points))
+        if self.deaf:
+            raise StoreUnavailable("no answer")
+        return refused
+
+
+async def burns(store: Store, house: House) -> list[tuple[str, str]]:
+    """What the store shows as open: number and type."""
+    answer = await store.ask(burning_query("yuan"), look_until(house.clock.now_ms()))
+    return sorted((one.number, one.tags["type"]) for one in burning(answer))
+
+
+@pytest.fixture(params=["embedded", "influxdb"])
+def either(request: pytest.FixtureRequest, house: House) -> Store:
+    return house.store if request.param == "embedded" else request.getfixturevalue("influx")
+
+
+async def test_what_was_written_without_an_answer_burns_no_more_when_the_case_goes_on_otherwise(
+    house: House, either: Store
+) -> None:
+    deaf = Forgetful(either)
+    desk = Desk(house, deaf)
+    await house.say("service-1", "plumbing")
+    await house.decided()
+    with pytest.raises(StoreUnavailable):
+        await desk.chronicler.round()
+    with writing(house.engine) as connection:  # as the machine does where something worse joins
+        row = connection.execute(sa.select(t.cases)).one()
+        body = json.loads(row.body) | {"type": "smoke", "severity": "emergency", "version": row.version + 1}
+        connection.execute(sa.update(t.cases).values(body=json.dumps(body), version=row.version + 1))
+    assert await burns(either, house) == [(row.number, "service_request")]
+    deaf.deaf = False
+    again = Desk(house, either)
+    await again.chronicler.round()
+    assert await burns(either, house) == [(row.number, "smoke")]
+
+
+async def test_a_case_of_which_the_database_knows_nothing_burns_no_more(house: House, either: Store) -> None:
+    case = await house.press("sos-1")
+    await Desk(house, either).chronicler.round()
+    [(number, type_)] = await burns(either, house)
+    ours = next(iter(burning(await either.ask(burning_query("yuan"), look_until(house.clock.now_ms())))))
+    fields: dict[str, float | str] = {"open": 1.0, "id": "gone", "number": "2026-000977", "merged": 0.0}
+    other = {**ours.tags, "community": "elsewhere"}
+    at_ns = house.clock.now_ms() * 1_000_000 + 977
+    await either.write_points(
+        [Point(measurement="case", tags=tags, fields=fields, at_ns=at_ns) for tags in (dict(ours.tags), other)]
+    )
+    assert len(await burns(either, house)) == 2
+    await Desk(house, either).chronicler.round()
+    assert await burns(either, house) == [(number, type_)], "what is open burns on"
+    assert number == case["number"]
+    elsewhere = await either.ask(burning_query("elsewhere"), look_until(house.clock.now_ms()))
+    assert [one.number for one in burning(elsewhere)] == ["2026-000977"], "another community is none of our business"
+
+
+async def test_a_store_that_is_older_than_what_is_remembered_is_corrected(house: House, either: Store) -> None:
+    case = await house.press("sos-1")
+    desk = Desk(house, either)
+    await desk.chronicler.round()
+    [open_] = burning(await either.ask(burning_query("yuan"), look_until(house.clock.now_ms())))
+    for action in ("acknowledge", "cancel"):
+        answer = await house.client("operator").post(
+            f"/api/v1/cases/{case['id']}/{action}", json={"cause": "pressed_by_mistake", "reason": "x"}
+        )
+    assert answer.status_code == 200, answer.text
+    await Desk(house, either).chronicler.round()
+    assert await burns(either, house) == []
+    # Somebody brings back yesterday's store.
+    await either.write_points([Point(measurement="case", tags=open_.tags, fields={"open": 1.0}, at_ns=open_.at_ns)])
+    await Desk(house, either).chronicler.round()
+    assert await burns(either, house) == []
+
+
+async def test_a_store_that_comes_back_empty_is_filled_again(
+    house: House, influx: InfluxStore, influxd: Influxd
+) -> None:
+    case = await house.press("sos-1")
+    deaf = Forgetful(influx)
+    deaf.deaf = False
+    desk = Desk(house, deaf)
+    async with desk.at_work():
+        await eventually_async(lambda: desk.marked(), 10, "it is remembered")
+        influxd.drop()
+        influxd.create()
+        deaf.deaf = True
+        await house.press("sos-2")
+        await eventually_async(lambda: desk.chronicler.health().state == "unavailable", 10, "the outage")
+        deaf.deaf = False
+        await eventually_async(
+            lambda: case["number"] in [row["number"] for row in of_influx(influxd, 'SELECT "number" FROM "case"')],
+            10,
+            "the first case is there again",
+        )
 
 
 async def test_what_the_store_refuses_is_kept_and_the_rest_is_written(house: House) -> None:
