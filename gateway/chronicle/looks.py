@@ -146,7 +146,11 @@ class Looks:
         """Look until cancelled. Nothing that is found ends it; what fails is looked at again."""
         pauses = Pauses()
         while True:
-            down = await self.look()
+            try:
+                down = await self.look()
+            except Exception:  # a fault in here must be seen and tried again: it may not end the gateway
+                log.exception("the chronicle cannot look; it looks again")
+                down = True
             if down:
                 await asyncio.sleep(pauses.next_s())
                 continue

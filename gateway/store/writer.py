@@ -235,7 +235,12 @@ class StoreWriter:
     async def _write_meaning(self, observations: list[Observation]) -> None:
         if self._meaning is None:
             return
-        if points := self._meaning.heard(observations):
+        try:
+            points = self._meaning.heard(observations)
+        except Exception:  # no reading that nobody foresaw may keep the store from all that come after it
+            log.exception("what %d readings mean is left out", len(observations))
+            return
+        if points:
             for refused in await self._store.write_points(points):  # the readings themselves are stored
                 log.warning("the store refuses what a reading means: %s: %s", refused.point.measurement, refused.reason)
         self._meaning.keep()

@@ -684,3 +684,21 @@ async def test_a_store_that_is_away_ends_no_look(house: House, influxd: Influxd)
     await gone.close()
     found: Collection[str] = [one.name for one in desk.looks._looks if one.due_s == float("-inf")]
     assert "lanes" in found, "it is looked at again"
+
+
+async def test_a_fault_in_a_look_ends_no_gateway(house: House) -> None:
+    desk = Desk(house)
+    ground, faults_ = desk._ground(), iter([RuntimeError("as a defect would")])
+
+    def broken() -> Any:
+        for fault in faults_:
+            raise fault
+        return ground
+
+    desk.looks._ground = broken
+    task = asyncio.create_task(desk.looks.run())
+    await eventually_async(lambda: task.done() or embedded(house, "lane"), 10, "it looked again")
+    assert not task.done()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

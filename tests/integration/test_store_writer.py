@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 import gateway.store.influx
 import gateway.store.writer
+from dashboards.answer import Look
+from dashboards.query import Column, Query
 from devices.observation import Lane, Observation
 from devices.telemetry import Stamps
 from gateway.chronicle.street import OnStreet, Street
@@ -135,6 +137,25 @@ async def test_what_readings_mean_is_stored_with_them_also_after_an_outage(house
     (series,) = influxd.query('SELECT collected, full_s FROM bin GROUP BY "name", grid_name')
     assert series["tags"] == {"name": "三号桶", "grid_name": "第3网格"}
     assert [row[1:] for row in series["values"]] == [[0, 0], [0, 3600], [1, 3600], [0, 0]]
+
+
+async def test_a_reading_whose_meaning_nobody_can_tell_stops_nothing(house: House, tmp_path: Path) -> None:
+    def known(device: str) -> OnStreet | None:
+        if device == "bin-6":
+            raise ZeroDivisionError("as a defect would")
+        return OnStreet("三号桶", "第3网格", Stamps("demo", grid="grid-1"), supervision_s=14_400)
+
+    store = EmbeddedStore(tmp_path / "t.db", SystemClock())
+    async with house.writing(store, Street(known)) as writer:
+        for device in ("bin-6", "bin-3"):
+            await house.say(observe(START_MS, {"fill": 60}, device=device, kind="waste_bin"))
+            await written(writer)
+        found = [(await store.latest(device))["fill"].value for device in ("bin-6", "bin-3")]
+        answer = await store.ask(
+            Query("bin", (Column("fill"),), by=("device",)), Look(language="zh", start_ms=START_MS, end_ms=START_MS)
+        )
+    assert found == [60, 60], "the readings themselves are there"
+    assert [row[1] for row in answer.rows] == ["bin-3"]
 
 
 async def test_both_lanes_arrive_and_the_cursors_are_kept(house: House, tmp_path: Path) -> None:
