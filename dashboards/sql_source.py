@@ -113,7 +113,8 @@ def _points(query: Query, fields: list[str], tags: list[str], look: Look, out: S
     wanted = ", ".join(out.put(one) for one in fields)
     return (
         f"WITH chosen AS MATERIALIZED (SELECT s.id AS id{_named(tags, _of_point)} FROM point_series AS s"
-        f" WHERE s.measurement = {out.put(query.measurement)}{_chosen(query.where, look, out, _of_point)}),"
+        f" WHERE s.measurement = {out.put(query.measurement)} AND s.until_ns > {out.put(begin)}"
+        f"{_chosen(query.where, look, out, _of_point)}),"
         f" value AS (SELECT c.id AS own, r.at_ns AS at, r.field AS field{_passed(tags)},"
         " 1 AS n, r.value AS sum, r.value AS low, r.value AS high, r.value AS last"
         f" FROM chosen AS c CROSS JOIN point AS r ON r.series = c.id AND r.at_ns >= {out.put(begin)}"

@@ -25,7 +25,8 @@ from gateway.store.protocol import Point, StampsOf, StoreUnavailable
 
 MINUTE = 60_000
 HOUR = 3_600_000
-SCHEMA_VERSION = 2
+DAY_NS = 24 * HOUR * 1_000_000
+SCHEMA_VERSION = 3
 
 SCHEMA_1 = """
 CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, UNIQUE (device, metric));
@@ -82,6 +83,16 @@ CREATE TABLE point (
 ) WITHOUT ROWID;
 """
 
+SCHEMA_3 = """
+-- Every point of a series is before this: the end of the newest one's day (UTC). Cases make a series for each building,
+-- type and year: whoever looks back for a month need not look into all that there ever were.
+ALTER TABLE point_series ADD COLUMN until_ns INTEGER NOT NULL DEFAULT 0;
+UPDATE point_series SET until_ns = ifnull(
+    (SELECT max(at_ns) FROM point WHERE series = id) / 86400000000000 * 86400000000000 + 86400000000000, 0
+);
+CREATE INDEX point_series_until ON point_series (measurement, until_ns);
+"""
+
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open the file, creating it where it is missing. Raises StoreUnavailable."""
@@ -97,7 +108,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("BEGIN IMMEDIATE")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version < SCHEMA_VERSION:
-            for schema in (SCHEMA_1, SCHEMA_2)[version:]:
+            for schema in (SCHEMA_1, SCHEMA_2, SCHEMA_3)[version:]:
                 for statement in schema.split(";\n"):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -130,7 +141,8 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._series: dict[tuple[str, str], int] = {}
-        self._point_series: dict[tuple[str, str], int] = {}
+        self._point_series: dict[tuple[str, str], tuple[int, int]] = {}
+        """Id, and the end of its newest point's day."""
         self._placed: dict[str, tuple[str, Stamps]] = {}
         self._version = 0
 
@@ -194,7 +206,7 @@ class Writer:
                 [
                     (series, point.at_ns, field, value)
                     for point in points
-                    for series in (self._id_of_point(point.measurement, json_tags(point.tags)),)
+                    for series in (self._id_of_point(point.measurement, json_tags(point.tags), point.at_ns),)
                     for field, value in point.fields.items()
                 ],
             )
@@ -218,15 +230,19 @@ class Writer:
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
-    def _id_of_point(self, measurement: str, tags: str) -> int:
+    def _id_of_point(self, measurement: str, tags: str, at_ns: int) -> int:
         found = self._point_series.get((measurement, tags))
-        if found is None:
-            run = self.connection
-            run.execute("INSERT OR IGNORE INTO point_series (measurement, tags) VALUES (?, ?)", (measurement, tags))
-            query = "SELECT id FROM point_series WHERE measurement = ? AND tags = ?"
-            found = int(run.execute(query, (measurement, tags)).fetchone()[0])
-            self._point_series[measurement, tags] = found
-        return found
+        if found is not None and at_ns < found[1]:
+            return found[0]
+        run = self.connection
+        run.execute("INSERT OR IGNORE INTO point_series (measurement, tags) VALUES (?, ?)", (measurement, tags))
+        query = "SELECT id, until_ns FROM point_series WHERE measurement = ? AND tags = ?"
+        series, until_ns = run.execute(query, (measurement, tags)).fetchone()
+        if at_ns >= until_ns:
+            until_ns = at_ns // DAY_NS * DAY_NS + DAY_NS
+            run.execute("UPDATE point_series SET until_ns = ? WHERE id = ?", (until_ns, series))
+        self._point_series[measurement, tags] = series, until_ns
+        return int(series)
 
     def _id(self, device: str, metric: str) -> int:
         found = self._series.get((device, metric))

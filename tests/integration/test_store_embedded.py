@@ -23,7 +23,7 @@ from gateway.store import embedded
 from gateway.store.embedded import READERS, EmbeddedStore
 from gateway.store.past import EmbeddedPast
 from gateway.store.protocol import Bucket, Point, StoreUnavailable
-from gateway.store.telemetry_file import SCHEMA_1
+from gateway.store.telemetry_file import SCHEMA_1, SCHEMA_2
 from tests.integration.test_store_protocol import reckon
 from tests.support.stores import START_MS, VirtualClock, observe
 
@@ -241,7 +241,39 @@ async def test_a_file_of_the_first_version_is_taken_on(tmp_path: Path, clock: Vi
     assert (await store.latest("bed-3"))["pulse"].value == 66
     assert await store.write_points([Point(measurement="part", tags={}, fields={"level": 0.0}, at_ns=1)]) == []
     await store.close()
-    assert rows(tmp_path / "t.db", "PRAGMA user_version") == [(2,)]
+    assert rows(tmp_path / "t.db", "PRAGMA user_version") == [(3,)]
+
+
+async def test_points_of_a_file_of_the_second_version_are_found_where_they_are_looked_for(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db")) as file:
+        file.executescript(SCHEMA_1 + SCHEMA_2 + "PRAGMA user_version = 2;")
+        for series, back in enumerate((0, 40), start=1):
+            file.execute("INSERT INTO point_series VALUES (?, 'part', ?)", (series, f'{{"part":"p-{series}"}}'))
+            at_ns = (START_MS - back * DAY) * 1_000_000
+            file.execute("INSERT INTO point VALUES (?, ?, 'level', ?)", (series, at_ns, float(series)))
+        file.execute("INSERT INTO point_series VALUES (3, 'part', '{\"part\":\"trimmed\"}')")
+        file.commit()
+    levels = Query("part", (Column("level"),), by=("part",))
+
+    async def found(store: EmbeddedStore, days: int) -> list[object]:
+        look = Look(language="zh", start_ms=START_MS - days * DAY, end_ms=START_MS)
+        return list((await store.ask(levels, look)).column("part"))
+
+    store = EmbeddedStore(tmp_path / "t.db", clock)
+    assert (await found(store, 0), await found(store, 39), await found(store, 40)) == (["p-1"], ["p-1"], ["p-1", "p-2"])
+    late, newer = (
+        Point(measurement="part", tags={"part": name}, fields={"level": 0.0}, at_ns=(START_MS - back) * 1_000_000)
+        for name, back in (("p-1", 41 * DAY), ("p-2", 1))
+    )
+    await store.write_points([late, newer])
+    assert (await found(store, 0), await found(store, 1)) == (["p-1"], ["p-1", "p-2"])
+    await store.close()
+    store = EmbeddedStore(tmp_path / "t.db", clock)
+    await store.write_points([late])  # what is late makes nothing older
+    assert (await found(store, 1), await found(store, 41)) == (["p-1", "p-2"], ["p-1", "p-1", "p-2", "p-2"])
+    await store.close()
 
 
 async def test_a_second_start_finds_everything(tmp_path: Path, clock: VirtualClock) -> None:
