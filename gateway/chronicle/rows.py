@@ -34,6 +34,7 @@ _c, _a, _k, _o = t.cases.c, t.alarms.c, t.chronicled.c, t.outbox.c
 _ALARM = ("id", "rule", "type", "severity", "raised_at_ms", "cleared_at_ms", "repeats", "device", "place")
 _ALARM_VERSION = 2 * _a.repeats + sa.case((_a.cleared_at_ms.is_(None), 0), else_=1)
 """As `AlarmSeen.version`."""
+FORGOTTEN_AT_ONCE: Final = 2_000
 _NO_TAGS = "{}"
 """Of what was left out: it cannot be read, or is older than the store keeps."""
 
@@ -132,10 +133,29 @@ class ChronicleRows:
         return None if row is None else Newest(row.number, row.opened_at_ms)
 
     def forget(self) -> None:
-        """The store holds nothing any more."""
-        with writing(self._engine) as connection:
-            connection.execute(sa.delete(t.chronicled).where(_k.store == self._store))
-            connection.execute(sa.delete(t.cursors).where(t.cursors.c.reader == self._reader))
+        """The store holds nothing any more. In helpings, so that the decider never waits long; what is newest goes
+        last, so that who is interrupted finds out again."""
+        newest = (
+            sa.select(_c.id)
+            .select_from(t.cases.join(t.chronicled, self._is(_k, CASE, _c.id)))
+            .where(_k.tags != _NO_TAGS)
+            .order_by(_c.opened_at_ms.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            last = connection.execute(newest).scalar() or ""
+        mine = _k.store == self._store
+        some = sa.select(_k.what, _k.id).where(mine, sa.not_(sa.and_(_k.what == CASE, _k.id == last)))
+        helping = sa.delete(t.chronicled).where(
+            mine, sa.tuple_(_k.what, _k.id).in_(some.limit(FORGOTTEN_AT_ONCE).subquery().select())
+        )
+        while True:
+            with writing(self._engine) as connection:
+                if connection.execute(helping).rowcount:
+                    continue
+                connection.execute(sa.delete(t.chronicled).where(mine))
+                connection.execute(sa.delete(t.cursors).where(t.cursors.c.reader == self._reader))
+                break
         self.forgotten += 1
 
     def differing(self, limit: int, since_ms: int) -> tuple[list[str], bool]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from devices.measurements import HAPPENINGS
 from devices.observation import Lane
 from devices.telemetry import faults
+from gateway.chronicle import rows
 from gateway.chronicle.burning import burning, burning_query, look_until
 from gateway.chronicle.chronicler import Chronicler
 from gateway.chronicle.ground import ground_of
@@ -353,6 +354,35 @@ async def test_a_store_that_was_emptied_is_filled_again(house: House, influx: In
     await again.chronicler.settle(at_once=True)
     assert len(of_influx(influxd, 'SELECT "number" FROM "case"')) == 4
     assert len(again.marked()) == 4
+
+
+async def test_forgetting_takes_small_steps_and_who_is_interrupted_finds_out_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await house.press("sos-1")
+    old_cases(house, case, 3)
+    desk = Desk(house)
+    await desk.chronicler.round()
+    await desk.chronicler.settle(at_once=True)
+    newest = desk.rows.newest(0)
+    assert len(desk.marked()) == 4
+    monkeypatch.setattr(rows, "FORGOTTEN_AT_ONCE", 2)
+    steps = iter((writing, writing, None))
+
+    def cut_off(engine: sa.Engine) -> Any:
+        step = next(steps)
+        if step is None:
+            raise InterruptedError("as a power cut would")
+        return step(engine)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "writing", cut_off)
+        with pytest.raises(InterruptedError):
+            desk.rows.forget()
+    assert 0 < len(desk.marked()) < 4
+    assert desk.rows.newest(0) == newest, "what is not in the store is still the newest"
+    desk.rows.forget()
+    assert desk.marked() == {}
 
 
 async def test_what_the_store_would_not_keep_is_left_out(house: House) -> None:
