@@ -72,6 +72,15 @@ class Drawn:
     map: Map | None = None
     table: Rows | None = None
 
+    @property
+    def calm(self) -> str:
+        """What it means that nothing is there: ``good``, ``bad`` (somebody who should speak is silent) or ``unknown``."""
+        if self.panel.empty is None:
+            return "unknown"
+        silence = colour_of(float("-inf"), self.panel.thresholds)
+        well = colour_of(0.0, self.panel.thresholds, self.panel.values)
+        return "bad" if silence == "red" and well == "green" else "good"
+
 
 async def drawn(store: Store, board: Board, panel: Panel, at: Look) -> Drawn:
     """Ask what ``panel`` shows. A store that cannot be read is said on the panel, not raised."""

@@ -16,8 +16,9 @@ from dashboards.boards.wall import WALL
 from gateway.api.auth import COOKIE
 from gateway.settings import StoreSettings
 from gateway.store.influx import InfluxStore
-from gateway.web.asked import Drawn, drawn
+from gateway.web.asked import Drawn, draw, drawn
 from gateway.web.console import add_console
+from gateway.web.pictures import marks
 from tests.support.control_week import DAY_OFFSET_MS, END_MS, START_MS, control_week, write_into
 from tests.support.house import House, open_house
 from tests.support.ports import free_port
@@ -140,3 +141,25 @@ async def test_a_store_that_cannot_be_read_is_said_on_the_panel(room: House) -> 
     finally:
         await away.close()
     assert answer.text.count("读取失败") == sum(panel.kind != "text" for panel in WALL.panels())
+
+
+async def test_silence_of_the_gateway_is_red_and_no_alarm_is_not() -> None:
+    at = Look(language="zh", start_ms=0, end_ms=3_600_000, variables={})
+    nothing = {panel.key: draw(WALL, panel, (), at) for panel in WALL.panels()}
+    assert nothing["gateway"].empty and nothing["gateway"].calm == "bad"
+    assert nothing["answered-60"].calm == nothing["life"].calm == nothing["burning"].calm == "good"
+
+
+async def test_marks_of_time_are_round_in_the_communitys_day() -> None:
+    hour = 3_600_000
+    day = [at for _, at in marks(START_MS, START_MS + 24 * hour, DAY_OFFSET_MS)]
+    assert len(day) <= 7 and all((at - DAY_OFFSET_MS) % (4 * hour) == 0 for at in day)
+    week = [at for _, at in marks(START_MS, START_MS + 7 * 24 * hour, DAY_OFFSET_MS)]
+    assert all((at - DAY_OFFSET_MS) % (24 * hour) == 0 for at in week)
+
+
+async def test_a_dot_of_the_wall_leads_to_its_case(room: House) -> None:
+    seen = await look_at(room, "anju-wall", "map")
+    assert seen.map is not None
+    assert all(re.fullmatch(r"/cases/[0-9-]+", dot.href or "") and dot.label for dot in seen.map.dots)
+    assert all(0 < dot.x < seen.map.width and 0 < dot.y < seen.map.height for dot in seen.map.dots)
