@@ -237,7 +237,10 @@ class Looks:
         dark = dark_cameras(self._seen, ground, self._fleet_at_ms)
         day = now_ms // DAY_MS
         if self._places is None or self._places.ground is not ground:
-            self._places = _PlacesWritten(ground, await asyncio.to_thread(Places, ground))
+            places = await asyncio.to_thread(Places, ground)
+            if self._places is not None and self._places.day == day:
+                await self._pen.write(list(places.left_behind(self._places.places, now_ms)))
+            self._places = _PlacesWritten(ground, places)
         known = self._places
         only = None if known.day != day else known.places.touched((known.open_at, open_at), (known.dark, dark))
         if only is None or only:

@@ -81,6 +81,15 @@ class Places:
                 counts["state"] = OPEN if cases[place] else DARK if blind[place] else WELL
                 yield Point(measurement=PLACE, tags=tags, fields={**fixed, **counts}, at_ns=day_ns)
 
+    def left_behind(self, before: Places, now_ms: int) -> Iterator[Point]:
+        """Places that are gone, or elsewhere, since ``before``: under the tags they had, nothing is wrong any more."""
+        day_ns = now_ms // DAY_MS * DAY_MS * 1_000_000
+        known = {tuple(sorted(tags.items())) for tags, _ in self._known.values()}
+        for tags, _ in before._known.values():
+            if tuple(sorted(tags.items())) not in known:
+                fields = {"cases": 0.0, "cameras": 0.0, "cameras_dark": 0.0, "state": WELL}
+                yield Point(measurement=PLACE, tags=tags, fields=fields, at_ns=day_ns)
+
     def touched(
         self, cases: tuple[Mapping[str, int], Mapping[str, int]], dark: tuple[Collection[str], Collection[str]]
     ) -> set[str]:

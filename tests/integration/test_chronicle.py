@@ -20,7 +20,7 @@ from devices.telemetry import faults
 from gateway.chronicle import rows
 from gateway.chronicle.burning import burning, burning_query, look_until
 from gateway.chronicle.chronicler import Chronicler
-from gateway.chronicle.ground import ground_of
+from gateway.chronicle.ground import Ground, ground_of
 from gateway.chronicle.looks import Looks, Sources
 from gateway.chronicle.pen import Pen
 from gateway.chronicle.rows import ChronicleRows, Mark, kept_ms, store_key
@@ -28,13 +28,15 @@ from gateway.feed import News
 from gateway.health import Part
 from gateway.outbox import rows as outbox_rows
 from gateway.outbox.channel import Report, Result
+from gateway.registry.directory import CommunityDirectory
+from gateway.registry.load import load_community
 from gateway.settings import RetentionSettings, Settings, StoreSettings
 from gateway.state import tables as t
 from gateway.state.db import reading, writing
 from gateway.store.influx import InfluxStore
 from gateway.store.protocol import Point, Store, StoreUnavailable
 from tests.support.eventually import eventually_async
-from tests.support.homes import FAR_LINE, community
+from tests.support.homes import FAR_LINE, community, write_community
 from tests.support.house import House, open_house
 from tests.support.outbox import make_send
 from tests.support.stores import Influxd, Victoria
@@ -630,6 +632,22 @@ async def test_the_fleet_and_places_follow_what_happens(house: House) -> None:
     house.clock.at += 86_400_000
     await look(desk, "places")
     assert desk.pen.written - written == 3 + 4, "and all of them on a new day"
+
+
+async def test_a_place_that_is_moved_or_gone_burns_no_more_where_it_was(house: House, tmp_path: Path) -> None:
+    desk = Desk(house)
+    await house.press("sos-1")
+    await look(desk, "places")
+    document = yard()
+    document["places"].insert(1, {"id": "b-2", "level": "楼", "name": "4号楼", "parent": "yuan"})
+    for place in document["places"]:
+        if place["id"] == "door-1":
+            place["parent"] = "b-2"
+    moved = Ground(CommunityDirectory(load_community(write_community(tmp_path / "moved.yaml", document))))
+    desk.looks._ground = lambda: moved
+    await look(desk, "places")
+    burning_ = {(p.tags["place"], p.tags.get("grid")) for p in embedded(house, "place") if p.fields["state"] == 2}
+    assert burning_ == {("yuan", None), ("b-2", "b-2"), ("door-1", "b-2")}
 
 
 async def test_a_score_is_the_rules_own(house: House) -> None:
