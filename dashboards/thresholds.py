@@ -18,6 +18,7 @@ import yaml
 from dashboards.board import Colour, Step, Thresholds
 from devices.targets import LIFE, ON_SITE, OTHER, Target
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Side = Literal["low", "high"]
 SEVERITY_COLOURS: Mapping[str, Colour] = {
     "emergency": "red",
@@ -90,7 +91,7 @@ def library(rule: str) -> dict[str, Any]:
     path = _folder() / f"{rule}.yaml"
     if not path.is_file():
         raise LookupError(f"rule {rule}: not in the library")
-    document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     return document
 
 

@@ -14,7 +14,6 @@ from gateway.api.auth import Operator, Reader
 from gateway.api.cases import CaseId, no_such_case
 from gateway.api.context import Context, Gateway
 from gateway.api.export import Export, export_case
-from gateway.api.export_pdf import as_pdf
 from gateway.api.models import ID, _Shape
 from gateway.api.problem import ApiProblem, described
 from gateway.cases.chain import Verdict
@@ -234,6 +233,8 @@ async def export(
         )
         if format == "json":
             return document.model_dump_json(indent=1).encode(), case.number
+        from gateway.api.export_pdf import as_pdf  # its fonts take a moment
+
         return as_pdf(document, attachments.files_of(context.settings)), case.number
 
     data, number = await asyncio.to_thread(make)

@@ -8,7 +8,6 @@ from importlib.resources import files
 from typing import Any
 
 from dashboards.alerting import DATA_SOURCE
-from dashboards.boards import BOARDS
 from dashboards.influxql import DAY_VARIABLE
 from dashboards.text import LANGUAGES, Language
 from gateway.grafana.compare import seconds
@@ -36,6 +35,8 @@ def read_boards() -> dict[Language, list[Json]]:
 
 def private_uids() -> frozenset[str]:
     """The boards that hold health data, by their uids in Grafana."""
+    from dashboards.boards import BOARDS  # only here: they take half a second to make
+
     return frozenset(f"{board.uid}-{language}" for board in BOARDS if board.private for language in LANGUAGES)
 
 

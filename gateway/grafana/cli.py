@@ -30,7 +30,6 @@ from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Community
 from gateway.settings import Settings, write_private
 from gateway.state.db import reading, writing
-from gateway.store.influx_http import InfluxHttp
 from gateway.store.protocol import StoreUnavailable
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, open_state, read_settings
 
@@ -195,6 +194,9 @@ class _Job:
             token = self._settings.secrets.get(secret) if secret else ""
         except KeyError as error:
             fail("缺少密钥 a secret is missing", error.args[0])
+
+        # Only here: its client takes half a second to load, and every command would wait for it.
+        from gateway.store.influx_http import InfluxHttp
 
         async def detect() -> int:
             server = InfluxHttp(store, self._settings.secrets.get(store.token_secret) if store.token_secret else "")

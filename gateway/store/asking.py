@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 from dashboards import sql
 from dashboards.answer import Answer, Look, from_influx
 from dashboards.influxql import concrete
 from dashboards.query import Query, TagValues
 from dashboards.sql_functions import AGGREGATES
-from gateway.store.influx_http import InfluxHttp
+
+if TYPE_CHECKING:  # its client takes half a second to load, and who has the embedded store never needs it
+    from gateway.store.influx_http import InfluxHttp
 
 
 def prepare(connection: sqlite3.Connection) -> None:
