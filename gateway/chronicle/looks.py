@@ -39,6 +39,10 @@ TICK_S = 1.0
 OWN_S: Final = 10.0
 SAID_AGAIN_S: Final = 60.0
 """A part that has not changed is written so often all the same, so that a gateway that is gone is seen."""
+SETTLE_S: Final = 10.0
+"""A gateway's parts are looked at when they have had time to come up: a start is no failure."""
+FLEET_S: Final = 30.0
+"""The five minutes under way are corrected so often: after a start devices speak within the first of them."""
 CASES_S: Final = 5.0
 DAILY_S: Final = 300.0
 """So often it is looked whether a day has begun or a limit has come into force."""
@@ -121,12 +125,12 @@ class Looks:
         self._kept_ms = kept_ms
         self._looks = (
             _Look("lanes", OWN_S, self._lanes, own=True),
-            _Look("parts", OWN_S, self._parts, own=True),
+            _Look("parts", OWN_S, self._parts, own=True, due_s=time.monotonic() + SETTLE_S),
             _Look("messages", MESSAGES_S, self._messages),
             _Look("places", CASES_S, self._look_at_places),
             _Look("scores", SCORES_S, self._scores),
             _Look("limits", DAILY_S, self._limits),
-            _Look("fleet", FLEET_EVERY_MS / 1000, self._fleet),
+            _Look("fleet", FLEET_S, self._fleet),
         )
         self._led = False
         self._seen = FleetSeen(last_seen_ms={}, states={})
@@ -134,7 +138,7 @@ class Looks:
         self._received: dict[Lane, int] = {}
         self._parts_known: dict[str, tuple[float, Part]] = {}
         self._places: _PlacesWritten | None = None
-        self._limits_known, self._scores_known = _Written(), _Written()
+        self._limits_known, self._scores_known, self._fleet_known = _Written(), _Written(), _Written()
         self._told_of: set[str] = set()
         """Keys of messages that were written, of those that are read again."""
         self._messages_ms: int | None = None
@@ -184,11 +188,12 @@ class Looks:
     def _forget(self) -> None:
         """Another gateway may have written since: everything is news."""
         self._places = None
-        for known in (self._limits_known, self._scores_known):
+        for known in (self._limits_known, self._scores_known, self._fleet_known):
             known.known.clear()
         self._messages_ms = None
         for look in self._looks:
-            look.due_s = float("-inf")
+            if not look.own:
+                look.due_s = float("-inf")
 
     async def _write_news(self, known: _Written, points: Iterable[Point]) -> None:
         news = known.news(points)
@@ -228,7 +233,7 @@ class Looks:
     async def _fleet(self, ground: Ground, now_ms: int) -> None:
         self._seen = await asyncio.to_thread(self._rows.fleet, now_ms)
         self._fleet_at_ms = now_ms
-        await self._pen.write(await asyncio.to_thread(fleet_points, self._seen, ground, now_ms))
+        await self._write_news(self._fleet_known, await asyncio.to_thread(fleet_points, self._seen, ground, now_ms))
 
     async def _look_at_places(self, ground: Ground, now_ms: int) -> None:
         open_at = await asyncio.to_thread(self._rows.open_at)
