@@ -9,9 +9,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from pydantic import ValidationError
 from rich.console import Console
-from yaml import YAMLError
 
 from gateway.clock import SystemClock
 from gateway.registry import check_ladders, coverage, store
@@ -22,8 +20,9 @@ from gateway.registry.model import Community
 from gateway.registry.problem import Problem
 from gateway.registry.schema import json_schema
 from gateway.registry.secrets import references
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
 from gateway.state.db import open_database
+from gateway.terminal import read_settings
 
 config_app = typer.Typer(no_args_is_help=True, help="社区配置 · A community's YAML: check it, and its JSON Schema.")
 
@@ -35,14 +34,6 @@ _SHOWN = 200
 FileArgument = Annotated[Path, typer.Argument(help="The community's main YAML file.", show_default=False)]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="Settings of this gateway (YAML).")]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Data directory, before that of the settings.")]
-
-
-def _settings(path: Path | None, data_dir: Path | None) -> Settings:
-    try:
-        settings = load_settings(path)
-    except (ValidationError, YAMLError, OSError) as error:
-        raise typer.BadParameter(str(error), param_hint="--settings") from error
-    return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
 
 
 def _database(settings: Settings) -> sa.Engine:
@@ -87,7 +78,7 @@ def check(
     result = _read(file)
     assert result.community is not None
     if secrets:
-        kept = _settings(settings, data_dir).secrets
+        kept = read_settings(settings, data_dir).secrets
         missing = 0
         for name, section, index, path in references(result.community):
             try:
@@ -157,7 +148,7 @@ def apply(
     """
     result = _read(file)
     assert result.community is not None
-    engine = _database(_settings(settings, data_dir))
+    engine = _database(read_settings(settings, data_dir))
     try:
         changes = store.plan(engine, result.community, take_file=take_file)
         _show_kept(changes)

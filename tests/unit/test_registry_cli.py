@@ -146,3 +146,11 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
 def test_the_reference_is_current() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page(text) == text, "run: python -m gateway.registry.reference"
+
+
+def test_a_mistake_in_the_settings_is_named_without_what_stands_there(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("mqtt: {password: geheim}")
+    result = run("apply", small(tmp_path), "--settings", settings)
+    assert result.exit_code == 2
+    assert "mqtt" in result.output and "geheim" not in result.output
