@@ -42,7 +42,7 @@ class Keeper:
 
     def room(self, name: str, mode: int = 0o700) -> Path:
         """A directory of one service, which only that service may enter."""
-        path = self.root / name
+        path = self._path(name)
         path.mkdir(parents=True, exist_ok=True)
         self._give(path, name, mode)
         return path
@@ -52,7 +52,7 @@ class Keeper:
 
         Raises OSError, and ValueError where the file is empty: an empty password would let everybody in.
         """
-        path = self.root / name
+        path = self._path(name)
         if path.exists():
             value = path.read_text(encoding="utf-8").strip()
             if not value:
@@ -67,7 +67,7 @@ class Keeper:
 
     def text(self, name: str, content: str, mode: int = PRIVATE) -> Fate:
         """A file that is made from other things: written again where it would say something else."""
-        path = self.root / name
+        path = self._path(name)
         before = path.read_text(encoding="utf-8") if path.exists() else None
         if before == content:
             self._give(path, name, mode)
@@ -80,7 +80,7 @@ class Keeper:
 
     def once(self, name: str, content: str, mode: int = PRIVATE) -> Fate:
         """A file that belongs to whoever runs the deployment as soon as it is there: never written again."""
-        path = self.root / name
+        path = self._path(name)
         if path.exists():
             self._give(path, name, mode)
             self.fates[name] = Fate.KEPT
@@ -89,7 +89,7 @@ class Keeper:
 
     def read(self, name: str) -> str | None:
         """What stands in a file; None where there is none."""
-        path = self.root / name
+        path = self._path(name)
         return path.read_text(encoding="utf-8") if path.exists() else None
 
     def _write(self, path: Path, content: str, name: str, mode: int) -> None:
@@ -105,8 +105,17 @@ class Keeper:
         self._give(temporary, name, mode)
         temporary.replace(path)
 
+    def _path(self, name: str) -> Path:
+        """Raises ValueError for a symbolic link: a service that owns a room must not choose whose files root reads,
+        and gives away to it."""
+        path = self.root / name
+        if path.is_symlink():
+            raise ValueError(f"{path} is a symbolic link: put the file itself there")
+        return path
+
     def _give(self, path: Path, name: str, mode: int) -> None:
         owner = None if self.owners is None else self.owners.get(name.split("/", 1)[0])
         if owner is not None:
-            os.chown(path, owner.uid, owner.gid)
-        path.chmod(mode)
+            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(mode)

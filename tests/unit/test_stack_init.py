@@ -350,3 +350,22 @@ def test_only_root_can_give_files_away(tmp_path: Path, monkeypatch: pytest.Monke
     assert code == 1
     assert "docker compose run --rm init" in said
     assert not (tmp_path / "stack").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["mosquitto/health-password", "mosquitto/server.crt", "gateway/settings.yaml", "mosquitto"]
+)
+def test_a_link_that_a_service_laid_is_neither_read_nor_given_away(tmp_path: Path, name: str) -> None:
+    other = tmp_path / "shadow"
+    other.write_text("root:secret")
+    other.chmod(0o600)
+    root = tmp_path / "stack"
+    deployment.make(Keeper(root, None), Kind.CONTAINERS, NOW_MS, community=None)
+    laid = root / name
+    assert laid.exists()
+    laid.rename(tmp_path / "away")
+    laid.symlink_to(other)
+    with pytest.raises(ValueError, match="symbolic link"):
+        deployment.make(Keeper(root, None), Kind.CONTAINERS, NOW_MS, community=None)
+    assert other.read_text() == "root:secret"
+    assert stat.S_IMODE(other.stat().st_mode) == 0o600
