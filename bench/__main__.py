@@ -14,6 +14,7 @@ from rich.console import Console
 from bench import backtest, boards, catchup, decode, fleet, machine, path, quake, short, throughput, wall
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
+from bench.month import Density
 from bench.report import Figures, print_figures, write_markdown
 from gateway.demo.stage import StageError
 
@@ -49,6 +50,7 @@ def main(
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
     flood_rate: Annotated[float, typer.Option(min=1, help="Readings a second offered in the flood.")] = 10_000,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long the store was away, in catchup.")] = 60,
+    thin: Annotated[int, typer.Option(min=1, help="So many times fewer readings in the month of boards.")] = 1,
 ) -> None:
     """Measure on this machine. Nothing else should run on it meanwhile: a busy machine makes every figure worse."""
     console = Console(width=None if Console().is_terminal else 150)
@@ -60,7 +62,7 @@ def main(
     try:
         with progress.status("…") as status:
             tell = status.update if progress.is_terminal else progress.print
-            for part, measure in _parts(quick, flood_rate, minutes).items():
+            for part, measure in _parts(quick, flood_rate, minutes, thin).items():
                 if what in (What.ALL, part):
                     tables += measure(partial(_say, tell, part))
     except (StageError, BrokerDidNotAnswer, FloodError, fleet.FleetError, catchup.CatchUpError) as error:
@@ -76,14 +78,16 @@ def _say(tell: Callable[[str], None], part: What, text: str) -> None:
     tell(f"{part}: {text}")
 
 
-def _parts(quick: bool, flood_rate: float, minutes: float) -> dict[What, Callable[[path.Say], list[Figures]]]:
+def _parts(
+    quick: bool, flood_rate: float, minutes: float, thin: int
+) -> dict[What, Callable[[path.Say], list[Figures]]]:
     size = path.Size(**{**(vars(path.QUICK) if quick else {}), "flood_rate": flood_rate})
     return {
         What.PATH: lambda say: path.run(size, say),
         What.THROUGHPUT: lambda say: throughput.run(throughput.QUICK if quick else throughput.Steps(), say),
         What.WALL: lambda say: wall.run(wall.QUICK if quick else wall.Size(), say),
         What.CATCHUP: lambda say: catchup.run(catchup.QUICK if quick else catchup.Size(minutes=minutes), say),
-        What.BOARDS: lambda say: boards.run(boards.QUICK if quick else boards.Size(), say),
+        What.BOARDS: lambda say: boards.run(boards.QUICK if quick else boards.Size(Density().thinned(thin)), say),
         What.QUAKE: lambda say: quake.run(quake.QUICK if quick else quake.Size(), say),
         What.FLEET: lambda say: fleet.run(fleet.QUICK if quick else fleet.Size(), say),
         What.JOURNAL: lambda say: short.journal_figures(0.3 if quick else 2.0, say),

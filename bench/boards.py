@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 
 import psutil
 
-from bench.month import Density, Month
+from bench.month import DAY_MS, Density, Month
 from bench.report import Figures
 from bench.servers import influxd
 from dashboards.answer import Look
@@ -175,7 +175,9 @@ async def _fill(opened: _Opened, month: Month) -> int:
     values = 0
     month.begin()
     for batch in _batches(month.readings()):
-        opened.clock.ms = batch[-1].received_at_ms  # so that minutes and hours end and are rolled up meanwhile
+        # Minutes and hours end and are rolled up meanwhile; what is done once an hour is done once a day, for a month
+        # of hours would be most of the work.
+        opened.clock.ms = batch[-1].received_at_ms // DAY_MS * DAY_MS + DAY_MS
         assert await opened.store.write(batch, month.stamps) == []
         values += sum(map(count_points, batch))
         if points := month.points(batch):

@@ -62,6 +62,18 @@ class Density:
     lane_s: int = 10
     """Places, parts and lanes as the gateway writes them."""
 
+    def thinned(self, by: int) -> Density:
+        """All but cases and places so many times more seldom."""
+        return replace(
+            self,
+            often=self.often * by,
+            seldom=self.seldom * by,
+            events_a_day=self.events_a_day / by,
+            fleet=self.fleet * by,
+            part=self.part * by,
+            lane_s=self.lane_s * by,
+        )
+
 
 class Month:
     """Made up once; every store is filled with the same."""
