@@ -44,6 +44,8 @@ LOOK_ALL_S = 300.0
 MARK_EVERY_S = 1.0
 """What was written is remembered so often: a crash repeats a second of writing, which changes nothing."""
 REST_S = 5.0
+ASK_WAIT_S = 5.0
+"""What has changed does not wait longer for what boards ask: it is looked again later."""
 MARGIN_MS = 3_600_000
 """What the store is about to let go is not written any more."""
 
@@ -185,7 +187,10 @@ class Chronicler:
         query = Query("case", (Column("number"),), (FieldIs("number", "=", newest.number),))
         at_ms = newest.opened_at_ms
         try:
-            answer = await self._pen.store.ask(query, Look(language="zh", start_ms=at_ms, end_ms=at_ms + 1))
+            async with asyncio.timeout(ASK_WAIT_S):
+                answer = await self._pen.store.ask(query, Look(language="zh", start_ms=at_ms, end_ms=at_ms + 1))
+        except TimeoutError:
+            return
         except StoreUnavailable:
             if self._pen.store.durability_lag_s:
                 return  # VictoriaMetrics cannot be asked
@@ -223,7 +228,10 @@ class Chronicler:
             return
         try:
             asked = burning_query(ground.community), look_until(self._clock.now_ms())
-            found = list(burning(await self._pen.store.ask(*asked)))
+            async with asyncio.timeout(ASK_WAIT_S):
+                found = list(burning(await self._pen.store.ask(*asked)))
+        except TimeoutError:
+            return
         except StoreUnavailable:
             if self._pen.store.durability_lag_s:
                 return  # VictoriaMetrics cannot be asked

@@ -34,6 +34,8 @@ from gateway.store.tiers import TierReader
 T = TypeVar("T")
 
 READERS = 3
+ASKERS = 2
+"""So that a wall does not wait behind one long look at three months; more would only take turns at the processor."""
 ASK_LONGEST_S = 10.0
 """A board's question that takes longer is given up: it would take the processor from what is urgent."""
 LOOK_EVERY = 20_000
@@ -44,8 +46,8 @@ UPKEEP_EVERY_MS = 10_000
 class EmbeddedStore:
     """A `gateway.store.protocol.Store`. One thread writes, a few read; the event loop never waits for the disk.
 
-    What boards ask has a thread of its own, one question after the other, each for `ASK_LONGEST_S` at most: the newest
-    vital signs, which an emergency card needs within two seconds, never wait behind a wall.
+    What boards ask has threads of its own, each question for `ASK_LONGEST_S` at most: the newest vital signs, which an
+    emergency card needs within two seconds, never wait behind a wall.
 
     Raw readings are kept 48 h, minutes 90 d, hours for ever: `readings` answers for 48 h, `buckets` for all time.
     """
@@ -64,13 +66,13 @@ class EmbeddedStore:
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for _ in range(READERS):
             self._readers.put(connect(path, read_only=True))
-        self._asker = connect(path, read_only=True)
-        prepare(self._asker)
-        self._ask_until_s = 0.0
-        self._asker.set_progress_handler(lambda: time.monotonic() > self._ask_until_s, LOOK_EVERY)
+        self._askers: queue.SimpleQueue[_Asker] = queue.SimpleQueue()
+        for _ in range(ASKERS):
+            self._askers.put(_Asker(path, lambda: self._closing))
+        self._closing = False
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._read_threads = ThreadPoolExecutor(READERS, "store-read")
-        self._ask_thread = ThreadPoolExecutor(1, "store-ask")
+        self._ask_threads = ThreadPoolExecutor(ASKERS, "store-ask")
 
     async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, observations, stamps)
@@ -172,18 +174,21 @@ class EmbeddedStore:
 
     async def ask(self, query: Query | TagValues, look: Look) -> Answer:
         def ask() -> Answer:
-            self._ask_until_s = time.monotonic() + ASK_LONGEST_S
+            asker = self._askers.get()
             try:
-                return self._consistent(self._asker, lambda run: ask_embedded(run, query, look))
+                asker.until_s = time.monotonic() + ASK_LONGEST_S
+                return self._consistent(asker.connection, lambda run: ask_embedded(run, query, look))
             except StoreUnavailable as error:
-                if time.monotonic() <= self._ask_until_s:
+                if time.monotonic() <= asker.until_s:
                     raise
                 raise StoreUnavailable(
                     f"embedded store: not answered within {ASK_LONGEST_S:g} s",
                     hint="choose a shorter time, or fewer places; for many years and devices use InfluxDB",
                 ) from error
+            finally:
+                self._askers.put(asker)
 
-        return await asyncio.get_running_loop().run_in_executor(self._ask_thread, ask)
+        return await asyncio.get_running_loop().run_in_executor(self._ask_threads, ask)
 
     async def ping(self) -> str:
         await self._read(lambda run: run.execute("SELECT 1 FROM complete_from").fetchone())
@@ -196,13 +201,14 @@ class EmbeddedStore:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._ask_until_s = 0.0  # what is being asked is given up
-        self._ask_thread.shutdown(cancel_futures=True)
+        self._closing = True  # what is being asked is given up
+        self._ask_threads.shutdown(cancel_futures=True)
         self._read_threads.shutdown()
         self._write_thread.shutdown()
         while not self._readers.empty():
             self._readers.get().close()
-        self._asker.close()
+        while not self._askers.empty():
+            self._askers.get().connection.close()
         self._writer.connection.close()
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -226,3 +232,13 @@ class EmbeddedStore:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+class _Asker:
+    """A connection for what boards ask, whose questions end at ``until_s``, or when ``closing`` says so."""
+
+    def __init__(self, path: Path, closing: Callable[[], bool]) -> None:
+        self.connection = connect(path, read_only=True)
+        self.until_s = 0.0
+        prepare(self.connection)
+        self.connection.set_progress_handler(lambda: closing() or time.monotonic() > self.until_s, LOOK_EVERY)
