@@ -39,7 +39,7 @@ TICK_S = 1.0
 OWN_S: Final = 10.0
 SAID_AGAIN_S: Final = 60.0
 """A part that has not changed is written so often all the same, so that a gateway that is gone is seen."""
-SETTLE_S: Final = 10.0
+SETTLE_S: Final = 20.0
 """A gateway's parts are looked at when they have had time to come up: a start is no failure."""
 FLEET_S: Final = 30.0
 """The five minutes under way are corrected so often: after a start devices speak within the first of them."""

@@ -74,7 +74,7 @@ class Drawn:
 
     @property
     def calm(self) -> str:
-        """What it means that nothing is there: ``good``, ``bad`` (somebody who should speak is silent) or ``unknown``."""
+        """What it means that nothing is there: ``good``, ``bad`` where silence is the worst, or ``unknown``."""
         if self.panel.empty is None:
             return "unknown"
         silence = colour_of(float("-inf"), self.panel.thresholds)
