@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import backtest, boards, catchup, decode, fleet, machine, path, quake, short, throughput, wall
+from bench import backtest, boards, catchup, decode, fleet, machine, path, quake, short, store, throughput, wall
 from bench.broker_roundtrip import BrokerDidNotAnswer
 from bench.flood import FloodError
 from bench.month import Density
@@ -94,7 +94,7 @@ def _parts(
         What.RULES: lambda say: short.rule_figures(0.3 if quick else 2.0, say),
         What.BACKTEST: lambda say: backtest.figures(1_000 if quick else 10_000, 20_000 if quick else 100_000, say),
         What.DECODE: lambda say: decode.figures(0.05 if quick else 0.5, say),
-        What.STORE: lambda say: short.store_figures(20_000 if quick else 100_000, say),
+        What.STORE: lambda say: [store.figures(20_000 if quick else 100_000, 1 if quick else 3, say)],
     }
 
 

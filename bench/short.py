@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from bench import journal, rules, store
+from bench import journal, rules
 from bench.path import Say
 from bench.report import Figures
 from devices.observation import Lane
@@ -35,16 +33,4 @@ def rule_figures(seconds: float, say: Say) -> list[Figures]:
     for name, worst in (("all healthy", False), ("everybody falls ill and recovers all the time", True)):
         say(f"rules, {name}")
         figures.add(name, f"{rules.rate(library, rules.devices_of(1_000), seconds, worst=worst)[0]:,.0f}")
-    return [figures]
-
-
-def store_figures(observations: int, say: Say) -> list[Figures]:
-    say("embedded store")
-    points, cpu, chart = asyncio.run(store.measure(store.embedded, observations))
-    figures = Figures(
-        f"(c) The embedded telemetry store by itself: {observations * 4:,} points from {store.DEVICES} monitors",
-        ("store", "points/s", "CPU s per million points", "chart by minute, ms"),
-        notes=["InfluxDB and VictoriaMetrics beside it: `python -m bench.store`"],
-    )
-    figures.add("embedded SQLite", f"{points:,.0f}", f"{cpu:.1f}", "–" if chart is None else f"{chart:.1f}")
     return [figures]
