@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import decode
+from bench.month import CASES, Density, Month
+from devices.measurements import HAPPENINGS
 from devices.profiles import PROFILES
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +57,40 @@ def test_fleet_from_the_command_line(tmp_path: Path) -> None:
     assert float(living[1].replace(",", "")) > 0
     assert living[-1] == "yes"
     assert list(tmp_path.iterdir()) == [report]
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+def test_catching_up_from_the_command_line(tmp_path: Path) -> None:
+    report = tmp_path / "figures.md"
+    command = [sys.executable, "-m", "bench", "catchup", "--quick", "--markdown", str(report)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.split("|") for line in report.read_text(encoding="utf-8").splitlines()]
+    for name in ("embedded SQLite", "InfluxDB 1.6.7"):
+        caught_up, presses = ([cell.strip() for cell in one[2:-1]] for one in lines if one[1:2] == [f" {name} "])
+        assert float(caught_up[2].replace(",", "")) > 0, "observations a second"
+        assert presses[4] == "4", "every lamp turned green"
+    assert list(tmp_path.iterdir()) == [report]
+
+
+def test_the_month_of_the_boards_holds_all_that_boards_ask_for() -> None:
+    month = Month(Density(devices=150, days=1, often=240, seldom=480, fleet=240, part=240, lane_s=3_600))
+    month.begin()
+    said = list(month.readings())
+    assert [one.observed_at_ms // 3_600_000 for one in said] == sorted(one.observed_at_ms // 3_600_000 for one in said)
+    kinds = {device.kind for device in month.ground.directory.devices.values()}
+    assert {one.kind for one in said if one.metrics} >= kinds - {"siren"}
+    points = [*month.points(said), *month.rest()]
+    assert {point.measurement for point in points} == set(HAPPENINGS) - {"limit"}, (
+        "nobody there has limits of their own"
+    )
+    assert len({(one.measurement, str(one.tags), one.at_ns) for one in points}) == len(points), "nothing twice"
+    at_ms = {one.measurement: one.at_ns // 1_000_000 for one in points if one.measurement not in ("place", *CASES)}
+    assert all(month.end_ms - 4 * 3_600_000 <= last <= month.end_ms for last in at_ms.values()), "up to the end"
 
 
 def test_an_unknown_part_is_explained() -> None:
