@@ -70,8 +70,8 @@ class Ground:
         return self.tag_name(self.stamps(place).grid)
 
     def tag_name(self, place: str) -> str:
-        """A place's own name as a tag; its id where no store would take the name."""
-        name = self.name(place).zh if place else ""
+        """A grid's name as a tag, told apart from its namesakes; its id where no store would take the name."""
+        name = self.directory.areas.told_apart(place).zh if place else ""
         return place if name and name_fault(name) else name
 
     def device_name(self, device: str | None) -> Words:

@@ -46,9 +46,10 @@ class Places:
     def _fixed(self, place: Place, role: str) -> tuple[dict[str, str], dict[str, float | str]]:
         """Tags and fields of a place that do not change by what happens."""
         stamps = self._ground.stamps(place.id)
+        name = self._ground.directory.areas.told_apart(place.id) if role in ("grid", "building") else place.name
         fields: dict[str, float | str] = {
             "cameras": float(self._cameras_in[place.id]),
-            **_named(place.id, Words(place.name.zh, place.name.en)),
+            **_named(place.id, Words(name.zh, name.en)),
         }
         spot = self._ground.spot(place.id)
         if spot is not None:

@@ -16,9 +16,11 @@ ROLE_OF_KIND: Final[Mapping[str, str]] = {"traffic_counter": "road", "waste_bin"
 def place_roles(directory: CommunityDirectory) -> Mapping[str, str]:
     """The role of every place by its id: ``grid``, ``home``, ``point``, ``pole``, ``road``, ``building``, ``place``.
 
-    A pole has a position of its own and nothing inside it; one at which a road is counted is a pole all the same.
+    A pole has a position of its own and nothing inside it, and is not of the level of buildings; one at which a road is
+    counted is a pole all the same.
     """
     community = directory.community
+    building_level = community.community.levels.building
     homes = {resident.home for resident in community.residents}
     parents = {place.parent for place in community.places}
     kinds: dict[str, set[str]] = {}
@@ -32,6 +34,8 @@ def place_roles(directory: CommunityDirectory) -> Mapping[str, str]:
             found[place.id] = "grid"
         elif place.id in homes:
             found[place.id] = "home"
+        elif building_level is not None and place.level == building_level:
+            found[place.id] = "building"
         elif by_kind == {"point"}:
             found[place.id] = "point"
         elif place.position is not None and place.id not in parents:

@@ -120,10 +120,10 @@ def on_streets(directory: CommunityDirectory) -> Mapping[str, OnStreet]:
     found: dict[str, OnStreet] = {}
     for device in devices:
         name, stamps = names[device.id], directory.areas.of_device(device.id)
-        grid = directory.place(stamps.grid)
+        grid = directory.areas.told_apart(stamps.grid).zh if stamps.grid else ""
         found[device.id] = OnStreet(
             name=f"{name} ({device.id})" if name in shared else name,
-            grid_name="" if grid is None else grid.id if name_fault(grid.name.zh) else grid.name.zh,
+            grid_name=stamps.grid if grid and name_fault(grid) else grid,
             stamps=stamps,
             supervision_s=directory.supervision_s(device.id),
             road_class=road_class(device.attributes.get("road_class")),

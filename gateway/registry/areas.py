@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from devices.telemetry import Stamps
 from gateway.registry.model import Device, Levels, Place
+from gateway.registry.values import Text
 
 
 class Area(NamedTuple):
@@ -28,6 +30,7 @@ class Areas:
         self._devices = devices
         self._areas: dict[str, Area] = {}
         self._stamps: dict[str, Stamps] = {}
+        self._namesakes: dict[str, frozenset[str]] = {}
 
     def of_place(self, place: str | None) -> Area:
         """The area of a place; empty for one that the registry does not know."""
@@ -43,6 +46,25 @@ class Areas:
         found = self._stamps.get(device)
         if found is None:
             found = self._stamps[device] = self._stamped(device)
+        return found
+
+    def told_apart(self, place: str) -> Text:
+        """The place's own name; with that of the place around it in front where others of its level have the same name:
+        every community has a first grid. Its id where it is not known."""
+        known = self._places.get(place)
+        if known is None:
+            return Text(zh=place, en=place)
+        around = self._places.get(known.parent or "")
+        if around is None or known.name.zh not in self._shared(known.level):
+            return known.name
+        return Text(zh=f"{around.name.zh}{known.name.zh}", en=f"{around.name.en}, {known.name.en}")
+
+    def _shared(self, level: str) -> frozenset[str]:
+        """Names that several places of a level have."""
+        found = self._namesakes.get(level)
+        if found is None:
+            times = Counter(place.name.zh for place in self._places.values() if place.level == level)
+            found = self._namesakes[level] = frozenset(name for name, count in times.items() if count > 1)
         return found
 
     def _stamped(self, device: str) -> Stamps:
