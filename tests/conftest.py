@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
+import typer.testing
 
 # A width that pytest's workers inherit would be that of every console for ever; tests say how wide theirs is.
 os.environ.pop("COLUMNS", None)
@@ -15,6 +18,9 @@ os.environ.pop("COLUMNS", None)
 # Compiled once: else every worker compiles all tests, and every gateway that a test starts all of Anju.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Built once: a runner builds all commands anew for each one that is typed, and that takes longer than most of them.
+typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]  # not exported
 
 IN_CI = os.environ.get("CI") == "true"
 

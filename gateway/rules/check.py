@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from devices.kinds import KINDS
@@ -19,7 +21,22 @@ from gateway.rules.trial import run_examples
 
 _COMBINATIONS = 4096
 """So many combinations of values at the limits are tried for a reading that raises and clears at once."""
+_REMEMBERED = 512
+"""Of so many rules it is kept what is wrong with them: a community is read again and again, nearly always with the same
+rules, and to try those of the library on their examples takes most of a second."""
 _NOWHERE = Env(None, 0, ZoneInfo("UTC"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A rule as it is written: two are the same where every word is."""
+
+    text: str
+    rule: RuleDocument = field(compare=False)
+
+
+def _written(rule: RuleDocument) -> _Written:
+    return _Written(rule.model_dump_json(), rule)
 
 
 def check_rules(rules: Sequence[RuleDocument]) -> list[str]:
@@ -35,6 +52,12 @@ def check_rules(rules: Sequence[RuleDocument]) -> list[str]:
 
 def rule_problems(rule: RuleDocument) -> list[RuleError]:
     """Every problem of one rule by itself; a rule that can run is tried on its own examples."""
+    return list(_problems(_written(rule)))
+
+
+@lru_cache(_REMEMBERED)
+def _problems(written: _Written) -> tuple[RuleError, ...]:
+    rule = written.rule
     problems: list[RuleError] = []
     words: set[str] = set()
     try:
@@ -54,14 +77,20 @@ def rule_problems(rule: RuleDocument) -> list[RuleError]:
             condition = compile_condition(rule)
             words = {*condition.inputs, *condition.when.limits, *(("score", "score_highest") if rule.score else ())}
     except RuleError as error:
-        return [*problems, error]
+        return (*problems, error)
     problems += _wording_problems(rule, words)
     problems += _limit_problems(rule)
-    return problems or _example_problems(rule)
+    return tuple(problems or _example_problems(rule))
 
 
 def names_in(rule: RuleDocument) -> tuple[frozenset[str], frozenset[str]]:
     """The facts and the personal limits that a rule asks for. Raises RuleError."""
+    return _names(_written(rule))
+
+
+@lru_cache(_REMEMBERED)
+def _names(written: _Written) -> tuple[frozenset[str], frozenset[str]]:
+    rule = written.rule
     expressions: list[Expression | None] = [compile_where(rule), *compile_actions(rule)]
     if isinstance(rule, ThresholdRule):
         threshold = compile_threshold(rule)
