@@ -111,7 +111,9 @@ class Panel:
     """Of 24."""
     height: int = 8
     empty: Text | None = None
-    """What stands there while there is nothing, where nothing is good news; a panel without it must have data."""
+    """What stands there while there is nothing, where that can be; a panel without it must have data."""
+    silence: Colour = "green"
+    """What ``empty`` means: green where nothing is good news, red where somebody who should speak does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dashboards.board import Annotation, ColumnLook, Link, Panel, Step, Thresholds, ValueText, Variable
+from dashboards.board import Annotation, Colour, ColumnLook, Link, Panel, Step, Thresholds, ValueText, Variable
 from dashboards.query import Aggregate, Column, Condition, FieldIs, Query, TagIs, Var
 from dashboards.text import Text
 from devices.kinds import KINDS
@@ -211,6 +211,7 @@ def number(
     columns: tuple[ColumnLook, ...] = (),
     links: tuple[Link, ...] = (),
     empty: Text | None = None,
+    silence: Colour = "green",
     width: int = 4,
     height: int = 4,
 ) -> Panel:
@@ -228,6 +229,7 @@ def number(
         columns=columns,
         links=links,
         empty=empty,
+        silence=silence,
         width=width,
         height=height,
     )

@@ -60,6 +60,7 @@ _WORST = number(
     ),
     values=_LEVELS,
     empty=Text("没有消息！", "no word!"),
+    silence="red",
     width=4,
     height=4,
 )
@@ -111,6 +112,7 @@ _LINE = number(
         ValueText(1, Text("不通，请自己拨打", "DOWN: dial it yourself"), "red"),
     ),
     empty=Text("没有接线路", "no line"),
+    silence="grey",
 )
 _BROKER = number(
     "broker",
@@ -124,6 +126,7 @@ _BROKER = number(
     thresholds=none_is_well("rule gateway-broker-down"),
     values=(ValueText(0, Text("正常", "up"), "green"), ValueText(1, Text("中断", "DOWN"), "red")),
     empty=Text("没有消息", "no word"),
+    silence="grey",
 )
 
 _BACKLOG = Panel(

@@ -306,6 +306,7 @@ _LINE = number(
         ValueText(1, Text("不通，请自己拨打", "DOWN: dial it yourself"), "red"),
     ),
     empty=Text("没有接线路", "no line"),
+    silence="grey",
     width=4,
     height=4,
 )
@@ -329,6 +330,7 @@ _GATEWAY = number(
     ),
     links=(GATEWAY_LINK,),
     empty=Text("没有消息！", "no word!"),
+    silence="red",
     width=5,
     height=4,
 )

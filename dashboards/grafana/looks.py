@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import units
 from dashboards.board import Board, Colour, ColumnLook, Link, Panel, Thresholds, ValueText
 from dashboards.grafana.target import Format, format_of, ref_id
 from dashboards.query import Query
-from dashboards.text import Language
+from dashboards.text import Language, Text
 
 URL_VARIABLE: Final = "anju_url"
 """Constant of every board: the gateway's public address, without a slash at its end."""
@@ -26,6 +26,7 @@ COLOURS: Mapping[Colour, str] = {
     "grey": "#8e8e8e",
 }
 NO_CELL: Final = "–"
+NO_DATA: Final = Text("无数据", "no data")
 _COLUMN = re.compile(r"\{(\w+)\}")
 
 
@@ -58,6 +59,18 @@ def mappings(values: Sequence[ValueText], language: Language) -> list[sdk.ValueM
         for index, one in enumerate(values)
     }
     return [sdk.ValueMap(options=options)]
+
+
+def nothing(panel: Panel, language: Language) -> list[sdk.ValueMapping]:
+    """What stands for no answer in a big number, and its colour: Grafana would take that of the lowest value, so that a
+    day without alarms had 0 % of them answered."""
+    if panel.kind not in ("stat", "gauge"):
+        return []
+    said = NO_DATA if panel.empty is None else panel.empty
+    colour: Colour = "grey" if panel.empty is None else panel.silence
+    result = sdk.ValueMappingResult(text=said.of(language), color=COLOURS[colour], index=len(panel.values))
+    options = sdk.DashboardSpecialValueMapOptions(match=sdk.SpecialValueMatch.NULL_AND_NAN, result=result)
+    return [sdk.SpecialValueMap(options=options)]
 
 
 def key(value: float | str) -> str:

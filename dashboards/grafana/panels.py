@@ -70,7 +70,7 @@ def build(panel: Panel, board: Board, boards: Mapping[str, Board], language: Lan
         decimals=panel.decimals,
         min_val=panel.low,
         max_val=panel.high,
-        mappings=looks.mappings(panel.values, language),
+        mappings=[*looks.mappings(panel.values, language), *looks.nothing(panel, language)],
         thresholds=looks.thresholds(panel.thresholds, "transparent" if panel.kind == "table" else "text"),
         color=sdk.FieldColor(mode=kind.colour),
         no_value=panel.empty.of(language) if panel.empty else None,

@@ -77,9 +77,7 @@ class Drawn:
         """What it means that nothing is there: ``good``, ``bad`` where silence is the worst, or ``unknown``."""
         if self.panel.empty is None:
             return "unknown"
-        silence = colour_of(float("-inf"), self.panel.thresholds)
-        well = colour_of(0.0, self.panel.thresholds, self.panel.values)
-        return "bad" if silence == "red" and well == "green" else "good"
+        return "bad" if self.panel.silence == "red" else "good"
 
 
 async def drawn(store: Store, board: Board, panel: Panel, at: Look) -> Drawn:
