@@ -29,6 +29,9 @@ from gateway.store.protocol import BadPoint, Point, StampsOf, Store, StoreUnavai
 log = logging.getLogger(__name__)
 
 BATCH = 2_000
+BACKLOG_BATCH = 8_000
+"""While more than a batch waits. A batch of a large community is one reading of each device; more of them lie side by
+side in the embedded store's file, so that four times as many take it hardly longer."""
 LINGER_S = 0.5
 """How long to gather when there is little: one commit (one request) for half a second of readings."""
 SAVE_EVERY_S = 5.0
@@ -113,6 +116,7 @@ class StoreWriter:
         self._marks = Marks()
         self._read = dict.fromkeys(Lane, 0)
         """Written up to here."""
+        self._at_once = dict.fromkeys(Lane, BATCH)
         self._kept = dict.fromkeys(Lane, 0)
         """The store cannot lose anything up to here."""
         self._saved = dict.fromkeys(Lane, 0)
@@ -199,10 +203,13 @@ class StoreWriter:
         # Nothing of an earlier answer is under way: whoever erases waits until this has been asked.
         self._marks = await asyncio.to_thread(self._erased)
         for lane in Lane:
-            entries = await asyncio.to_thread(self._journal.read, lane, self._read[lane], BATCH)
+            limit = self._at_once[lane]
+            entries = await asyncio.to_thread(self._journal.read, lane, self._read[lane], limit)
             if entries:
                 await self._write(lane, entries)
-            full |= len(entries) == BATCH
+            more = len(entries) == limit
+            self._at_once[lane] = BACKLOG_BATCH if more else BATCH
+            full |= more
         now = time.monotonic()
         if now >= self._save_due_s:
             if self._store.durability_lag_s and self._settles(now):
@@ -302,6 +309,7 @@ class StoreWriter:
             self._settle(time.monotonic())
         self._written.clear()
         self._read.update(self._kept)
+        self._at_once = dict.fromkeys(Lane, BATCH)  # gently: it may have been too much
 
     def _save_cursors(self) -> None:
         for lane in Lane:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from gateway.state.db import open_database
 from gateway.store.cursors import StoreCursors
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.influx import InfluxStore
-from gateway.store.protocol import Store
-from gateway.store.writer import Meaning, StoreWriter
+from gateway.store.protocol import BadPoint, StampsOf, Store, unstamped
+from gateway.store.writer import BACKLOG_BATCH, BATCH, Meaning, StoreWriter
 from tests.support.eventually import eventually_async
 from tests.support.stores import START_MS, Influxd, Victoria, observe
 
@@ -117,6 +117,25 @@ async def test_readings_carry_where_their_device_is(house: House, influxd: Influ
         r"vitals_monitor,community=demo,device=bed-9,grid=grid-1,place=home\ of\ bed-9",
         r"event,community=demo,device=bed-3,event=measurement,grid=grid-1,kind=vitals_monitor,place=home\ of\ bed-3",
     }
+
+
+async def test_a_backlog_is_taken_in_large_batches_and_little_in_small_ones(house: House, tmp_path: Path) -> None:
+    taken: list[int] = []
+
+    class Counting(EmbeddedStore):
+        async def write(self, observations: Sequence[Observation], stamps: StampsOf = unstamped) -> list[BadPoint]:
+            if any(one.lane is Lane.ROUTINE for one in observations):
+                taken.append(len(observations))
+            return await super().write(observations, stamps)
+
+    await house.say(*(observe(START_MS + i * 1000, {"pulse": 60.0}) for i in range(9_000)))
+    await house.say(*(observe(START_MS + i * 1000, {"pulse": 60.0}) for i in range(9_000, 13_000)))
+    async with house.writing(Counting(tmp_path / "t.db", SystemClock())) as writer:
+        await written(writer)
+        assert taken == [BATCH, BACKLOG_BATCH, 13_000 - BATCH - BACKLOG_BATCH]
+        await house.say(observe(START_MS, {"pulse": 61.0}, device="bed-9"))
+        await written(writer)
+    assert taken[3:] == [1]
 
 
 async def test_what_readings_mean_is_stored_with_them_also_after_an_outage(house: House, influxd: Influxd) -> None:
