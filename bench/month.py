@@ -18,7 +18,7 @@ from devices.kind import Kind
 from devices.kinds import KINDS
 from devices.observation import Lane, Observation
 from firmware_sim.maker import make
-from gateway.chronicle.fleet import FleetSeen, fleet_points
+from gateway.chronicle.fleet import FleetSeen, fleet_points, grid_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
 from gateway.chronicle.ground import Ground, ground_of
 from gateway.chronicle.places import Places
@@ -130,7 +130,8 @@ class Month:
     def _fleet(self) -> Iterator[Point]:
         silent = {device.id for number, device in enumerate(self._devices) if number % 97 == 0}
         seen = {one.id: self.end_ms for one in self._devices if one.id not in silent}
-        wholes = fleet_points(FleetSeen(last_seen_ms=seen, states={}), self.ground, self.end_ms)
+        counted = fleet_points(FleetSeen(last_seen_ms=seen, states={}), self.ground, self.end_ms)
+        wholes = (*counted, *grid_points(counted))
         for at_ms in self._times(self.density.fleet * MINUTE_MS):
             for whole in wholes:
                 yield Point(

@@ -164,7 +164,9 @@ _COURSE = Panel(
         "Devices in each kind of trouble over time. A step: many at one instant, look for mains, network, "
         "concentrator; a slow rise: batteries at the end of their life.",
     ),
-    queries=(Query("fleet", tuple(Column(field, "sum") for field, _ in _SECTIONS), where=_AREA, every=FLEET_EVERY),),
+    queries=(
+        Query("fleet_grid", tuple(Column(field, "sum") for field, _ in _SECTIONS), where=_AREA, every=FLEET_EVERY),
+    ),
     unit="short",
     decimals=0,
     low=0,
@@ -232,17 +234,17 @@ _SILENT_BY_GRID = Panel(
     kind="timeseries",
     title=Text("各网格失联", "Silent, by grid"),
     description=Text(
-        "每个网格失联的设备数随时间。和停电、施工对得上的，等它恢复；对不上的，派人。",
-        "Silent devices of each grid over time. What goes with a power cut or works comes back by itself; send "
-        "somebody for the rest.",
+        "每个网格失联的设备数随时间，取每段时间里最多的。和停电、施工对得上的，等它恢复；对不上的，派人。",
+        "Silent devices of each grid over time, the most in each stretch. What goes with a power cut or works comes "
+        "back by itself; send somebody for the rest.",
     ),
     queries=(
         Query(
-            "fleet",
-            (Column("silent", "sum", name="silent"),),
+            "fleet_grid",
+            (Column("silent", "max", name="silent"),),
             where=(*_AREA, TagIs("grid", "", unless=True)),
             by=("grid_name",),
-            every=FLEET_EVERY,
+            every="auto",
             name="{grid_name}",
         ),
     ),

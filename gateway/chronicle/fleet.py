@@ -12,6 +12,7 @@ from gateway.registry.model import Device
 from gateway.store.protocol import Point
 
 FLEET: Final = "fleet"
+FLEET_GRID: Final = "fleet_grid"
 EVERY_MS: Final = 300_000
 CAMERA: Final = "camera"
 COUNTED: Final = ("silent", "battery_low", "signal_weak", "clock_wrong", "tampered", "faulty", "maintenance")
@@ -61,6 +62,21 @@ def fleet_points(seen: FleetSeen, ground: Ground, now_ms: int) -> list[Point]:
         )
         for (grid, kind), found in sorted(counts.items())
     ]
+
+
+def grid_points(fleet: Iterable[Point]) -> list[Point]:
+    """The points of `fleet_points` summed over the kinds of each grid."""
+    found: dict[str, Point] = {}
+    for one in fleet:
+        known = found.get(one.tags["grid"])
+        before = known.fields if known is not None else {}
+        found[one.tags["grid"]] = Point(
+            measurement=FLEET_GRID,
+            tags={key: value for key, value in one.tags.items() if key != "kind"},
+            fields={name: float(value) + float(before.get(name, 0.0)) for name, value in one.fields.items()},
+            at_ns=one.at_ns,
+        )
+    return list(found.values())
 
 
 def wrong_with(device: Device, seen: FleetSeen, ground: Ground, now_ms: int) -> list[str]:

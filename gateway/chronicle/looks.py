@@ -19,7 +19,7 @@ from devices.observation import Lane
 from gateway.cases.effects import DEVICE_CHANNEL
 from gateway.chronicle.commands import command_point
 from gateway.chronicle.fleet import EVERY_MS as FLEET_EVERY_MS
-from gateway.chronicle.fleet import FleetSeen, dark_cameras, fleet_points
+from gateway.chronicle.fleet import FleetSeen, dark_cameras, fleet_points, grid_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.messages import Said, message_point
@@ -233,7 +233,8 @@ class Looks:
     async def _fleet(self, ground: Ground, now_ms: int) -> None:
         self._seen = await asyncio.to_thread(self._rows.fleet, now_ms)
         self._fleet_at_ms = now_ms
-        await self._write_news(self._fleet_known, await asyncio.to_thread(fleet_points, self._seen, ground, now_ms))
+        points = await asyncio.to_thread(fleet_points, self._seen, ground, now_ms)
+        await self._write_news(self._fleet_known, [*points, *grid_points(points)])
 
     async def _look_at_places(self, ground: Ground, now_ms: int) -> None:
         open_at = await asyncio.to_thread(self._rows.open_at)

@@ -135,6 +135,7 @@ def census(directory: CommunityDirectory, *, gateways: int = 1, times: float = 1
     }
     exact = {
         "fleet": len(pairs),
+        "fleet_grid": len({grid for grid, _ in pairs}),
         "limit": round(sum(len(resident.limits) for resident in community.residents) * times),
         "score": round(len(monitored) * times),
         "road": round(kinds["traffic_counter"] * times),
@@ -145,6 +146,7 @@ def census(directory: CommunityDirectory, *, gateways: int = 1, times: float = 1
         "alarm": cases * ALARMS_A_CASE,
         "message": cases * MESSAGES_A_CASE,
         "fleet": len(pairs) * 288,
+        "fleet_grid": len({grid for grid, _ in pairs}) * 288,
         "place": counts["place"],
         "part": gateways * PARTS * 1440,
         "lane": gateways * 2 * 8640,

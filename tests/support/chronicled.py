@@ -12,7 +12,7 @@ from gateway.cases.effects import DEVICE_CHANNEL, Purpose, Send
 from gateway.cases.figures import seen
 from gateway.chronicle.cases import AlarmSeen, alarm_point, care_point, case_point
 from gateway.chronicle.commands import command_point
-from gateway.chronicle.fleet import FleetSeen, fleet_points
+from gateway.chronicle.fleet import FleetSeen, fleet_points, grid_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.messages import Said, message_point
@@ -55,7 +55,8 @@ def everything(ground: Ground) -> list[Point]:
     dark = set(ground.directory.devices)
     fleet = FleetSeen(last_seen_ms={}, states={})
     found += Places(ground).points(Counter(place for place, _ in places if place), dark, START)
-    found += fleet_points(fleet, ground, START)
+    counted = fleet_points(fleet, ground, START)
+    found += (*counted, *grid_points(counted))
     found += limit_points(ground, START)
     for resident in community.residents[:50]:
         said = f"{resident.name} {resident.phone or '13800001234'}: cannot be reached"

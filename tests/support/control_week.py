@@ -15,7 +15,7 @@ from devices.observation import Observation
 from devices.telemetry import Stamps
 from gateway.cases.effects import DEVICE_CHANNEL, Purpose, Send
 from gateway.chronicle.commands import command_point
-from gateway.chronicle.fleet import FleetSeen, fleet_points
+from gateway.chronicle.fleet import FleetSeen, fleet_points, grid_points
 from gateway.chronicle.gauges import LaneSeen, lane_point, part_point
 from gateway.chronicle.ground import Ground, ground_of
 from gateway.chronicle.messages import Said
@@ -97,7 +97,8 @@ def _fleet(ground: Ground, dice: random.Random) -> Iterator[Point]:
             standing={dice.choice(known): ["signal_weak"], dice.choice(known): ["clock_wrong"]},
             worked_on=[dice.choice(known)],
         )
-        yield from fleet_points(seen, ground, at_ms)
+        counted = fleet_points(seen, ground, at_ms)
+        yield from (*counted, *grid_points(counted))
 
 
 def _places(ground: Ground, casework: Casework) -> Iterator[Point]:

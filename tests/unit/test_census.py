@@ -50,7 +50,7 @@ def test_series_are_those_of_the_registry(tmp_path: Path) -> None:
     assert counted["waveform"] == 12 + 1, "twelve leads of an ECG, and the pleth wave"
     assert (counted["road"], counted["bin"], counted["score"], counted["limit"]) == (1, 0, 1, 0)
     assert counted["place"] == 4 + 1, "the places, and the community"
-    assert counted["lane"] == 2 and counted["fleet"] == 4
+    assert counted["lane"] == 2 and counted["fleet"] == 4 and 1 <= counted["fleet_grid"] <= 4
 
 
 def test_more_devices_make_more_series(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from gateway.chronicle.cases import (
     numbered_ns,
     void,
 )
-from gateway.chronicle.fleet import FleetSeen, dark_cameras, fleet_points
+from gateway.chronicle.fleet import FleetSeen, dark_cameras, fleet_points, grid_points
 from gateway.chronicle.ground import Ground, ground_of
 from gateway.chronicle.places import Places
 from gateway.registry.directory import CommunityDirectory
@@ -245,7 +245,8 @@ def test_the_fleet_is_counted_by_what_devices_and_rules_say(ground: Ground) -> N
         standing={"smoke-2": {"low_battery", "signal_weak"}, "sos-2": {"clock_wrong"}},
         worked_on={"smoke-1"},
     )
-    points = {(p.tags["grid"], p.tags["kind"]): p for p in fleet_points(seen_, ground, START + 7)}
+    counted = fleet_points(seen_, ground, START + 7)
+    points = {(p.tags["grid"], p.tags["kind"]): p for p in counted}
     smoke = points["b-1", "smoke"]
     assert smoke.at_ns == START // 300_000 * 300_000 * 1_000_000
     assert {name: value for name, value in smoke.fields.items() if value} == {
@@ -257,6 +258,12 @@ def test_the_fleet_is_counted_by_what_devices_and_rules_say(ground: Ground) -> N
     }
     sos = points["b-1", "sos_button"].fields
     assert (sos["devices"], sos["silent"], sos["clock_wrong"]) == (2, 1, 1)
+    grids = {p.tags["grid"]: p for p in grid_points(counted)}
+    assert grids.keys() == {p.tags["grid"] for p in counted}
+    assert grids["b-1"].tags == {key: value for key, value in smoke.tags.items() if key != "kind"}
+    assert grids["b-1"].at_ns == smoke.at_ns
+    for name, value in grids["b-1"].fields.items():
+        assert value == sum(float(p.fields[name]) for p in counted if p.tags["grid"] == "b-1"), name
     assert dark_cameras(seen_, ground, START) == set()
     assert dark_cameras(FleetSeen(last_seen_ms={}, states={}), ground, START) == {"camera-1"}
 
