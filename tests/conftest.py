@@ -6,11 +6,14 @@ import functools
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer.main
 import typer.testing
+
+from tests.support.migrated import migrate_once
 
 # A width that pytest's workers inherit would be that of every console for ever; tests say how wide theirs is.
 os.environ.pop("COLUMNS", None)
@@ -63,6 +66,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 FIRST = ("tests/e2e/", "test_gear_lines", "test_gear_modbus", "test_gear_contec", "tests/integration/")
 """By a part of their path, in which order files are handed to the workers; the rest follows."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Seven migrations of an empty file take longer than most tests that need one."""
+    with pytest.MonkeyPatch.context() as patch:
+        migrate_once(tmp_path_factory.mktemp("migrated"), patch)
+        yield
 
 
 def _missing() -> dict[str, tuple[str, ...]]:
