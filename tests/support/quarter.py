@@ -20,7 +20,7 @@ AT_HOME = (
     ("siren", "警号 siren"),
     ("plug", "客厅插座 living room socket"),
 )
-OUTSIDE = ("environment", "meter", "sign", "waste_bin", "tracker", "concentrator", "modem", "gateway")
+OUTSIDE = ("environment", "meter", "sign", "waste_bin", "tracker", "concentrator", "modem", "monitor", "gateway")
 
 
 def quarter(homes: int = 2, *, rungs: Sequence[dict[str, Any]] = RUNGS, quick: bool = True) -> dict[str, Any]:
