@@ -97,6 +97,7 @@ def make(devices: int, seed: int, like: Path) -> str:
 def _devices(town: _Town) -> Iterator[Row]:
     """Without end, building by building, so that a town of any size has some of everything."""
     yield _device("gateway-1", "gateway", "网关", "gateway", "town")
+    yield _device("monitor-1", "monitor", "监控系统", "monitoring system", "town")
     building = 0
     while True:
         if building % (BUILDINGS_IN_GRID * GRIDS_IN_COMMUNITY) == 0:
