@@ -44,5 +44,6 @@ def place_roles(directory: CommunityDirectory) -> Mapping[str, str]:
             found[place.id] = "road"
         else:
             inside = place.parent is not None  # what everything lies in is no building of its own
-            found[place.id] = "building" if inside and place.id == area.building else "place"
+            largest = building_level is None and inside and place.id == area.building
+            found[place.id] = "building" if largest else "place"
     return found
