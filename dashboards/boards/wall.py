@@ -34,6 +34,8 @@ from dashboards.boards.common import (
     looks,
     none_is_well,
     number,
+    share_and_n,
+    share_looks,
 )
 from dashboards.query import Column, Condition, FieldIs, Query, TagIs, Var
 from dashboards.text import Text
@@ -211,9 +213,27 @@ _MAP = Panel(
     height=11,
 )
 
-_SHARES = (*here(*_AREA), REAL, UNMERGED, ALARMS, LIFE)
-_ANSWERED_60 = number(
-    "answered-60",
+
+def _taken_within(seconds: int, title: Text, description: Text, thresholds: Thresholds) -> Panel:
+    """The share of alarms for life safety that were taken so soon, with their number."""
+    return number(
+        f"answered-{seconds}",
+        title,
+        description,
+        share_and_n(f"within_{seconds}", REAL, ALARMS, LIFE, levels=_AREA),
+        unit="percent",
+        decimals=None,
+        thresholds=thresholds,
+        columns=share_looks(thresholds),
+        links=(RESPONSE_LINK,),
+        empty=Text("没有报警", "No alarms"),
+        width=5,
+        height=4,
+    )
+
+
+_ANSWERED_60 = _taken_within(
+    60,
     Text("60 秒内受理", "Taken within 60 s"),
     Text(
         "所选时段内（默认近 24 小时）人身安全报警 60 秒内有人受理的比例，旁边是件数。目标 97.5%（TSA/BS 8591）。"
@@ -221,47 +241,17 @@ _ANSWERED_60 = number(
         "Alarms for life safety of the chosen period (24 hours at first) that a human took within 60 s, with their "
         "number. Target 97.5 % (TSA / BS 8591). Red: look at rosters and channels; see Response.",
     ),
-    Query(
-        "case",
-        (Column("within_60", "mean", name="share", scale=100), Column("within_60", "count", name="n")),
-        where=_SHARES,
-    ),
-    unit="percent",
-    decimals=None,
-    thresholds=ANSWERED_60,
-    columns=(
-        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_60),
-        ColumnLook("n", Text("件", "alarms"), unit="short", thresholds=Thresholds((Step(None, "grey"),), "a number")),
-    ),
-    links=(RESPONSE_LINK,),
-    empty=Text("没有报警", "No alarms"),
-    width=5,
-    height=4,
+    ANSWERED_60,
 )
-_ANSWERED_180 = number(
-    "answered-180",
+_ANSWERED_180 = _taken_within(
+    180,
     Text("180 秒内受理", "Taken within 180 s"),
     Text(
         "同左，180 秒内。目标 99%（TSA/BS 8591）。红色：有报警三分钟没人接，逐件查看“响应”。",
         "The same within 180 s. Target 99 % (TSA / BS 8591). Red: an alarm waited for three minutes; look at each in "
         "Response.",
     ),
-    Query(
-        "case",
-        (Column("within_180", "mean", name="share", scale=100), Column("within_180", "count", name="n")),
-        where=_SHARES,
-    ),
-    unit="percent",
-    decimals=None,
-    thresholds=ANSWERED_180,
-    columns=(
-        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_180),
-        ColumnLook("n", Text("件", "alarms"), unit="short", thresholds=Thresholds((Step(None, "grey"),), "a number")),
-    ),
-    links=(RESPONSE_LINK,),
-    empty=Text("没有报警", "No alarms"),
-    width=5,
-    height=4,
+    ANSWERED_180,
 )
 _SILENT = number(
     "silent",
