@@ -20,6 +20,7 @@ def differences(wanted: dict[str, str], folder: Path) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Write the JSON of every board, or compare it; 1 where ``--check`` finds a difference."""
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where code and JSON differ")
     check = parser.parse_args(arguments).check

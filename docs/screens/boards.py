@@ -34,6 +34,7 @@ Frame = dict[str, Any]
 
 
 def main() -> None:
+    """Draw the boards that are named, or all; npm brings Grafana's components the first time."""
     wanted = set(sys.argv[1:])
     installed, lock = PANELS / "node_modules" / ".package-lock.json", PANELS / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
