@@ -83,7 +83,7 @@ class Network:
 
     def check(self) -> None:
         """Fails on calls and SMS that nobody expected, and on expected ones that did not come."""
-        missing = [missing for phone in self.phones.values() for missing in phone.missing()]
+        missing = self.missing()
         assert not self.unexpected and not missing, "\n".join(
             [
                 *(f"nobody expected: {what}" for what in self.unexpected),
@@ -92,6 +92,10 @@ class Network:
                 *(f"  {what}" for what in self.happened),
             ]
         )
+
+    def missing(self) -> list[str]:
+        """The calls and SMS that are expected and have not come."""
+        return [missing for phone in self.phones.values() for missing in phone.missing()]
 
     # calls
 
