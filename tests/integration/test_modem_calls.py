@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.telephony.modem import ModemFaults
+from firmware_sim.telephony.faults import ModemFaults
 from gateway.outbox.modem.health import ModemState
 from gateway.outbox.voice import Called, CallEnd, Words
 from tests.support.eventually import eventually_async
@@ -241,6 +241,20 @@ async def test_a_modem_that_restarts_by_itself_is_set_up_again(tmp_path: Path, m
         await eventually_async(lambda: house.sim.commands.count("AT+CMGF=0") == 2)
         await house.ready()
         house.network.phone("daughter", DAUGHTER).expect_voice().press("1")
+        assert (await house.call(DAUGHTER)).keys == "1"
+
+
+async def test_a_modem_that_restarts_in_a_call_leaves_the_other_side_free(tmp_path: Path) -> None:
+    async with telephony(tmp_path) as house:
+        await house.ready()
+        phone = house.network.phone("daughter", DAUGHTER)
+        voice = phone.expect_voice().hang_up(at=60)
+        task: asyncio.Task[Called] = asyncio.create_task(house.call(DAUGHTER))
+        await eventually_async(lambda: voice.came)
+        house.sim.crash()
+        assert (await task).end is CallEnd.UNKNOWN
+        await house.ready()
+        phone.expect_voice().press("1")
         assert (await house.call(DAUGHTER)).keys == "1"
 
 

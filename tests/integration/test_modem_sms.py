@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.telephony import pdu as sim_pdu
-from firmware_sim.telephony.modem import ModemFaults
+from firmware_sim.telephony.faults import ModemFaults
 from gateway.outbox.channel import Result
 from gateway.outbox.modem.reports import Fate
 from gateway.outbox.modem.sending import Handed
@@ -211,7 +211,7 @@ async def test_while_it_cannot_be_taken_in_it_stays_over_a_restart(tmp_path: Pat
         assert len(house.sim.stored) == 1
         kept = dict(house.sim.stored)
     async with telephony(tmp_path) as again:
-        again.sim.stored |= kept
+        again.sim.stored.update(kept)
         await eventually_async(lambda: [one.text for one in again.ear.heard] == ["1 4711"])
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.telephony.modem import ModemFaults
-from gateway.app import _reported
+from firmware_sim.telephony.faults import ModemFaults
+from gateway.assembly.telephone import reported
 from gateway.cases.effects import Send, Spoken
 from gateway.outbox.channel import Attempt, Invitation, Limits, Result
 from gateway.outbox.channels.sms import REPEAT, SHORTENED, SmsMessenger, wording
@@ -52,7 +52,7 @@ async def outbox(tmp_path: Path, *, faults: ModemFaults | None = None, reports: 
             "voice": VoiceCalls([house.pool], house.ear, clock),
         }
         async with working(house.engine, channels, clock) as worker:
-            house.pool._settle = lambda key, fate, words: _reported(worker, key, fate, words)
+            house.pool._settle = lambda key, fate, words: reported(worker, key, fate, words)
             yield Line(house, Desk(house.engine, clock), worker, clock)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from firmware_sim.telephony.modem import ModemFaults, SimModem
+from firmware_sim.telephony.faults import ModemFaults
+from firmware_sim.telephony.modem import SimModem
 from firmware_sim.telephony.network import Network
 from gateway.clock import SystemClock
 from gateway.outbox.channel import Heard
