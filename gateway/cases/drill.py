@@ -4,7 +4,7 @@ A drill case runs through the machine like any other; what differs stands here a
 its mark everywhere, it commands no device, it spares whom it must not frighten, and it is over at its time, whatever
 becomes of it.
 
-Pure. That no drill reaches a public line is `gate.drilling`'s and the outbox's.
+Pure. That no drill reaches a public line is `emergency_call.drilling`'s and the outbox's.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Actions out of their order are refused with a sentence that says how things stan
 
 from __future__ import annotations
 
-from gateway.cases import beside, gate, handling, line_actions, timing
+from gateway.cases import beside, emergency_call, gate, handling, line_actions, timing
 from gateway.cases import ladder as rungs
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.effects import EndMomentaryAlarms, Purpose, WithdrawUnsent
@@ -117,7 +117,7 @@ def over(turn: Turn, actor: str, stage: Stage, reason: str, **data: object) -> N
             occasion="cancelled",
             detail=(f"原因：{why[0]}", f"Reason: {why[1]}") if any(why) else ("", ""),
         )
-        gate.tell_cancelled(turn, reason)
+        emergency_call.tell_cancelled(turn, reason)
         turn.indicate("off", "cancelled")
     else:
         turn.indicate("off", "none")
@@ -142,7 +142,7 @@ def _acknowledge(turn: Turn, action: HumanAction) -> None:
             rungs.resume(turn)
         return
     if case.emergency.state.ahead and case.emergency.deadline_ms is not None:
-        turn.become(emergency=turn.case.emergency.model_copy(update={"postponed": True}))
+        turn.become_line(postponed=True)
         turn.write("system", "line_postponed", f"for {case.ladder.lease_s} s")
     rungs.stand_down(turn)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.cases import gate
+from gateway.cases import emergency_call, gate
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.effects import Purpose
 from gateway.cases.model import Case, LineState, Stage
@@ -34,7 +34,7 @@ def silent(case: Case) -> set[Action]:
     found: set[Action] = set()
     if not line.ahead:
         found.add("veto")
-    if not case.ladder.life_safety or (line.called and not gate.missing(case)):
+    if not case.ladder.life_safety or (line.called and not emergency_call.missing(case)):
         found.add("dial_now")
     if not line.called:
         found |= {"line_sent", "line_arrived", "line_hospital", "line_update"}
@@ -50,7 +50,7 @@ def _veto(turn: Turn, action: HumanAction) -> None:
             f"the line is {emergency.state.value}, not armed: there is nothing to veto",
         )
     counting = emergency.state is LineState.COUNTDOWN
-    turn.become(emergency=emergency.model_copy(update={"state": LineState.VETOED, "deadline_ms": None}))
+    turn.become_line(state=LineState.VETOED, deadline_ms=None)
     turn.write(action.actor, "line_vetoed", action.reason)
     if counting:
         turn.indicate("green", "received")  # nobody is being called after all, and the resident heard that it would
@@ -60,14 +60,14 @@ def _dial_now(turn: Turn, action: HumanAction) -> None:
     emergency = turn.case.emergency
     if not turn.case.ladder.life_safety:
         raise Refused("not_life_safety", "此类案卷不呼叫 120", "this kind of case does not call an emergency line")
-    if (why := gate.drilling(turn.case, turn.directory)) is not None:
+    if (why := emergency_call.drilling(turn.case, turn.directory)) is not None:
         raise Refused("drill", "演练案卷不能呼叫真实线路", why)
     if emergency.state.called:
-        if not gate.missing(turn.case):
+        if not emergency_call.missing(turn.case):
             raise Refused("line_busy", "120 已呼叫", f"the line is already {emergency.state.value}")
-        gate.call_others(turn, action.actor)
+        emergency_call.call_others(turn, action.actor)
         return
-    gate.call(turn, action.actor, decided=action.reason or "decided by a person")
+    emergency_call.commit(turn, action.actor, action.reason or "decided by a person")
 
 
 def duress(turn: Turn, actor: str) -> None:
@@ -84,12 +84,12 @@ def duress(turn: Turn, actor: str) -> None:
 
 def _stage(turn: Turn, action: HumanAction) -> None:
     _called(turn)
-    gate.stage(turn, action.actor, action.action, _STAGES[action.action], action.reason)
+    emergency_call.stage(turn, action.actor, action.action, _STAGES[action.action], action.reason)
 
 
 def _update(turn: Turn, action: HumanAction) -> None:
     _called(turn)
-    gate.update(turn, action.actor, action.reason)
+    emergency_call.update(turn, action.actor, action.reason)
 
 
 def _called(turn: Turn) -> None:

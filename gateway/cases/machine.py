@@ -10,7 +10,7 @@ Two axes (ISA-18.2): whether the *condition* still holds (``Case.alarms[].active
 from __future__ import annotations
 
 from gateway.alarms import AlarmChange, AlarmMove, Severity
-from gateway.cases import beside, gate, measures, timing
+from gateway.cases import beside, emergency_call, gate, measures, timing
 from gateway.cases import ladder as rungs
 from gateway.cases import storm as storms
 from gateway.cases.commands import (
@@ -203,7 +203,7 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
         return
     if change.severity is not Severity.EMERGENCY and turn.case.ladder.life_safety:
         if joined and change.severity is Severity.URGENT:
-            gate.further(turn, change)  # the centre hears what is measured
+            emergency_call.further(turn, change)  # the centre hears what is measured
         return  # a lesser alarm beside an emergency is written down, and changes nothing else
     line = turn.case.emergency
     idle = line.state in (LineState.NONE, LineState.VETOED, LineState.FAILED)
@@ -214,7 +214,7 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
         gate.begin(turn, change.at_ms - change.observed_at_ms)  # held while somebody has it, and not gone for good
     gate.hasten(turn, again=True)
     if joined:
-        gate.further(turn, change)
+        emergency_call.further(turn, change)
     if turn.case.ladder.life_safety and (helped or new_type or turn.case.stage is Stage.ACKNOWLEDGED):
         rungs.alert_again(turn, change)
     if helped:
@@ -286,8 +286,7 @@ def _clock_stepped(turn: Turn, by_ms: int) -> None:
     if case.cancel_until_ms is not None:
         turn.become(cancel_until_ms=case.cancel_until_ms + by_ms)
     if case.emergency.deadline_ms is not None:
-        deadline_ms = case.emergency.deadline_ms + by_ms
-        turn.become(emergency=case.emergency.model_copy(update={"deadline_ms": deadline_ms}))
+        turn.become_line(deadline_ms=case.emergency.deadline_ms + by_ms)
     if case.agenda:
         moved = (
             item.model_copy(update={"at_ms": item.at_ms + (0 if item.what == "held" else by_ms)})
@@ -308,7 +307,7 @@ def _clock_stepped(turn: Turn, by_ms: int) -> None:
 def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
     facts = {"person": heard.person, "channel": heard.channel, "purpose": heard.purpose.value}
     if heard.purpose is Purpose.EMERGENCY_CALL:
-        if gate.heard(turn, heard):
+        if emergency_call.heard(turn, heard):
             rungs.fall_back(turn, "the line was not reached")
     elif heard.purpose in (Purpose.EMERGENCY_CANCEL, Purpose.EMERGENCY_UPDATE):
         what = "line_told" if heard.delivery is Delivery.DELIVERED else "not_reached"

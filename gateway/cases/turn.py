@@ -85,6 +85,10 @@ class Turn:
     def become(self, **changes: object) -> None:
         self.case = self.case.model_copy(update=changes)
 
+    def become_line(self, **changes: object) -> None:
+        """Change what the case says of its emergency line."""
+        self.become(emergency=self.case.emergency.model_copy(update=changes))
+
     def stamp(self, what: str, at_ms: int | None = None) -> None:
         """Note when something first happened, for the figures."""
         if what not in self.case.times:
