@@ -21,17 +21,34 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+GONE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3} | {
+    "tcp_user_timeout": 20_000
+}
+"""How soon a PostgreSQL whose machine is gone without a word is given up (libpq: seconds; the last: milliseconds). Left
+to the system, a decision would wait a quarter of an hour for it, or two hours. What the URL says counts."""
+HELD = "60s"
+"""A transaction in which nothing is asked for so long is ended by PostgreSQL: its process stopped, and holds locks."""
+
 
 def open_database(url: str) -> sa.Engine:
     """Connect to ``url`` (``sqlite:///path`` or ``postgresql+psycopg://…``) and migrate it to the newest schema.
 
     Raises sqlalchemy.exc.OperationalError when the database cannot be reached or written.
     """
-    engine = sa.create_engine(url, hide_parameters=True)  # errors are logged; names and messages are not
+    known = sa.make_url(url)
+    patience = (
+        {name: most for name, most in GONE.items() if name not in known.query}
+        if known.get_backend_name() == "postgresql"
+        else {}
+    )
+    # errors are logged; names and messages are not
+    engine = sa.create_engine(known, hide_parameters=True, connect_args=patience)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
         _turns[engine] = _Turns()
+    else:
+        sa.event.listen(engine, "connect", _postgresql_connect)
     migrate(engine)
     return engine
 
@@ -107,6 +124,12 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _postgresql_connect(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{HELD}'")
+    connection.commit()
 
 
 def _sqlite_begin(connection: sa.Connection) -> None:

@@ -27,6 +27,9 @@ LEASE_S = 10.0
 RENEW_S = 2.0
 RANK_S = 5.0
 LINE_WAIT_S = 30.0
+HELD_S = LEASE_S
+"""For so long a transaction that holds the lead may do nothing in the database. Then PostgreSQL ends it: a gateway that
+stopped in the middle of a decision (paused, without power) would keep the next one waiting for its lock."""
 PEER_S = 60.0
 """A gateway that has not been seen for so long is gone."""
 ALONE = "anju-gateway"
@@ -107,6 +110,7 @@ class Leadership:
         if now - self._looked < RENEW_S:
             return self.leads
         with self._lock, writing(self._engine) as connection:
+            _bound(connection)
             self._present(connection)
             self._look(connection, now, decided_ms)
         self._looked = now
@@ -119,6 +123,7 @@ class Leadership:
             return
         mine = (leadership.c.fence == self._fence, leadership.c.instance == self._instance)
         with self._lock, writing(self._engine) as connection:
+            _bound(connection)
             self._present(connection)
             values = {"beat": leadership.c.beat + 1, "decided_ms": decided_ms}
             if connection.execute(sa.update(leadership).where(*mine).values(**values)).rowcount != 1:
@@ -129,6 +134,7 @@ class Leadership:
         """Within a transaction: what it decides holds only if this gateway still leads. Raises NotLeading."""
         query = sa.select(leadership.c.fence, leadership.c.instance)
         if connection.dialect.name == "postgresql":
+            _bound(connection)
             query = query.with_for_update(read=True)  # nobody takes over before this transaction is committed
         row = connection.execute(query).one_or_none()
         if row is None or (row.fence, row.instance) != (self._fence, self._instance):
@@ -194,6 +200,13 @@ class Leadership:
             self._line_from = self._still_since + LEASE_S + LINE_WAIT_S
         self._fence, self._renewed, self._began = fence, now, False
         self.leader, self.leader_url = self.gateway, self._url
+
+
+def _bound(connection: sa.Connection) -> None:
+    """Within a transaction that is about to hold the lead: it is given up where this process stops in the middle."""
+    if connection.dialect.name == "postgresql":
+        held_ms = str(int(HELD_S * 1000))
+        connection.execute(sa.select(sa.func.set_config("idle_in_transaction_session_timeout", held_ms, True)))
 
 
 def known_gateways(engine: sa.Engine) -> list[tuple[str, int, int]]:

@@ -178,3 +178,22 @@ def test_a_lead_that_was_away_between_two_looks_is_taken_up_with_what_the_other_
     pair.forward(2, pair.home)
     assert pair.home.timeline(case).count("alarm_repeated") <= 1
     assert len(pair.home.cases()) == 1
+
+
+def test_a_leader_that_stops_in_the_middle_of_a_decision_keeps_nobody_waiting(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if pair.engine.dialect.name != "postgresql":
+        pytest.skip("a process that is stopped shares no SQLite with another box")
+    monkeypatch.setattr("gateway.state.leadership.HELD_S", 1.0)
+    pair.press()
+    pair.forward(3)
+    with pair.engine.connect() as stopped:  # its machine is paused, or without power: PostgreSQL hears nothing of it
+        stopped.begin()
+        pair.home.leadership.require(stopped)
+        pair.press(pair.other)
+        pair.forward(30, pair.other)
+        assert pair.other.decider.leads
+        assert pair.other.timeline(pair.other.cases()[0]).count("alarm_repeated") == 1
+        with pytest.raises(sa.exc.DBAPIError):
+            stopped.execute(sa.text("SELECT 1"))  # it wakes up: nothing of this can be committed any more
