@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 import typer.testing
+from hypothesis import HealthCheck, settings
 
 from tests.support.migrated import migrate_once
 
@@ -26,6 +27,15 @@ sys.dont_write_bytecode = False
 typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]  # not exported
 
 IN_CI = os.environ.get("CI") == "true"
+
+# No example is timed: it is slow when something else has the processor. CI takes the same examples every time.
+settings.register_profile(
+    "anju",
+    settings.get_profile("ci" if IN_CI else "default"),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("anju")
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "mosquitto": (

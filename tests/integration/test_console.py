@@ -128,9 +128,12 @@ def test_a_wrong_token_is_answered_late_and_logged_but_a_right_one_at_once(gatew
         took_s = time.monotonic() - begun
         assert [answer.status_code for answer in answers] == [401, 401] and took_s >= 1.5
         assert "令牌无效" in answers[0].text and 'value="/cases"' in answers[0].text and "wrong" not in answers[0].text
-        begun = time.monotonic()
-        assert client.post("/login", data={"token": gateway.token}).status_code == 303
-        assert time.monotonic() - begun < took_s / 2, "no later than a wrong one"
+        right_s = []
+        for _ in range(3):  # whatever else this machine does, it does not hold up all of them
+            begun = time.monotonic()
+            assert client.post("/login", data={"token": gateway.token}).status_code == 303
+            right_s.append(time.monotonic() - begun)
+        assert min(right_s) < took_s / 2, "no later than a wrong one"
     assert gateway.log.count("login with a wrong token from 127.0.0.1") >= 2
 
 

@@ -178,10 +178,10 @@ def test_key_and_code_in_any_order_and_form(key: str, code: str, between: str, f
 
 @pytest.mark.parametrize("piece", ["嗯", "好的", "知道了", "ok", "谢谢", "i", "1 ", "4711", "误报"])
 def test_long_replies_cost_no_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in (piece * 5000, piece * 240 + "x", "x" + piece * 240):
         interpret(text, CODES)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_stuck_digits_that_can_be_read_in_two_ways_name_no_code() -> None:

@@ -104,14 +104,14 @@ def test_it_is_fast(town: CommunityDirectory) -> None:
     atlas = Atlas(town)
     atlas.find("0272")
     atlas.nearest(Point(39.93, 116.46))
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(50):
         atlas.nearest(Point(39.92 + number / 5000, 116.46))
-    assert (time.perf_counter() - began) / 50 < 0.02
-    began = time.perf_counter()
+    assert (time.process_time() - began) / 50 < 0.02
+    began = time.process_time()
     for number in range(20):
         assert len(atlas.find(f"{number + 100:04d}")) == 1
-    assert (time.perf_counter() - began) / 20 < 0.2
+    assert (time.process_time() - began) / 20 < 0.2
 
 
 def yard(**of_camera: str | float) -> Atlas:

@@ -275,10 +275,10 @@ def test_what_is_written_is_read_again(call: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["a " * 900, "\t " * 900, '"' + "\\a" * 900, "<" * 1500, ";" * 1900, '" ' * 900])
 def test_nothing_takes_long(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for name in ("From", "To", "Via", "CSeq", "Contact", "X"):
         try:
             parse(made(f"{name}: {text}"))
         except Wrong:
             continue
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
