@@ -6,13 +6,14 @@ Whether and when a machine may call is `gate`'s to say; a person who decides com
 from __future__ import annotations
 
 from gateway.alarms import ALARM_TYPES, AlarmChange
-from gateway.cases import reach, wording
+from gateway.cases import messages, reach
 from gateway.cases.commands import DeliveryHeard
 from gateway.cases.directory import Directory
 from gateway.cases.effects import Delivery, Purpose
 from gateway.cases.model import Case, LineState, OtherCall, Stage
 from gateway.cases.policy import Dial
 from gateway.cases.turn import Turn
+from gateway.cases.wording import DRILL_MARK
 
 # which line
 
@@ -94,7 +95,7 @@ def _card(turn: Turn) -> dict[str, object]:
     case = turn.case
     return turn.directory.emergency_card(
         case_number=case.number,
-        complaint=wording.complaint(case),
+        complaint=messages.complaint(case),
         place=case.place,
         resident=case.resident,
         source=turn.directory.device_name(case.device, "zh"),
@@ -214,7 +215,7 @@ def stage(turn: Turn, actor: str, what: str, words: tuple[str, str], reason: str
     """How the call goes on: everybody who was told hears it, the family first of all."""
     turn.write(actor, what, reason)
     turn.stamp(what)
-    mark = wording.DRILL_MARK if turn.case.drill or turn.directory.line_mode == "drill" else ""
+    mark = DRILL_MARK if turn.case.drill or turn.directory.line_mode == "drill" else ""
     zh, en = (f"{mark}{one}{f'：{reason}' if reason else ''}" for one in words)
     targets = [target for target in turn.case.told if f"person:{target.person}" != actor]
     turn.tell(targets, Purpose.LINE_STAGE, occasion=f"{turn.case.version}:{what}", detail=(zh, en))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.cases import ladder as rungs
-from gateway.cases import measures, wording
+from gateway.cases import measures, messages
 from gateway.cases.commands import Order, StormJoined
 from gateway.cases.effects import Purpose
 from gateway.cases.model import Storm
@@ -33,7 +33,7 @@ def join(turn: Turn, joined: StormJoined) -> None:
     elif known:
         turn.mark(change, active=True)
     measures.give(turn, change, joined.orders)
-    detail = wording.one_of_storm(change, turn.directory)
+    detail = messages.one_of_storm(change, turn.directory)
     if again:
         turn.write("system", "storm_again", count=turn.case.storm.count if turn.case.storm else 0)
         turn.tell(turn.case.told, Purpose.ALARM, occasion=f"{turn.case.version}:storm-again", detail=detail)

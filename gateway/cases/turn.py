@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.alarms import AlarmChange, Severity
-from gateway.cases import drill, wording, wording_spoken
+from gateway.cases import drill, messages, wording_spoken
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
     DEVICE_CHANNEL,
@@ -230,7 +230,7 @@ class Turn:
         self, target: Target, index: int, purpose: Purpose, occasion: str, rung: str | None, detail: tuple[str, str]
     ) -> None:
         address = target.addresses[index]
-        title, body = wording.message(
+        title, body = messages.message(
             self.case,
             purpose,
             self.directory,

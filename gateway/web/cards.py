@@ -10,10 +10,11 @@ from gateway.api.views import case_summary
 from gateway.api.words import ROLES, SEVERITIES, words
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
+from gateway.cases.messages import SAID_MOST, done_by_itself
 from gateway.cases.model import Case, Stage
 from gateway.cases.policy import Recipient, Rung
 from gateway.cases.timing import WORDS
-from gateway.cases.wording import ACTIONS, LINE_STATES, SAID_MOST, STAGES, Words, done_by_itself
+from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES, Words
 from gateway.registry.directory import CommunityDirectory
 
 NEXT: dict[Stage, tuple[Action, ...]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.alarms import AlarmChange, AlarmMove, Severity
-from gateway.cases import machine, wording
+from gateway.cases import machine, messages
 from gateway.cases.commands import AlarmHeard, AlarmWithheld, Order, StormJoined
 from gateway.cases.effects import Delivery, Purpose, Send, WithdrawUnsent
 from gateway.cases.model import Case, Storm
@@ -92,7 +92,7 @@ def worded(move: AlarmMove = AlarmMove.RAISED, **more: Any) -> AlarmChange:
 
 
 def body(case: Case, language: str = "zh") -> str:
-    return wording.message(case, Purpose.ALARM, Town(), language=language)[1]
+    return messages.message(case, Purpose.ALARM, Town(), language=language)[1]
 
 
 def test_the_rule_s_own_words_stand_in_messages_and_on_the_card() -> None:

@@ -14,10 +14,11 @@ from gateway.cases.commands import Action, ClockStepped, HumanAction, Refused, T
 from gateway.cases.effects import Purpose, Send, TimerName, WithdrawUnsent
 from gateway.cases.human import possible
 from gateway.cases.limits import Limits, LimitStage
+from gateway.cases.messages import message
 from gateway.cases.model import Case, Stage
 from gateway.cases.report import Report, Reporter, Source
 from gateway.cases.turn import Moved
-from gateway.cases.wording import ACTIONS, STAGES, TIMELINE_WORDS, message
+from gateway.cases.wording import ACTIONS, STAGES, TIMELINE_WORDS
 from gateway.cases.work import WorkType
 from tests.support.town import LIFE, START, Story, Town, change, person
 

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from devices.kinds import KINDS
 from gateway import checkup, metrics
-from gateway.cases import wording
+from gateway.cases import messages
 from gateway.cases.commands import Action
 from gateway.cases.effects import Purpose
 from gateway.cases.model import LineState, Stage
@@ -258,7 +258,7 @@ def test_the_words_are_those_that_people_get() -> None:
     for purpose in Purpose:
         try:
             worded[purpose.value] = [
-                wording.message(Story().case, purpose, Town(), language=language)[0] for language in ("zh", "en")
+                messages.message(Story().case, purpose, Town(), language=language)[0] for language in ("zh", "en")
             ]
         except KeyError:
             continue  # not told to people

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cases import wording, wording_spoken
+from gateway.cases import messages, wording_spoken
 from gateway.cases.drill_report import CaseReport, Sent, Step, judge
 from gateway.cases.effects import Purpose
 from gateway.registry.drills import SelfTest, When
@@ -19,25 +19,25 @@ DRILLED = Story(None, CLOCK, None).case.model_copy(update={"drill": True})
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-@pytest.mark.parametrize("purpose", sorted(wording._TITLES))
+@pytest.mark.parametrize("purpose", sorted(messages._TITLES))
 def test_every_word_is_marked(purpose: Purpose, language: str) -> None:
     for discreet in (False, True):
-        title, body = wording.message(DRILLED, purpose, Town(), language=language, discreet=discreet)
+        title, body = messages.message(DRILLED, purpose, Town(), language=language, discreet=discreet)
         assert title.startswith("【演练"), title
         assert "这是演练" in body and "This is a drill" in body
-        real, said = wording.message(
+        real, said = messages.message(
             DRILLED.model_copy(update={"drill": False}), purpose, Town(), language=language, discreet=discreet
         )
         assert not real.startswith("【演练") and "这是演练" not in said
         spoken = wording_spoken.spoken(title, "3号楼", language="en" if language == "en" else "zh")
         assert "演练" in spoken.text[:8]
-    assert wording.complaint(DRILLED).startswith("【演练】")
+    assert messages.complaint(DRILLED).startswith("【演练】")
 
 
 def test_no_word_of_a_drill_has_people_dial() -> None:
-    for purpose in wording._TITLES:
+    for purpose in messages._TITLES:
         if purpose is not Purpose.LINE_IS_DRILL:  # never said of a drill
-            title, _ = wording.message(DRILLED, purpose, Town(), language="zh")
+            title, _ = messages.message(DRILLED, purpose, Town(), language="zh")
             assert "人工拨打" not in title
 
 
