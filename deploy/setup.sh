@@ -38,7 +38,13 @@ if [ -z "$python" ]; then
     say "Python 3.11 or newer is missing. On Debian 12 or Ubuntu 24.04: apt-get install python3 python3-venv"
     exit 1
 fi
-if [ ! -x .venv/bin/python ]; then
+# Its programs name their Python by its full path: where the checkout was moved or copied, they would run another's code.
+if [ -e .venv/bin/anju ] && ! head -n 3 .venv/bin/anju | grep -qF "$(pwd -P)/.venv/bin/"; then
+    say "this checkout has moved: .venv is made anew"
+    rm -rf .venv
+fi
+# pip comes last: without it the making was interrupted.
+if [ ! -x .venv/bin/python ] || [ ! -x .venv/bin/pip ]; then
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         apt_install "python$version-venv" || {
@@ -47,18 +53,26 @@ if [ ! -x .venv/bin/python ]; then
         }
     fi
     say "creating .venv with $($python --version)"
-    "$python" -m venv .venv
+    "$python" -m venv .venv || {
+        say "$(pwd) cannot hold a .venv: is the directory yours (ls -ld .), and is there 500 MB of free disk (df -h .)?"
+        exit 1
+    }
 fi
 extras=broker
 [ "$mode" = test ] && extras=broker,postgresql,dev
 [ -x .venv/bin/pytest ] && extras=broker,postgresql,dev
-stamp=.venv/anju-$extras-$(sha256sum pyproject.toml | cut -c1-16)
+# Anew for another Python, too: packages belong to the one they were installed for.
+stamp=.venv/anju-$extras-$({ cat pyproject.toml && .venv/bin/python --version; } | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
-    say "installing Python packages ($extras)"
+    say "installing Python packages ($extras): a minute or two, the first time only"
     # grafana-client brings urllib3-future, whose wheel puts itself in the place of urllib3 at every start of Python; built
     # from its source with this variable it stays beside it.
     URLLIB3_NO_OVERRIDE=1 .venv/bin/python -m pip install -q --disable-pip-version-check \
-        --no-binary urllib3-future -e ".[$extras]"
+        --no-binary urllib3-future -e ".[$extras]" || {
+        say "the packages could not be installed; pip says why above. Most often the package index is not reached: behind a"
+        say "proxy set HTTPS_PROXY, for a mirror PIP_INDEX_URL, and run the same command again; it goes on from here."
+        exit 1
+    }
     rm -f .venv/anju-*
     touch "$stamp"
 fi
