@@ -299,10 +299,15 @@ class Decider:
             except queue.Empty:
                 break
             if future.set_running_or_notify_cancel():
-                now_ms = self._clock.now_ms()
-                self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, said, now_ms)] = future
+                self._leave(case_id, said, future)
         if self._desk.view is not None:
             self._desk.stand_by()
+
+    def _leave(self, case_id: str, said: HumanAction | Report, future: Future[Case]) -> None:
+        """What somebody says is left for the gateway that leads."""
+        assert self._leadership is not None
+        now_ms = self._clock.now_ms()
+        self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, said, now_ms)] = future
 
     def _hear_leader(self) -> None:
         for id_, found in others.answered(self._engine, self._relayed).items():
@@ -353,6 +358,9 @@ class Decider:
                 self._desk.commit(take)
             except (KeyError, Refused) as error:
                 future.set_exception(error)
+            except NotLeading:
+                self._leave(case_id, said, future)
+                raise
             except BaseException as error:
                 future.set_exception(error)
                 raise

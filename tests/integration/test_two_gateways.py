@@ -129,6 +129,19 @@ def test_what_people_decide_at_the_one_that_stands_by_is_done_by_the_leader(pair
         nowhere.result(timeout=0)
 
 
+def test_what_somebody_decides_while_the_lead_changes_is_done_by_who_has_it_now(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()
+    pair.forward(2)
+    [case] = pair.home.cases()
+    pair.forward(20, pair.other)  # home was asleep, and does not know yet that it leads no more
+    future = pair.home.decider.act(case.id, HumanAction(action="acknowledge", actor="person:wang"))
+    with pytest.raises(NotLeading):
+        pair.home.cycle()
+    pair.forward(2)
+    assert future.result(timeout=0).owner == "person:wang"
+
+
 def test_an_answer_left_for_a_leader_that_died_is_taken_by_whoever_follows(pair: Pair) -> None:
     pair.forward(3)
     pair.press()
