@@ -42,7 +42,7 @@ def test_no_word_of_a_drill_has_people_dial() -> None:
 
 
 statuses = st.sampled_from(["delivered", "failed", "withdrawn"])
-messages = st.builds(
+sendings = st.builds(
     Sent,
     person=st.sampled_from(["a", "b"]),
     channel=st.sampled_from(["sms", "voice"]),
@@ -53,7 +53,7 @@ messages = st.builds(
 )
 
 
-@given(st.lists(messages, max_size=8), st.none() | st.floats(0, 600), st.none() | st.integers(10, 300))
+@given(st.lists(sendings, max_size=8), st.none() | st.floats(0, 600), st.none() | st.integers(10, 300))
 def test_a_drill_passes_only_where_everybody_was_reached_and_somebody_answered_in_time(
     sent: list[Sent], after_s: float | None, within_s: int | None
 ) -> None:
