@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.cases.effects import DRILL_LINE_CHANNEL, LINE_CHANNEL, Purpose, Send
-from gateway.outbox.card import marked
+from gateway.outbox.card import MARK, marked
 from gateway.outbox.channel import Attempt, Result
 from gateway.outbox.channels.build import build_channels
 from gateway.outbox.channels.emergency_line import DrillLine
@@ -152,6 +152,27 @@ async def test_nothing_that_bears_the_mark_of_a_drill_is_ever_dialled(data: dict
     report = await LiveLine(allowed(), [way], IN_FORCE).send(send(data=data), ATTEMPT)
     assert report.result is Result.REFUSED
     assert way.calls == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {**CARD, "address": {"zh": "北京市团结湖街道消防演练场东侧", "en": "…"}},
+        {**CARD, "complaint": "紧急呼救：演练器材室冒烟"},
+    ],
+)
+async def test_a_place_that_is_named_after_drills_is_called_for_all_the_same(data: dict[str, object]) -> None:
+    way = Recorder()
+    report = await LiveLine(allowed(), [way], IN_FORCE).send(send(data=data), ATTEMPT)
+    assert report.result is Result.DELIVERED, report
+    assert len(way.calls) == 1
+
+
+@pytest.mark.parametrize("data", [{"card": {**CARD, "drill": True}}, {"what": marked("烟雾")}, {"mark": MARK}])
+async def test_what_follows_a_drill_is_never_dialled_either(data: dict[str, object]) -> None:
+    way = Recorder()
+    report = await LiveLine(allowed(), [way], IN_FORCE).send(send(Purpose.EMERGENCY_UPDATE, data), ATTEMPT)
+    assert (report.result, way.calls) == (Result.REFUSED, [])
 
 
 async def test_a_drill_that_waited_while_the_line_became_live_is_not_dialled() -> None:
