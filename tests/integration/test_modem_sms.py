@@ -142,6 +142,14 @@ async def test_a_modem_that_hangs_between_two_parts_leaves_it_unknown_and_recove
         await eventually_async(lambda: ("k1", Fate.DELIVERED) in house.settled)
 
 
+async def test_halves_of_before_a_restart_are_not_put_together_with_what_comes_after_it(tmp_path: Path) -> None:
+    firsts = set()
+    for _ in range(6):
+        async with telephony(tmp_path) as house:
+            firsts.add(house.ledger.next_reference())
+    assert len(firsts) > 1, "a telephone that holds half of the first long message would add half of another to it"
+
+
 async def test_the_next_modem_takes_what_the_first_cannot(tmp_path: Path) -> None:
     async with telephony(tmp_path, "sim800", "ec20") as house:
         await house.ready(which=(0, 1))

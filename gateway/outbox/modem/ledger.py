@@ -6,6 +6,7 @@ In the state database, because a report may come a day and a restart later.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,6 +19,7 @@ from gateway.state.human_tables import sms_parts
 
 KEPT_MS = 3 * 86_400_000
 """References come round after 256; no centre tries longer than three days for our messages."""
+_REFERENCES = 256
 _SAME_DIGITS = 8
 """A report may name the recipient with or without the country's code."""
 
@@ -31,14 +33,16 @@ class SmsLedger:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sms-ledger")
-        self._reference = 0
+        self._reference = secrets.randbelow(_REFERENCES)
+        """Anywhere: after a restart a telephone may still hold half of a message that was cut off, and would put the
+        first long one that comes under the same reference together with it."""
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
     def next_reference(self) -> int:
         """For the parts of the next long message."""
-        self._reference = (self._reference + 1) % 256
+        self._reference = (self._reference + 1) % _REFERENCES
         return self._reference
 
     async def sent(self, key: str, sim: str, number: str, references: Sequence[int], now_ms: int) -> None:
