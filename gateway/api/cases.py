@@ -13,6 +13,7 @@ from gateway.api.auth import Operator, Reader
 from gateway.api.context import Gateway
 from gateway.api.models import ID, CaseDetail, CaseSummary, Decision, ReportIn
 from gateway.api.problem import ApiProblem, described
+from gateway.api.rating import whose_word
 from gateway.api.views import case_detail, case_summary
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.model import Case
@@ -85,7 +86,10 @@ async def decide(
     as a new, linked case · ``call_back``, ``rate`` after the closing · ``veto`` do not call 120 · ``dial_now`` call
     120 now · ``note``.
     """
-    command = HumanAction(action=action, actor=caller.actor, **decision.model_dump())
+    said = decision.model_dump()
+    if action == "rate":
+        said["by"] = whose_word(context, caller.actor, decision.by)
+    command = HumanAction(action=action, actor=caller.actor, **said)
     try:
         case = await decided(context.decider.act(case_id, command))
     except KeyError:

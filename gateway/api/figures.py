@@ -24,6 +24,7 @@ from gateway.cases.causes import CAUSES
 from gateway.cases.figures import Figures, Group, Seen, Share
 from gateway.cases.wording import Words
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.evaluating import Evaluated, evaluate
 from gateway.state import tables as t
 from gateway.state.db import reading
 
@@ -75,6 +76,8 @@ class Worded(Frozen):
     figures: Figures
     names: dict[str, Name]
     """Of places, people, types and causes, by their keys."""
+    evaluation: tuple[Evaluated, ...] = ()
+    """What the ratings of the period's cases come to (评价); of drills none."""
     unreadable: int = 0
     """Records of cases that could not be read, and are in no figure."""
 
@@ -111,16 +114,18 @@ def gather(
     first, last = period(begin, end, datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date())
     from_ms, until_ms = _midnight(first, zone), _midnight(last + timedelta(days=1), zone)
     cases, unreadable = _read(engine, from_ms, until_ms)
+    place_of = _children(directory, place)
     found = core.reckon(
         cases,
         from_ms=from_ms,
         until_ms=until_ms,
         now_ms=now_ms,
-        place_of=_children(directory, place),
+        place_of=place_of,
         slots=[_midnight(day, zone) for day in _slots(first, last)],
         drills=drills,
     )
     names = dict(_names(directory, found))
+    mine = (case for case in cases if from_ms <= case.began_ms < until_ms and place_of(case.place) is not None)
     return Worded(
         begin=first,
         end=last,
@@ -128,6 +133,7 @@ def gather(
         place=place,
         figures=found,
         names=names,
+        evaluation=() if directory is None or drills else evaluate(directory, mine),
         unreadable=unreadable,
     )
 
@@ -271,6 +277,23 @@ def _rows(found: Worded) -> Iterator[Row]:
         yield _share("time", day.isoformat(), "answered within 60 s", slot.answered_60)
     for one in of.overdue:
         yield ("overdue", one.number, _name(found, one.type), one.stage, one.due_ms, None, None, "ms")
+    for evaluated in found.evaluation:
+        yield from _evaluated(evaluated)
+
+
+def _evaluated(one: Evaluated) -> Iterator[Row]:
+    for row in one.rows:
+        key, rating = f"{one.id}/{row.key}", row.rating
+        for measure in ("score", "least", "most"):
+            yield ("evaluation", key, row.name.zh, measure, getattr(rating, measure), row.cases, None, "1 to 5")
+        for measure in ("closed", "cases"):
+            yield ("evaluation", key, row.name.zh, measure, getattr(row, measure), row.closed, None, "cases")
+        for part in rating.parts:
+            said = f"{part.by} at {part.weight:g} %"
+            yield ("evaluation", key, row.name.zh, f"mean of {said}", part.mean, part.n, None, "1 to 5")
+            yield ("evaluation", key, row.name.zh, f"not satisfied, {said}", part.poor, part.n, None, "ratings")
+    for measure in ("own", "others"):
+        yield ("evaluation", one.id, one.name.zh, f"left out: {measure}", getattr(one, measure), None, None, "ratings")
 
 
 def _group(found: Worded, section: str, group: Group) -> Iterator[Row]:
@@ -314,7 +337,8 @@ def get_figures(
     drills: Annotated[bool, Query(description="of drills, and of nothing else")] = False,
     format: Annotated[Literal["json", "csv"], Query(description="csv is for spreadsheets")] = "json",
 ) -> Response:
-    """How soon people answered, how long each stage took, by place, person, type and cause; what is overdue.
+    """How soon people answered, how long each stage took, by place, person, type and cause; what is overdue; and how
+    satisfied those were who rate the work (评价), by the community's weights.
 
     Drills are in no figure but their own (``drills=true``), cases that were merged into others in none. Every share has
     its ``n``.

@@ -19,6 +19,7 @@ from gateway.cases.figures import Group, Share, Spread
 from gateway.clock import SystemClock
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.evaluating import Evaluated, Rating
 from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, read_settings
 
 out = Console(highlight=False)
@@ -92,6 +93,8 @@ def _print(found: Worded, *, drills: bool) -> None:
             "误报原因 causes of false alarms: "
             + "、".join(f"{escape(found.names[key].zh)} {count}" for key, count in of.causes.items())
         )
+    for evaluated in found.evaluation:
+        _evaluated(evaluated)
     for one in of.overdue[:ROWS]:
         out.print(f"[red]超时 overdue[/] {one.number} {found.names[one.type].zh} {words(LIMITS, one.stage).zh}")
 
@@ -123,6 +126,37 @@ def _groups(found: Worded, title: str, groups: Sequence[Group]) -> None:
     out.print(table)
     if len(groups) > ROWS:
         out.print(f"  … 另有 {len(groups) - ROWS} 行 more; --csv has all")
+
+
+def _evaluated(one: Evaluated) -> None:
+    if not one.rows:
+        return
+    parties = [f"{part.name.zh} {part.weight:g}%" for part in one.rows[0].rating.parts]
+    table = Table(
+        f"评价 {escape(one.name.zh)}",
+        *("得分 score", *map(escape, parties), "评价/结案 rated/closed"),
+        box=None,
+        pad_edge=False,
+    )
+    for row in one.rows[:ROWS]:
+        table.add_row(
+            escape(row.name.zh),
+            _score(row.rating),
+            *("– (0)" if part.mean is None else f"{part.mean:.2f} ({part.n})" for part in row.rating.parts),
+            f"{row.cases}/{row.closed}",
+        )
+    out.print(table)
+    if len(one.rows) > ROWS:
+        out.print(f"  … 另有 {len(one.rows) - ROWS} 行 more; --csv has all")
+
+
+def _score(rating: Rating) -> str:
+    if rating.score is not None:
+        return f"{rating.score:.2f}"
+    if rating.least is None or rating.most is None:
+        return "–"
+    missing = "、".join(part.name.zh for part in rating.missing)
+    return f"{rating.least:.2f}–{rating.most:.2f}，缺 missing {escape(missing)}"
 
 
 def _percent(share: Share) -> str:

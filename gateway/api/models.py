@@ -58,6 +58,9 @@ class Decision(_Shape):
     """For call_back: whether it is really done. If not, it is taken up again as a linked case."""
     score: Annotated[int, Field(ge=1, le=5)] | None = None
     """For rate: 1 not at all satisfied … 5 very."""
+    by: Annotated[str, Field(max_length=64, pattern=NO_NUL)] = ""
+    """For rate: whose word it is, ``residents`` or the id of an organisation; without it that of the caller's own
+    organisation, else the residents'."""
     way: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
     """For call_back and rate: by which way it was asked."""
     version: Annotated[int, Field(ge=1, le=2**31)] | None = None

@@ -56,6 +56,15 @@ PURPOSES: dict[str, Words] = {
     "emergency_cancel": Words("通知 120 取消", "cancel at 120"),
 }
 
+SATISFACTION: dict[int, Words] = {
+    5: Words("非常满意", "very satisfied"),
+    4: Words("满意", "satisfied"),
+    3: Words("基本满意", "fairly satisfied"),
+    2: Words("不满意", "not satisfied"),
+    1: Words("非常不满意", "not at all satisfied"),
+}
+"""The five grades of public services in China (好差评); the last two are 差评."""
+
 ANSWERS: dict[str, Words] = {
     "accept": Words("我来处理", "I take it"),
     "pass_on": Words("转下一位", "pass on"),

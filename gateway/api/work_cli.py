@@ -42,6 +42,7 @@ def act(
     work: Annotated[str, typer.Option(help="Of split: the type of work of the new case.")] = "",
     done: Annotated[bool | None, typer.Option("--done/--not-done", help="Of call_back: whether it is done.")] = None,
     score: Annotated[int | None, typer.Option(min=1, max=5, help="Of rate: 1 to 5.")] = None,
+    by: Annotated[str, typer.Option(help="Of rate: whose word it is, residents or an organisation's id.")] = "",
     way: Annotated[str, typer.Option(help="Of call_back and rate: by which way it was asked.")] = "",
     url: UrlOption = GATEWAY,
     token: TokenOption = "",
@@ -49,7 +50,7 @@ def act(
     """办理 · Decide on a case of a running gateway."""
     said: dict[str, object] = {
         **{"reason": reason, "to": to, "code": code, "cause": cause, "into": into, "work": work},
-        **{"done": done, "score": score, "way": way, "key": secrets.token_hex(12)},
+        **{"done": done, "score": score, "by": by, "way": way, "key": secrets.token_hex(12)},
         "until_ms": None if until is None else int(until.timestamp() * 1000),
     }
     document = ask("POST", f"/api/v1/cases/{quote(case_id, safe='')}/{action}", url, token, said)

@@ -140,6 +140,8 @@ class HumanAction(Frozen):
     """Of ``call_back``: whether it is really done."""
     score: int | None = Field(default=None, ge=1, le=5)
     """Of ``rate``: 1 not at all satisfied … 5 very."""
+    by: str = Field(default="", max_length=64)
+    """Of ``rate``: whose word it is, ``residents`` or the id of an organisation."""
     way: str = Field(default="", max_length=100)
     """Of ``call_back`` and ``rate``: by which way it was asked."""
     version: int | None = None

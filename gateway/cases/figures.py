@@ -34,6 +34,16 @@ class _Work(msgspec.Struct, frozen=True):
     id: str
     zh: str
     en: str
+    organisation: str = ""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """How satisfied somebody was with it."""
+
+    actor: str
+    score: int
+    by: str = ""
+    who: str = ""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -47,7 +57,9 @@ class Seen(msgspec.Struct, frozen=True):
     ladder: _Ladder
     place: str | None = None
     owner: str | None = None
+    handler: str = ""
     handlers: tuple[str, ...] = ()
+    ratings: tuple[Said, ...] = ()
     drill: bool = False
     source: str = ALARM
     work: _Work | None = None

@@ -246,12 +246,13 @@ def _rate(turn: Turn, action: HumanAction) -> None:
         at_ms=turn.now_ms,
         actor=action.actor,
         score=action.score,
+        by=action.by,
         way=action.way,
         who=_asked_who(turn, action),
         words=action.reason,
     )
     turn.become(ratings=(*turn.case.ratings, said))
-    turn.write(action.actor, "rated", action.reason, score=action.score, way=action.way, who=said.who)
+    turn.write(action.actor, "rated", action.reason, score=action.score, by=action.by, way=action.way, who=said.who)
 
 
 def _asked_who(turn: Turn, action: HumanAction) -> str:

@@ -96,6 +96,8 @@ class Rating(Frozen):
     at_ms: int
     actor: str
     score: int = Field(ge=1, le=5)
+    by: str = ""
+    """Whose word it is: ``residents``, or the id of an organisation; see `gateway.registry.evaluating`."""
     way: str = ""
     who: str = ""
     words: str = ""

@@ -8,15 +8,12 @@ from typing import get_args
 
 from gateway.registry.finding import Finding
 from gateway.registry.model import Community
-from gateway.registry.organisation import OrganisationKind
+from gateway.registry.organisation import HANDLERS, LEVEL, RESIDENTS, OrganisationKind
 from gateway.registry.problem import Path, did_you_mean
 from gateway.registry.roster import Duty, Rotation
 
 Missing = Callable[[str, str, str, int, Path], Iterator[Finding]]
 """(section, wanted, section that names it, index there, path there): what is wrong where it does not exist."""
-
-RESIDENTS = "residents"
-"""Those whom the work was done for, as raters."""
 
 
 def people_of(duty: Duty) -> Iterator[tuple[Path, str]]:
@@ -84,11 +81,16 @@ def organisations(community: Community, missing: Missing) -> Iterator[Finding]:
     yield from _named(community, missing)
     kinds = get_args(OrganisationKind)
     ids = [one.id for one in community.organisations]
+    levels = dict.fromkeys(place.level for place in community.places)
+    rated = [*ids, *kinds, HANDLERS, *(f"{LEVEL}{level}" for level in levels)]
     for index, evaluation in enumerate(community.evaluation):
         for number, of in enumerate(evaluation.of):
-            if of not in ids and of not in kinds:
-                near = did_you_mean(of, [*ids, *kinds])
-                message = f"there is no organisation {of}, and it is no kind of them ({', '.join(kinds)}){near}"
+            if of not in rated:
+                near = did_you_mean(of, rated)
+                message = (
+                    f"there is no organisation {of}, and it is no kind of them ({', '.join(kinds)}), not {HANDLERS}, "
+                    f"and no level of a place ({LEVEL}…){near}"
+                )
                 yield Finding(level="error", section="evaluation", index=index, path=("of", number), message=message)
         for number, rater in enumerate(evaluation.raters):
             if rater.by not in ids and rater.by != RESIDENTS:

@@ -7,8 +7,7 @@ says, where it holds roles; else all of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +16,12 @@ from gateway.registry.values import Id, Wording
 
 OrganisationKind = Literal["committee", "contractor", "social_organisation", "department", "enterprise"]
 """居委会 (residents' committee), 承包单位, 社会组织, 职能部门, 企业."""
+RESIDENTS = "residents"
+"""Those whom the work was done for, as raters."""
+HANDLERS = "handlers"
+"""As those who are rated: everybody who has had part in a case."""
+LEVEL = "level:"
+"""As those who are rated: before the name of a level, every place at it."""
 
 
 class Organisation(Frozen):
@@ -58,7 +63,8 @@ class Evaluation(Frozen):
     id: Id
     name: Wording
     of: tuple[str, ...] = Field(min_length=1)
-    """Whom: ids of organisations, or kinds of them."""
+    """Whom: ids of organisations, or kinds of them; `handlers` for each person who had part in it; `level:` with the
+    name of a level for each place at it, such as `level:三级网格`."""
     raters: tuple[Rater, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -73,51 +79,3 @@ class Evaluation(Frozen):
             if rater.weight < rater.at_least:
                 raise ValueError(f"{rater.by} weighs {rater.weight:g}, and must weigh at least {rater.at_least:g}")
         return self
-
-
-class Satisfaction(Frozen):
-    """How satisfied one rater was once."""
-
-    by: str
-    score: float = Field(ge=0, le=100, allow_inf_nan=False)
-
-
-class Part(NamedTuple):
-    """What one rater says, and how much it counts."""
-
-    weight: float
-    number: int
-    mean: float | None
-    """None where this rater has said nothing."""
-
-
-class Rating(NamedTuple):
-    """What comes of it."""
-
-    score: float | None
-    """From 0 to 100; None while a rater has said nothing: what is missing is never shared out among the others."""
-    parts: Mapping[str, Part]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        return tuple(by for by, part in self.parts.items() if part.mean is None)
-
-
-def rate(evaluation: Evaluation, records: Iterable[Satisfaction]) -> Rating:
-    """The rating by all records of a period: each rater's mean, by its weight. Records of others do not count."""
-    scores: dict[str, list[float]] = {rater.by: [] for rater in evaluation.raters}
-    for record in records:
-        if record.by in scores:
-            scores[record.by].append(record.score)
-    parts = {
-        rater.by: Part(
-            rater.weight,
-            len(scores[rater.by]),
-            math.fsum(scores[rater.by]) / len(scores[rater.by]) if scores[rater.by] else None,
-        )
-        for rater in evaluation.raters
-    }
-    means = [(part.weight, part.mean) for part in parts.values()]
-    if any(mean is None for _, mean in means):
-        return Rating(None, parts)
-    return Rating(math.fsum(weight * mean for weight, mean in means if mean is not None) / 100, parts)

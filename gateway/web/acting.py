@@ -11,6 +11,8 @@ from fastapi import APIRouter, Form, Request, Response
 
 from gateway.api.cases import DECIDE_WITHIN_S, CaseId
 from gateway.api.context import Context, Gateway
+from gateway.api.problem import ApiProblem
+from gateway.api.rating import whose_word
 from gateway.cases.causes import Cause
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.web.render import page
@@ -36,6 +38,7 @@ async def act(
     key: Annotated[str, Form(max_length=200)] = "",
     done: Annotated[bool | None, Form()] = None,
     score: Annotated[int | None, Form(ge=1, le=5)] = None,
+    by: Annotated[str, Form(max_length=64)] = "",
     way: Annotated[str, Form(max_length=100)] = "",
     version: Annotated[int | None, Form()] = None,
 ) -> Response:
@@ -44,6 +47,10 @@ async def act(
         until_ms = _instant_ms(until, page_zone(context)) if until.strip() else None
     except ValueError:
         return _not_done(request, 422, f"看不懂时间“{until}”", f"{until!r} is no date and time")
+    try:
+        by = whose_word(context, caller.actor, by) if action == "rate" else ""
+    except ApiProblem as problem:
+        return _not_done(request, problem.status_code, problem.zh, problem.en)
     command = HumanAction(
         action=action,
         actor=caller.actor,
@@ -57,6 +64,7 @@ async def act(
         key=key,
         done=done,
         score=score,
+        by=by,
         way=way.strip(),
         version=version,
     )

@@ -24,6 +24,7 @@ from gateway.cases.wording import Words
 from gateway.record import attachments
 from gateway.record.attachments import Attachment
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.evaluating import party_name
 from gateway.state import tables as t
 from gateway.state.db import reading
 from gateway.web.calls import Call, call_of, said_of
@@ -256,6 +257,10 @@ def _entries(
         for key in ("who", "to", "owner"):
             if line.data.get(key):
                 facts[key] = who(directory, str(line.data[key]))
+        if line.what == "rated":
+            facts["score"] = f"{facts.get('score')} / 5"
+            if directory is not None and "by" in facts:
+                facts["by"] = party_name(directory, str(facts["by"])).zh
         if "rung" in facts:
             facts["rung"] = rungs.get(str(facts["rung"]), facts["rung"])
         if "via" in facts:

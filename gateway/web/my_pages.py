@@ -13,19 +13,29 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from gateway.answers import logins
+from gateway.answers import acting, logins
 from gateway.answers.pace import Paces
 from gateway.answers.rows import Basis, Disclosure, disclose
 from gateway.api import reads
-from gateway.api.cases import CaseId
+from gateway.api.cases import CaseId, decided
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import DeviceState
 from gateway.api.record import take_file
+from gateway.cases.commands import HumanAction
 from gateway.cases.model import Case
 from gateway.cases.wording import STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Person, Relative, Resident
-from gateway.web.person_view import MONTH_MS, basis_of, cases_of_resident, cases_of_staff, look, relative_of
+from gateway.web.person_view import (
+    MONTH_MS,
+    basis_of,
+    cases_of_resident,
+    cases_of_staff,
+    cases_to_rate,
+    look,
+    rates_as,
+    relative_of,
+)
 from gateway.web.render import page
 from gateway.web.session import own_page_only
 from gateway.web.tapping import ONCE, Tap, new_once, said, tap
@@ -139,14 +149,19 @@ def my_page(request: Request, context: Gateway, visitor: Visiting) -> HTMLRespon
     directory, person = visitor.directory, visitor.person.id
     work = [_listed(case, directory, person, "duty") for case in cases_of_staff(context, directory, person)]
     people = [_relation(context, visitor, *one) for one in _own_people(directory, person)]
-    for one in work:
-        _note(context, visitor, "list", "duty", one.case.resident, one.case.id)
+    asked = [
+        _listed(case, directory, person, basis)
+        for case in cases_to_rate(context, directory, person)
+        if (basis := basis_of(context, directory, case, person)) is not None
+    ]
+    for one in (*work, *asked):
+        _note(context, visitor, "list", one.basis, one.case.resident, one.case.id)
     for relation in people:
         if relation.relative.consent is not None:
             _note(context, visitor, "state", "consent", relation.resident.id, None)
         for one in relation.open:
             _note(context, visitor, "list", one.basis, relation.resident.id, one.case.id)
-    return page(request, "person_home.html", visitor=visitor, work=work, people=people)
+    return page(request, "person_home.html", visitor=visitor, work=work, people=people, asked=asked)
 
 
 def _note(context: Context, visitor: Visitor, what: str, basis: Basis, resident: str | None, case: str | None) -> None:
@@ -218,6 +233,30 @@ async def my_answer(
     if still is None or basis_of(context, visitor.directory, still, visitor.person.id) is None:
         return RedirectResponse("/me", status_code=303)  # it is over, and was theirs to see only while it lasted
     return RedirectResponse(f"/me/cases/{case.id}?once={tapped.once}", status_code=303)
+
+
+@router.post("/cases/{case_id}/rating")
+async def my_rating(
+    context: Gateway,
+    visitor: Visiting,
+    case_id: CaseId,
+    score: Annotated[int, Form(ge=1, le=5)],
+    words: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """评价: how satisfied somebody is with what was done. Said again, the last word counts."""
+    case, _ = await _case(context, visitor, case_id)
+    directory, person = visitor.directory, visitor.person.id
+    family = acting.is_family(directory, case, person, context.clock.now_ms())
+    by = rates_as(directory, case, person, family=family)
+    if by is None:
+        raise _nothing()
+    said = {"score": score, "by": by, "way": WAY, "to": visitor.person.name, "reason": words.strip()}
+    await decided(
+        context.decider.act(
+            case.id, HumanAction.model_validate({"action": "rate", "actor": f"person:{person}", "via": WAY} | said)
+        )
+    )
+    return RedirectResponse(f"/me/cases/{case.id}", status_code=303)
 
 
 @router.post("/cases/{case_id}/attachments")

@@ -18,7 +18,9 @@ from gateway.cases.human import possible
 from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.wording import LINE_STATES, STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
+from gateway.registry.evaluating import party_of, rates_work
 from gateway.registry.model import Relative
+from gateway.registry.organisation import RESIDENTS
 from gateway.state import tables as t
 from gateway.state.db import reading
 
@@ -93,6 +95,10 @@ class PersonView:
     steps: tuple[Step, ...]
     answers: tuple[tuple[Answer, Words], ...]
     causes: tuple[tuple[str, str, str], ...]
+    rates: bool
+    """Whether they are asked how satisfied they are (评价)."""
+    rated: int | None
+    """What they said last: 1 to 5."""
 
 
 def relative_of(directory: CommunityDirectory, resident: str | None, person: str) -> Relative | None:
@@ -104,10 +110,12 @@ def relative_of(directory: CommunityDirectory, resident: str | None, person: str
 def basis_of(context: Context, directory: CommunityDirectory, case: Case, person: str) -> Basis | None:
     """On what ground the person may see the case; None where they may not.
 
-    Staff: they have it, or stand for it on its ladder. Family: the resident agreed, or a life is at stake and they were
-    told of it.
+    Staff: they have it, or stand for it on its ladder, or their organisation rates it. Family: the resident agreed, or
+    a life is at stake and they were told of it.
     """
     if case.owner == f"person:{person}" or acting.on_duty_for(directory, case, person, context.clock.now_ms()):
+        return "duty"
+    if rates_as(directory, case, person, family=False) is not None:
         return "duty"
     relative = relative_of(directory, case.resident, person)
     told = any(target.person == person for target in case.told)
@@ -153,8 +161,8 @@ def look(
         type=kind(case, case.type),
         resident=resident,
         where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
-        access="" if family else str(card["access"]),
-        meet_at="" if family else str(card["meet_at"]),
+        access="" if family or not case.open else str(card["access"]),
+        meet_at="" if family or not case.open else str(card["meet_at"]),
         phones=tuple((name, number) for name, number in phones[case.duress :] if number),  # a call would give it away
         stage=STAGES[case.stage.value],
         owner=who(directory, case.owner) if case.owner else "",
@@ -165,7 +173,25 @@ def look(
         steps=_steps(context, directory, case, sees_why),
         answers=_answers(case, person, family),
         causes=tuple((key, *words) for key, words in CAUSES.items()),
+        rates=rates_as(directory, case, person, family=family) is not None,
+        rated=rated_by(case, person),
     )
+
+
+def rates_as(directory: CommunityDirectory, case: Case, person: str, *, family: bool) -> str | None:
+    """For whom the person rates a closed case: family for the residents, others for their organisation. None for whom
+    nobody asks: the staff, who had part in it, and of drills everybody."""
+    if case.stage is not Stage.CLOSED or case.drill or f"person:{person}" in case.handlers:
+        return None
+    if family:
+        return RESIDENTS
+    own = party_of(directory, f"person:{person}")
+    return own if rates_work(directory, own, case) else None
+
+
+def rated_by(case: Case, person: str) -> int | None:
+    """How satisfied the person said they are; None where they have not said it."""
+    return next((said.score for said in reversed(case.ratings) if said.actor == f"person:{person}"), None)
 
 
 def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words], ...]:
@@ -214,6 +240,26 @@ def cases_of_staff(context: Context, directory: CommunityDirectory, person: str)
         and not acting.is_family(directory, case, person, context.clock.now_ms())
     ]
     return sorted(mine, key=lambda case: (case.owner != f"person:{person}", case.owner is not None))
+
+
+def cases_to_rate(context: Context, directory: CommunityDirectory, person: str) -> list[Case]:
+    """The cases of the last 30 days that the person is asked about and has not rated yet: of their own people, and of
+    the work that their organisation rates."""
+    family = any(one.person == person for resident in directory.community.residents for one in resident.family)
+    if not family and party_of(directory, f"person:{person}") == RESIDENTS:
+        return []
+    c, now_ms = t.cases.c, context.clock.now_ms()
+    query = sa.select(c.body).where(c.open.is_(False), c.opened_at_ms >= now_ms - MONTH_MS)
+    with reading(context.engine) as connection:
+        bodies = connection.execute(query.order_by(c.opened_at_ms.desc()).limit(500)).scalars()
+        closed = [case for body in bodies if (case := Case.model_validate_json(body)).stage is Stage.CLOSED]
+    return [
+        case
+        for case in closed
+        if basis_of(context, directory, case, person) is not None
+        and rated_by(case, person) is None
+        and rates_as(directory, case, person, family=acting.is_family(directory, case, person, now_ms)) is not None
+    ]
 
 
 def cases_of_resident(engine: sa.Engine, resident: str, since_ms: int) -> list[Case]:

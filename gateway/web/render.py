@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from gateway.api import words
 from gateway.api.context import Context
+from gateway.api.rating import raters
 from gateway.api.working import work_types
 from gateway.cases.causes import CAUSES
 from gateway.cases.wording import Words
@@ -126,6 +127,7 @@ def page(request: Request, template: str, *, status: int = 200, **more: Any) -> 
     """A template as an answer. The context is that of the application."""
     context: Context = request.app.state.context
     show = more.pop("show", None) or Show(context)
-    known = {"show": show, "path": request.url.path, "work_types": lambda: work_types(context)}
+    choices = {"work_types": lambda: work_types(context), "raters": lambda: raters(context)}
+    known = {"show": show, "path": request.url.path, **choices}
     html = _environment.get_template(template).render(**known, **more)
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})

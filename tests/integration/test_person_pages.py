@@ -294,6 +294,57 @@ async def test_the_last_thirty_days_and_all_is_well(house: House) -> None:
     }
 
 
+async def test_the_family_says_how_satisfied_it_is(house: House) -> None:
+    case = await told(house, "sos-1", "daughter-1")
+    client, path = phone(house, session(house, "daughter-1")), f"/me/cases/{case['id']}"
+    assert (await client.post(f"{path}/rating", data={"score": "5"})).status_code == 404, "it is not over yet"
+    for action, more in (("acknowledge", {}), ("resolve", {}), ("close", {"reason": "已送医"})):
+        assert (await house.act(case["id"], action, **more)).status_code == 200, action
+    assert "请您评价" in await seen(client, "/me") and "非常满意" in await seen(client, path)
+    assert (await client.post(f"{path}/rating", data={"score": "6"})).status_code == 422
+    for score, words in (("2", ""), ("5", "来得很快")):
+        assert (await client.post(f"{path}/rating", data={"score": score, "words": words})).status_code == 303
+    assert "请您评价" not in await seen(client, "/me") and "您的评价：非常满意" in await seen(client, path)
+    ratings = (await the_case(house, case["id"]))["ratings"]
+    assert [(one["by"], one["who"], one["score"]) for one in ratings] == [
+        ("residents", "女儿1", 2),
+        ("residents", "女儿1", 5),
+    ]
+    staff = phone(house, session(house, "grid"))
+    assert "非常满意" not in await seen(staff, path), "who stands for the work does not rate it"
+    assert (await staff.post(f"{path}/rating", data={"score": "5"})).status_code == 404
+
+
+async def test_the_committee_rates_the_work_of_contractors(tmp_path: Path) -> None:
+    made = document()
+    made["organisations"] = [
+        {"id": "committee", "name": "居委会", "kind": "committee", "people": ["chief"], "places": ["b-1"]},
+        {"id": "pipes", "name": "管道公司", "kind": "contractor", "people": ["grid"]},
+    ]
+    made["work"] = [{"id": "pipe", "zh": "水管爆裂", "en": "burst pipe", "organisation": "pipes"}]
+    raters = [{"by": "committee", "weight": 50}, {"by": "residents", "weight": 50}]
+    made["evaluation"] = [{"id": "yearly", "name": "年度", "of": ["contractor"], "raters": raters}]
+    async with open_house(tmp_path, made) as house:
+        add_console(house.app)
+        chief, paths = phone(house, session(house, "chief")), []
+        for key, place in (("here", "door-1"), ("elsewhere", "yuan")):
+            said = {"key": key, "work": "pipe", "text": "漏水", "place": place}
+            case = (await house.client("operator").post("/api/v1/cases", json=said)).json()["case"]
+            for action in ("acknowledge", "resolve", "close"):
+                assert (await house.act(case["id"], action)).status_code == 200
+            paths.append(f"/me/cases/{case['id']}")
+        home = await seen(chief, "/me")
+        assert "请您评价" in home and paths[0] in home and paths[1] not in home
+        assert "门禁" not in await seen(chief, paths[0])
+        await seen(chief, paths[1], 404)
+        assert (await chief.post(f"{paths[0]}/rating", data={"score": "3"})).status_code == 303
+        (rating,) = (await the_case(house, paths[0].rpartition("/")[2]))["ratings"]
+        assert (rating["by"], rating["score"]) == ("committee", 3)
+        worker = phone(house, session(house, "grid"))
+        assert "请您评价" not in await seen(worker, "/me")
+        assert "非常满意" not in await seen(worker, paths[0]), "nobody rates their own work"
+
+
 async def test_without_consent_only_an_emergency_they_were_told_of(house: House) -> None:
     client = phone(house, session(house, "daughter-2"))
     assert "尚未登记同意" in await seen(client, "/me")
@@ -427,7 +478,7 @@ async def test_every_address_wants_a_session_and_shows_nobody_elses(house: House
     found = addresses()
     assert len(found) >= 7
     stranger, grid = phone(house), phone(house, session(house, "grid"))
-    tap = {"answer": "coming", "version": "1", "once": "abcdefgh1234"}
+    tap = {"answer": "coming", "version": "1", "once": "abcdefgh1234", "score": "5"}
     secret = ("李秀兰1", own["id"], own["number"], "501室")
     for daughter in ("daughter-2", "daughter-3"):
         client = phone(house, session(house, daughter))

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.registry.load import read_community
-from gateway.registry.organisation import Evaluation, Satisfaction, rate
 from tests.support.homes import community, write_community
 
 Change = Callable[[dict[str, Any]], None]
@@ -74,6 +71,7 @@ def roster(**more: Any) -> Change:
             "committee weighs 40, and must weigh at least 50",
         ),
         (rated({"by": "committee", "weight": 100}, of="clubs"), "there is no organisation clubs"),
+        (rated({"by": "residents", "weight": 100}, of="level:moon"), "no level of a place"),
         (rated({"by": "comittee", "weight": 100}), "did you mean committee?"),
         (rated({"by": "pipes", "weight": 100}, of="pipes"), "pipes rates itself"),
     ],
@@ -85,6 +83,13 @@ def test_a_fault_is_named(tmp_path: Path, change: Change, expected: str) -> None
     assert any(expected in error for error in errors), errors
 
 
+@pytest.mark.parametrize("of", ["pipes", "social_organisation", "handlers", "level:楼"])
+def test_organisations_people_and_places_can_be_rated(tmp_path: Path, of: str) -> None:
+    document = community(1)
+    rated({"by": "committee", "weight": 50, "at_least": 50}, {"by": "residents", "weight": 50}, of=of)(document)
+    assert read_community(write_community(tmp_path / "c.yaml", document)).errors == ()
+
+
 def test_work_and_ladders_name_organisations_that_exist(tmp_path: Path) -> None:
     document = community(1)
     organisation()(document)
@@ -92,24 +97,3 @@ def test_work_and_ladders_name_organisations_that_exist(tmp_path: Path) -> None:
     document["ladders"][1]["rungs"][0]["notify"] = [{"organisation": "pips"}]
     errors = [str(problem) for problem in read_community(write_community(tmp_path / "c.yaml", document)).errors]
     assert len(errors) == 2 and all("did you mean pipes?" in error for error in errors), errors
-
-
-def test_half_the_say_is_half_the_rating() -> None:
-    weights = [{"by": "committee", "weight": 50, "at_least": 50}, {"by": "residents", "weight": 50}]
-    evaluation = Evaluation.model_validate({"id": "y", "name": "年度", "of": ["contractor"], "raters": weights})
-    said = [Satisfaction(by="committee", score=90), Satisfaction(by="passer-by", score=0)]
-    alone = rate(evaluation, said)
-    assert alone.score is None and alone.missing == ("residents",)
-    whole = rate(evaluation, [*said, *(Satisfaction(by="residents", score=score) for score in (50, 70))])
-    assert whole.score == pytest.approx(75)
-    assert (whole.parts["residents"].number, whole.parts["residents"].mean) == (2, 60)
-
-
-@given(st.lists(st.floats(0, 100), min_size=1), st.lists(st.floats(0, 100), min_size=1), st.integers(1, 99))
-def test_a_rating_lies_between_what_was_said(one: list[float], other: list[float], weight: int) -> None:
-    raters = [{"by": "a", "weight": weight}, {"by": "b", "weight": 100 - weight}]
-    evaluation = Evaluation.model_validate({"id": "y", "name": "年度", "of": ["contractor"], "raters": raters})
-    records = [Satisfaction(by="a", score=score) for score in one] + [Satisfaction(by="b", score=s) for s in other]
-    score = rate(evaluation, records).score
-    assert score is not None
-    assert min(one + other) - 1e-9 <= score <= max(one + other) + 1e-9
