@@ -33,6 +33,7 @@ class Episode:
 
     @property
     def from_ms(self) -> int:
+        """When it was raised."""
         return self.change.at_ms
 
     def until_ms(self, until_ms: int) -> int:
@@ -85,6 +86,7 @@ class Book:
     _open: dict[tuple[str, str], Episode] = field(default_factory=dict)
 
     def take(self, changes: Iterable[AlarmChange]) -> None:
+        """Moves of alarms, in their order."""
         for change in changes:
             key = change.rule, change.subject
             if change.move is AlarmMove.RAISED:
@@ -113,6 +115,7 @@ class Book:
 
     @property
     def open(self) -> int:
+        """How many of the alarms that count still stand."""
         return sum(one.from_ms >= self.count_from_ms for one in self._open.values())
 
     def stood_s(self, until_ms: int) -> tuple[float, float]:

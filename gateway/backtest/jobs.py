@@ -53,6 +53,7 @@ class Job:
 
     @property
     def over(self) -> bool:
+        """Whether nothing more comes of it."""
         return self.state in ("done", "failed", "cancelled")
 
 
@@ -85,6 +86,7 @@ class Backtests:
         return list(reversed(self._jobs.values()))
 
     def find(self, job_id: str) -> Job | None:
+        """A job by its id; None for one that never was, or is forgotten."""
         return self._jobs.get(job_id)
 
     def cancel(self, job: Job) -> None:

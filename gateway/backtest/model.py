@@ -35,6 +35,8 @@ class BadRow(_Record):
 
 
 class Span(_Record):
+    """A stretch of time, from the first instant to the last."""
+
     from_ms: int
     until_ms: int
 
@@ -81,6 +83,8 @@ class Alarm(_Record):
 
 
 class DayCount(_Record):
+    """How many alarms a day had."""
+
     date: str
     """Local to the community: ``2026-10-08``."""
     alarms: int

@@ -47,6 +47,7 @@ class Plan:
 
     @property
     def zone(self) -> ZoneInfo:
+        """The community's time zone."""
         return zone_of(self.directory)
 
     @property
@@ -81,6 +82,7 @@ def in_force(rules: Sequence[RuleDocument], directory: CommunityDirectory | None
 
 
 def rule_ref(rule: RuleDocument, origin: Origin) -> RuleRef:
+    """A rule as it is named in a result."""
     return RuleRef(
         id=rule.id,
         version=rule.version,

@@ -46,6 +46,7 @@ class Wish:
 
 
 def way_of(candidate: Candidate) -> Way:
+    """How a candidate was heard."""
     bridge = None if candidate.bridge == NATIVE else candidate.bridge
     return Way(profile=candidate.profile, bridge=bridge, address=candidate.address)
 

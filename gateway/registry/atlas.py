@@ -86,6 +86,7 @@ class Atlas:
             here = self._places.get(here.parent or "")
 
     def landmark(self, place: str) -> bool:
+        """Whether a place is known by its coordinates and nothing lies inside it, as a pole is."""
         return place in self._at and place not in self._parents
 
     # what is near

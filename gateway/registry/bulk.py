@@ -26,6 +26,7 @@ class Imported:
 
     @property
     def unchanged(self) -> int:
+        """How many rows say what the registry says already."""
         return self.rows - len(self.added) - len(self.changed)
 
 

@@ -36,6 +36,7 @@ class Care:
     """How far the device's clock was from the gateway's before; None where it had not been heard."""
 
     def running(self, now_ms: int) -> bool:
+        """Whether it has begun and not ended at that instant."""
         return self.since_ms <= now_ms < self.until_ms
 
 

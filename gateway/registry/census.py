@@ -62,14 +62,17 @@ class Census:
 
     @property
     def series(self) -> int:
+        """Series in all."""
         return sum(row.series for row in self.rows)
 
     @property
     def values_a_day(self) -> int:
+        """Values a day in all, as they come."""
         return sum(row.values_a_day for row in self.rows)
 
     @property
     def raw_mb_a_day(self) -> float:
+        """What a day of values as they come takes, in MB."""
         return self.values_a_day * BYTES_A_VALUE / 1e6
 
     @property
@@ -80,6 +83,7 @@ class Census:
 
     @property
     def hour_mb_a_day(self) -> float:
+        """As `minute_mb_a_day`, for one value of each function an hour."""
         readings = self.rows[0].values_a_day
         return min(readings, self.metrics * 24) * FUNCTIONS * BYTES_A_VALUE / 1e6
 
@@ -223,6 +227,7 @@ def with_table(page: str, made: str) -> str:
 
 
 def main() -> None:
+    """Bring the table of the documentation up to date."""
     from gateway.registry.load import load_community
 
     made = table(CommunityDirectory(load_community(EXAMPLE), "gateway"))

@@ -80,6 +80,7 @@ class Row:
 
     @property
     def id(self) -> str:
+        """The device's id; empty where the cell is."""
         return self.cells.get("id", "")
 
 

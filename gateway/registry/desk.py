@@ -80,10 +80,12 @@ class Edit:
 
     @property
     def section(self) -> str:
+        """In which section of the community it stands."""
         return _SECTIONS[type(self.after)]
 
     @property
     def key(self) -> store.Key:
+        """Under which key the registry keeps it."""
         return self.section, self.after.id
 
     @property
@@ -105,6 +107,7 @@ class Done:
 
     @property
     def devices(self) -> tuple[Device, ...]:
+        """The devices among the entries."""
         return tuple(entry for entry in self.entries if isinstance(entry, Device))
 
 

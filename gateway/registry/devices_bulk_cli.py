@@ -22,6 +22,7 @@ SHOWN = 50
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang these commands into ``anju devices``."""
     app.command("export")(export)
     app.command("import", epilog="列 columns: " + "; ".join(f"{name} {zh}" for name, (zh, _) in COLUMNS.items()))(
         import_

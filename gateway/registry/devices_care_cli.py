@@ -18,6 +18,7 @@ _SPAN = re.compile(r"(?:(\d{1,3})h)?(?:(\d{1,4})m(?:in)?)?")
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang these commands into ``anju devices``."""
     app.command("maintenance")(maintenance)
     app.command("test")(test)
     app.command("care")(care)

@@ -43,6 +43,7 @@ SerialOption = Annotated[str, typer.Option("--serial", help="The maker's serial 
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang these commands into ``anju devices``."""
     app.command("candidates")(list_candidates)
     app.command("adopt")(adopt)
     app.command("dismiss")(dismiss)

@@ -24,6 +24,7 @@ LINES = 8
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang these commands into ``anju devices``."""
     app.command("list")(list_devices)
     app.command("show")(show_device)
     app.command("history")(device_history)

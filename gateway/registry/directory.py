@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from devices.gear.messages import GearDevice
 from devices.kinds import KINDS
 from devices.profiles import PROFILES
 from gateway.cases.directory import Quiet, Target
@@ -21,35 +20,16 @@ from gateway.cases.policy import Recipient
 from gateway.cases.work import WorkType
 from gateway.registry.areas import Areas
 from gateway.registry.duty import Book, Override
-from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident, way_in
+from gateway.registry.model import NATIVE, Bridge, Community, Device, Person, Place, Resident
 from gateway.registry.organisation import Organisation
 from gateway.registry.ruled import ruled_devices
+from gateway.registry.scene import address, scene
 from gateway.registry.values import Text
+from gateway.registry.ways_in import BridgeBook, WaysIn
 from gateway.registry.work import work_types
 from gateway.rules.forms import KnownDevice
 from gateway.rules.schedule import in_force, next_boundary_ms
 from gateway.workdays import instant_ms
-
-
-class BridgeBook:
-    """The devices of one bridge: implements `devices.gear.messages.AddressBook`."""
-
-    def __init__(self) -> None:
-        self._at: dict[str, list[GearDevice]] = {}
-
-    def add(self, device: Device) -> None:
-        address, _, part = (device.address or device.id).partition("#")
-        gear = GearDevice(id=device.id, kind=device.kind, address=address, part=part, options=device.options)
-        self._at.setdefault(address, []).append(gear)
-
-    def at(self, address: str) -> Sequence[GearDevice]:
-        return self._at.get(address, ())
-
-    def all(self) -> Iterator[GearDevice]:
-        return (device for devices in self._at.values() for device in devices)
-
-
-_NOBODY = BridgeBook()
 
 
 class CommunityDirectory:
@@ -78,19 +58,7 @@ class CommunityDirectory:
             registered if self.built_in is None else MappingProxyType({**registered, self.built_in.id: self.built_in})
         )
         self._active = MappingProxyType({id_: one for id_, one in self._devices.items() if one.status == "active"})
-        self._native: dict[str, Device] = {}
-        self._books: dict[str, BridgeBook] = {}
-        self._bridge_of: dict[str, str] = {}
-        for device in community.devices:
-            if device.status == "active":
-                bridge, address = way_in(device, community.bridges)
-                self._bridge_of[device.id] = bridge
-                if bridge == NATIVE:
-                    self._native[address] = device
-                else:
-                    self._books.setdefault(bridge, BridgeBook()).add(device)
-        if self.built_in is not None:
-            self._bridge_of[self.built_in.id] = NATIVE
+        self._ways_in = WaysIn(community.devices, community.bridges, self.built_in)
         self._bridges: Mapping[str, Bridge] = _by_id(community.bridges)
         self._ruled: Mapping[str, KnownDevice] | None = None
         self._inside: Mapping[str, _Inside] | None = None
@@ -190,8 +158,7 @@ class CommunityDirectory:
 
     def place_path(self, place: str | None, language: str) -> str:
         """The address from the largest place to the door: unbroken in Chinese, with commas in English."""
-        names = [node.name.in_language(language) for node in self._up(place) if node.in_address]
-        return (", " if language == "en" else "").join(reversed(names))
+        return address(list(self._up(place)), language)
 
     def device_name(self, device: str | None, language: str) -> str:
         """The device's own name, else that of its kind; the id for a device no longer registered."""
@@ -204,6 +171,7 @@ class CommunityDirectory:
         return kind.en if language == "en" else kind.zh
 
     def resident_name(self, resident: str | None) -> str:
+        """The resident's name; the id for one no longer registered, empty for nobody."""
         known = self._residents.get(resident or "")
         return known.name if known is not None else resident or ""
 
@@ -238,24 +206,15 @@ class CommunityDirectory:
         ``at_ms`` is now: it makes the age out of the year of birth.
         """
         served = self._residents.get(resident or "")
-        scene = place if place in self._places else served.home if served is not None else None
-        way = list(self._up(scene))
-        where = next((node for node in way if node.position is not None), None)
+        known = place if place in self._places else served.home if served is not None else None
+        zone = ZoneInfo(self.community.community.timezone)
+        this_year = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).year
         return {
             "case_number": case_number,
             "complaint": complaint,
             "source": source,
             "call_back": self.community.community.call_back,
-            "patient": self._patient(served, at_ms),
-            "conscious": "unknown",
-            "breathing": "unknown",
-            "address": {"zh": self.place_path(scene, "zh"), "en": self.place_path(scene, "en")},
-            "position": None
-            if where is None or where.position is None
-            else {**where.position.model_dump(), "of": where.name.zh},
-            "access": "；".join(node.access for node in reversed(way) if node.access),
-            "meet_at": next((node.meet_at for node in way if node.meet_at), ""),
-            "phones": list(self._phones(served)),
+            **scene(list(self._up(known)), served, self._people, this_year),
         }
 
     @property
@@ -291,6 +250,7 @@ class CommunityDirectory:
     # -- everybody else's ---------------------------------------------------------------------------------------
 
     def device(self, device: str) -> Device | None:
+        """A registered device, retired ones and this gateway included."""
         return self._devices.get(device)
 
     def ruled(self, device: str) -> KnownDevice | None:
@@ -325,27 +285,31 @@ class CommunityDirectory:
 
     def native(self, address: str) -> Device | None:
         """The device of the native protocol that speaks under this id in its topics."""
-        return self._native.get(address)
+        return self._ways_in.native(address)
 
     def book(self, bridge: str) -> BridgeBook:
         """The devices that come in by ``bridge``; of a device that pushes over HTTP by itself, the device's id."""
-        return self._books.get(bridge, _NOBODY)
+        return self._ways_in.book(bridge)
 
     def bridge_of(self, device: str) -> str | None:
         """By which bridge a device comes in (``native`` for the native protocol); None for one that is not active."""
-        return self._bridge_of.get(device)
+        return self._ways_in.bridge_of(device)
 
     @property
     def bridges(self) -> Mapping[str, Bridge]:
+        """The bridges of gear, by id."""
         return self._bridges
 
     def place(self, place: str) -> Place | None:
+        """A place by its id."""
         return self._places.get(place)
 
     def person(self, person: str) -> Person | None:
+        """A person by id: staff, family, neighbours."""
         return self._people.get(person)
 
     def resident(self, resident: str) -> Resident | None:
+        """A resident by id."""
         return self._residents.get(resident)
 
     @property
@@ -363,6 +327,7 @@ class CommunityDirectory:
         return any(node.id == larger for node in self._up(place))
 
     def home_of(self, resident: str) -> str | None:
+        """The place where a resident lives; None for an unknown one."""
         known = self._residents.get(resident)
         return known.home if known is not None else None
 
@@ -384,6 +349,7 @@ class CommunityDirectory:
         return role if name is None else name.in_language(language)
 
     def organisation(self, organisation: str) -> Organisation | None:
+        """An organisation by its id."""
         return self._organisations.get(organisation)
 
     def handlers(self, service: str, place: str | None) -> list[Organisation]:
@@ -420,35 +386,6 @@ class CommunityDirectory:
             yield node
             seen.add(place)
             place = node.parent
-
-    def _patient(self, served: Resident | None, at_ms: int) -> dict[str, Any] | None:
-        if served is None:
-            return None
-        age = None
-        if served.birth_year is not None:
-            zone = ZoneInfo(self.community.community.timezone)
-            age = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).year - served.birth_year
-        doctor = self._people.get(served.doctor or "")
-        return {
-            "id": served.id,
-            "name": served.name,
-            "sex": served.sex,
-            "age": age,
-            "birth_year": served.birth_year,
-            "conditions": list(served.conditions),
-            "allergies": list(served.allergies),
-            "doctor": None if doctor is None else {"name": doctor.name, "phone": doctor.phone},
-        }
-
-    def _phones(self, served: Resident | None) -> Iterator[dict[str, str]]:
-        if served is None:
-            return
-        if served.phone:
-            yield {"relation": "本人", "name": served.name, "phone": served.phone}
-        for relative in served.family:
-            person = self._people.get(relative.person)
-            if person is not None and person.phone:
-                yield {"relation": relative.relation, "name": person.name, "phone": person.phone}
 
 
 _Inside = tuple[list[Device], list[str]]

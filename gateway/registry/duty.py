@@ -141,6 +141,7 @@ class Line:
 
     @property
     def handover(self) -> HandOver | None:
+        """How this duty is handed over from shift to shift; None where it is not."""
         return self.roster.handover if self.roster is not None else None
 
     def at(self, at_ms: int) -> Stretch:

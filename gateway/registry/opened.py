@@ -48,6 +48,7 @@ class Opened:
 
     @property
     def zone(self) -> ZoneInfo:
+        """The community's time zone."""
         return ZoneInfo(self.directory.community.community.timezone)
 
     def device(self, device: str) -> Device:
@@ -70,6 +71,7 @@ class Opened:
         return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self.zone).isoformat(sep=" ", timespec="seconds")
 
     def day(self, at_ms: int | None) -> str:
+        """The date by the community's clock; a dash for never."""
         return "—" if at_ms is None else self.instant(at_ms)[:10]
 
 

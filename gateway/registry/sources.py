@@ -26,6 +26,7 @@ class Entry:
     line: int
 
     def problem(self, path: Path, message: str, *, warning: bool = False) -> Problem:
+        """What is wrong at ``path`` below this entry, with file and line."""
         return Problem(
             level="warning" if warning else "error",
             file=self.file,

@@ -35,6 +35,8 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
+    """An entry that differs, and in which fields."""
+
     section: str
     id: str
     fields: tuple[FieldChange, ...]

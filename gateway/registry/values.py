@@ -25,6 +25,7 @@ class Text(Frozen):
     en: str
 
     def in_language(self, language: str) -> str:
+        """``en`` for English; Chinese for every other language."""
         return self.en if language == "en" else self.zh
 
 

@@ -79,6 +79,7 @@ class Row:
     bands: tuple[tuple[float, int], ...]
 
     def points(self, value: float | None) -> float | None:
+        """The points of a value, by its bands; None where the value is not known."""
         if value is None:
             return None
         return float(next(points for upto, points in self.bands if value <= upto))

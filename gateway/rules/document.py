@@ -252,6 +252,7 @@ class Input(Frozen):
 
     @property
     def occurrence(self) -> bool:
+        """Whether it is something that happens; else it is a value."""
         return self.metric is None and self.state is None
 
     @model_validator(mode="after")

@@ -21,6 +21,8 @@ class Ending(NamedTuple):
     """The alarm goes on under this one, and is raised anew; None where it is over."""
 
     def told(self, now_ms: int) -> list[AlarmChange]:
+        """That it is over, and that it is raised anew where something stands in its place. ``now_ms``: both happen
+        then."""
         moves = [(AlarmMove.CLEARED, self.state, self.why)]
         if self.stands is not None:
             moves.append((AlarmMove.RAISED, self.stands, f"still so when {self.why}"))

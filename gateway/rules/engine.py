@@ -28,11 +28,11 @@ import msgspec
 
 from devices.observation import Observation
 from gateway.alarms import AlarmChange, AlarmMove, ConditionValue
-from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule
+from gateway.rules.document import RuleDocument
 from gateway.rules.endings import Endings
 from gateway.rules.env import Env
 from gateway.rules.event import step_event
-from gateway.rules.forms import DeviceInfo, KnownDevice, Step, change, subject_of, supervision_s
+from gateway.rules.forms import DeviceInfo, Devices, KnownDevice, Step, change, subject_of, supervision_s
 from gateway.rules.index import RuleIndex
 from gateway.rules.ledger import Key, Ledger
 from gateway.rules.silence import step_heard, step_silent
@@ -42,12 +42,12 @@ from gateway.rules.states import (
     EventState,
     SilenceState,
     State,
-    ThresholdState,
     Track,
     heard,
     is_straggler,
 )
-from gateway.rules.supervision import Devices, Supervision
+from gateway.rules.succession import Succession
+from gateway.rules.supervision import Supervision
 from gateway.rules.threshold import idle, step_threshold
 from gateway.rules.trace import Trace
 
@@ -84,7 +84,6 @@ class Engine:
         self._ledger = Ledger(states)
         self._supervision = Supervision(self._ledger, devices, zone)
         self._situations = Situations(self._ledger, devices, zone)
-        self._watched: frozenset[str] | None = None
         self._now_ms = 0
         self._endings = Endings(self._ledger)
         self.skipped: Counter[tuple[str, str]] = Counter()
@@ -92,8 +91,8 @@ class Engine:
         self.failed: list[str] = []
         """The rules whose code failed on the newest observation or tick: what they would have told is not told."""
         self._index = RuleIndex(rules)
+        self._succession = Succession(self._ledger, self._endings, devices, self._index)
         self._work()
-        self._adopt()
 
     # -- what it is told
 
@@ -230,29 +229,12 @@ class Engine:
         What was remembered of other devices is forgotten; a condition that only a device held which is gone, was
         replaced, or serves somebody else now, ends.
         """
-        known = self._watched = self._supervision.watched = frozenset(device_ids)
+        known = self._supervision.watched = frozenset(device_ids)
         self._index.forget_facts()
-        for gone in self._ledger.tracks.keys() - known:
-            self._ledger.pop_track(gone)
-        replaced = frozenset(device_id for device_id in known if self._follow(device_id, now_ms))
+        self._succession.watch(known, now_ms)
         self._now_ms = max(self._now_ms, now_ms)
-        staying = known - replaced
-        for key in list(self._ledger.states):
-            self._release_strangers(key, staying, replaced)
         self._supervision.schedule()
         self._situations.settle(known, self._now_ms)
-
-    def _follow(self, device_id: str, now_ms: int) -> bool:
-        """Keep a track of whoever does the work. True when that is other hardware than before."""
-        device, track = self._devices(device_id), self._ledger.tracks.get(device_id)
-        hardware = "" if device is None else device.hardware
-        if track is not None and track.hardware == hardware:
-            return False
-        if track is None or track.hardware:
-            self._ledger.put_track(device_id, Track(counted_from_ms=now_ms, hardware=hardware))
-        else:
-            self._ledger.put_track(device_id, msgspec.structs.replace(track, hardware=hardware))
-        return track is not None and track.hardware != ""
 
     def held_by(self, device_id: str, why: str, now_ms: int) -> list[AlarmChange]:
         """The alarms that this device holds, each as if raised now: of some of them nobody may have been told."""
@@ -306,6 +288,10 @@ class Engine:
         """When a device is silent by a rule over silence, if it is not heard before; None where it cannot be."""
         return self._supervision.real_deadline(rule, device)
 
+    def sources(self, key: Key) -> Mapping[str, Sequence[str]]:
+        """Of every input of a condition the devices it comes from, about one subject; empty for other rules."""
+        return self._situations.sources(key)
+
     def applies(self, rule: RuleDocument, device: DeviceInfo) -> bool:
         """Whether a rule is for this device, by its ``where``."""
         return self._index.applies(rule, device)
@@ -335,8 +321,7 @@ class Engine:
         self._index = RuleIndex(rules)
         self._now_ms = max(self._now_ms, now_ms)
         self._work()
-        self._adopt()
-        watched = self._watched if device_ids is None else device_ids
+        watched = self._succession.watched if device_ids is None else device_ids
         if watched is None:
             self._supervision.schedule()
         else:
@@ -346,66 +331,7 @@ class Engine:
         index = self._index
         self._supervision.work_by(index.silence, index.silence_by_kind, index.applies)
         self._situations.work_by(index.conditions, index.condition_applies)
-
-    # -- rules
-
-    def _adopt(self) -> None:
-        """States of rules that are gone, or that are of another form now, end here."""
-        for key in list(self._ledger.states):
-            state, rule = self._ledger.states[key], self._index.rules.get(key[0])
-            if rule is None or not isinstance(state, _STATE_OF[type(rule)]):
-                self._endings.end(key, f"rule {key[0]} is no longer in force")
-                continue
-            if state.raised is not None and state.raised.shadow != rule.shadow:
-                # What was tried out is raised anew, and told; what is only tried out from now on is over.
-                why = f"rule {key[0]} is {'only tried out' if rule.shadow else 'in force'} from now on"
-                self._endings.end(key, why, None if rule.shadow else _in_force(state, rule))
-                if isinstance(state, ConditionState) and not rule.shadow:
-                    wake_ms = max(state.at_ms, self._now_ms) + 1
-                    again = {"raised": None, "holders": (), "held": False, "wake_ms": wake_ms}
-                    self._ledger.put(key, msgspec.structs.replace(state, **again))
-                continue
-            self._release_strangers(key, None)
-
-    def _release_strangers(
-        self, key: Key, known: frozenset[str] | None, replaced: frozenset[str] = frozenset()
-    ) -> None:
-        """Let go of the alarm for devices that are gone (where ``known`` is given) or are no longer the rule's."""
-        rule, state = self._index.rules.get(key[0]), self._ledger.states[key]
-        if isinstance(state, ThresholdState) and known is not None and not known.issuperset(state.windows):
-            windows = {device: window for device, window in state.windows.items() if device in known}
-            state = msgspec.structs.replace(state, windows=windows)
-            self._ledger.put(key, state)
-        if rule is None or state.raised is None or state.raised.momentary:
-            return
-        holders = tuple(holder for holder in state.holders if self._still_holds(rule, key[1], holder, known))
-        if not holders and isinstance(rule, ConditionRule):
-            # Of a home's or a person's alarm any of their devices can be the one that holds it.
-            others = sorted(self._watched or () if known is None else known)
-            fit = (one for one in others if (device := self._devices(one)) is not None and device.kind in rule.kinds)
-            holders = tuple(one for one in fit if self._still_holds(rule, key[1], one, known))[:1]
-        if not holders:
-            self._endings.end(key, self._why_gone(key[0], state.holders, known, replaced))
-        elif holders != state.holders:
-            self._ledger.put(key, msgspec.structs.replace(state, holders=holders))
-
-    def _why_gone(
-        self, rule: str, holders: Sequence[str], known: frozenset[str] | None, replaced: frozenset[str]
-    ) -> str:
-        if replaced & frozenset(holders):
-            return "the device was replaced"
-        if any(self._devices(one) is not None and (known is None or one in known) for one in holders):
-            return f"rule {rule} is no longer for the device, or the device serves somebody else"
-        return "the device is no longer registered here"
-
-    def _still_holds(self, rule: RuleDocument, subject: str, holder: str, known: frozenset[str] | None) -> bool:
-        device = self._devices(holder)
-        if known is not None and holder not in known:
-            return False
-        if device is None:
-            return True
-        fits = isinstance(rule, ConditionRule) or device.kind in rule.kinds
-        return fits and subject_of(rule, device) == subject and self._index.applies(rule, device)
+        self._succession.adopt(index, self._now_ms)
 
     def _take(
         self, key: Key, before: State, step: Callable[[], Step], observation: Observation | None = None
@@ -476,22 +402,3 @@ class Engine:
             for key, state in list(self._ledger.states.items()):
                 if state.ended_ms > now_ms:  # a rest counts from now at the latest
                     self._ledger.put(key, msgspec.structs.replace(state, ended_ms=now_ms))
-
-
-def _in_force(state: State, rule: RuleDocument) -> State | None:
-    """An alarm of a rule that was tried out, as it stands when the rule is put in force. A moment is over; a condition
-    is looked at anew."""
-    raised = state.raised
-    if raised is None or raised.momentary or isinstance(state, ConditionState):
-        return None
-    told = {"type": rule.raises.type, "severity": rule.raises.severity.value, "ladder": rule.raises.ladder}
-    anew = msgspec.structs.replace(raised, shadow=False, version=rule.version, **told)
-    return msgspec.structs.replace(state, raised=anew)
-
-
-_STATE_OF: Mapping[type[RuleDocument], type[State]] = {
-    EventRule: EventState,
-    ThresholdRule: ThresholdState,
-    SilenceRule: SilenceState,
-    ConditionRule: ConditionState,
-}

@@ -24,19 +24,23 @@ class Env:
     # facts
 
     def fact(self, name: str) -> Fact | None:
+        """A fact of the device, its place or its resident by dotted name; None where it is not known."""
         return None if self.device is None else self.device.facts.get(name)
 
     def number(self, name: str) -> float | None:
+        """A fact that is a number; None where it is another thing, not finite, or too large to reckon with."""
         value = self.fact(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_NUMBER <= value <= MAX_NUMBER:
             return None
         return float(value)
 
     def text(self, name: str) -> str | None:
+        """A fact that is a text; None where it is another thing."""
         value = self.fact(name)
         return value if isinstance(value, str) else None
 
     def truth(self, name: str) -> bool | None:
+        """A fact that is true or false; None where it is another thing."""
         value = self.fact(name)
         return value if isinstance(value, bool) else None
 
@@ -50,24 +54,31 @@ class Env:
     # local time
 
     def hour(self) -> float:
+        """The full hour, 0 to 23."""
         return local_calendar(self.at_ms, self.zone).hour
 
     def weekday(self) -> float:
+        """1 for Monday to 7 for Sunday."""
         return local_calendar(self.at_ms, self.zone).weekday
 
     def month(self) -> float:
+        """1 to 12."""
         return local_calendar(self.at_ms, self.zone).month
 
     def year(self) -> float:
+        """The year, 1970 to 9999."""
         return local_calendar(self.at_ms, self.zone).year
 
     def workday(self) -> bool:
+        """Whether people work that day in China: holidays and make-up days counted."""
         return local_calendar(self.at_ms, self.zone).workday
 
     # the message
 
     def late(self) -> float | None:
+        """How late the message came, in seconds; None where time alone asks."""
         return None if self._observation is None else self._observation.late_by_ms / 1000
 
     def clock_suspect(self) -> float | None:
+        """1 where the device's clock cannot be right, else 0; None where time alone asks."""
         return None if self._observation is None else float(self._observation.clock_suspect)

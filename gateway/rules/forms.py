@@ -1,8 +1,8 @@
-"""What the three forms of rules share: the subject of a decision, and the record of an alarm that moved."""
+"""What the forms of rules share: the subject of a decision, and the record of an alarm that moved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -27,6 +27,7 @@ class Limit:
     until_ms: int | None = None
 
     def valid(self, at_ms: int) -> bool:
+        """Whether it holds at that instant: from ``from_ms`` on, before ``until_ms``."""
         return (self.from_ms is None or self.from_ms <= at_ms) and (self.until_ms is None or at_ms < self.until_ms)
 
 
@@ -34,13 +35,25 @@ class DeviceInfo(Protocol):
     """The part of a registered device that rules need."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The registry's id."""
+        ...
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """A key of `devices.kinds.KINDS`."""
+        ...
+
     @property
-    def place(self) -> str | None: ...
+    def place(self) -> str | None:
+        """Where it stands; None where that is not known."""
+        ...
+
     @property
-    def resident(self) -> str | None: ...
+    def resident(self) -> str | None:
+        """Whom it serves; None for nobody in particular."""
+        ...
+
     @property
     def supervision_s(self) -> int | None:
         """The longest healthy silence; None for the kind's own."""
@@ -65,6 +78,10 @@ class DeviceInfo(Protocol):
     def limits(self) -> Sequence[Limit]:
         """The resident's own limits."""
         ...
+
+
+Devices = Callable[[str], "DeviceInfo | None"]
+"""The registered device of an id; None for one that is not registered."""
 
 
 @dataclass(frozen=True, slots=True)

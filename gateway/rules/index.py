@@ -107,6 +107,7 @@ class RuleIndex:
         return known
 
     def condition_applies(self, condition: Condition, device: DeviceInfo) -> bool:
+        """As `applies`, for a compiled condition."""
         return self.applies(condition.rule, device)
 
     def forget_facts(self) -> None:

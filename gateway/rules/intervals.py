@@ -6,6 +6,7 @@ from gateway.rules.terms import SMALLEST_DIVISOR, Number
 
 
 def unit_of(symbol: str, left: Number, right: Number) -> str | None:
+    """The unit of a result; None where it has none of its own, as a ratio of two lengths."""
     if symbol in "+-":
         return left.unit or right.unit
     if symbol == "*":
@@ -47,6 +48,7 @@ def interval(symbol: str, left: Number, right: Number) -> tuple[float, float]:
 
 
 def divide(left: float, right: float) -> float:
+    """``left / right``. Raises ZeroDivisionError also for a divisor so small that the result says nothing."""
     if -SMALLEST_DIVISOR < right < SMALLEST_DIVISOR:
         raise ZeroDivisionError
     return left / right

@@ -83,10 +83,12 @@ class Ledger:
         return state
 
     def put_track(self, device: str, track: Track) -> None:
+        """Remember when a device was heard."""
         self.tracks[device] = track
         self._dirty.add((TRACK, f"device:{device}"))
 
     def pop_track(self, device: str) -> None:
+        """Forget a device. Raises KeyError."""
         del self.tracks[device]
         self._dirty.add((TRACK, f"device:{device}"))
 
@@ -112,18 +114,22 @@ class Ledger:
     # typed
 
     def event(self, key: Key) -> EventState:
+        """The state of an event rule; a new one where there is none, or one of another form."""
         state = self.states.get(key)
         return state if isinstance(state, EventState) else EventState()
 
     def threshold(self, key: Key, condition: str) -> ThresholdState:
+        """The state of a threshold rule; a new one for ``condition`` where there is none, or one of another form."""
         state = self.states.get(key)
         return state if isinstance(state, ThresholdState) else ThresholdState(condition=condition)
 
     def silence(self, key: Key) -> SilenceState:
+        """The state of a rule over silence; a new one where there is none, or one of another form."""
         state = self.states.get(key)
         return state if isinstance(state, SilenceState) else SilenceState()
 
     def condition(self, key: Key, condition: str) -> ConditionState:
+        """The state of a condition rule; a new one for ``condition`` where there is none, or one of another form."""
         state = self.states.get(key)
         return state if isinstance(state, ConditionState) else ConditionState(condition=condition)
 

@@ -71,6 +71,7 @@ class Look(Env):
         return int(min(max(seconds * 1000, 1), MAX_SPAN_MS))
 
     def input(self, name: str) -> InputState:
+        """What is remembered of an input; of one never heard, nothing."""
         return self._inputs.get(name, _UNHEARD)
 
     # values
@@ -93,11 +94,13 @@ class Look(Env):
         return one.value
 
     def there(self, name: str) -> bool:
+        """Whether the subject has a device for this input."""
         return self._home.there(name)
 
     # occurrences
 
     def seen(self, name: str, seconds: float) -> bool:
+        """Whether it happened within so long."""
         last = self.input(name).at_ms
         if not last:
             return False
@@ -106,6 +109,8 @@ class Look(Env):
         return self.at_ms < until
 
     def quiet(self, name: str, seconds: float) -> bool | None:
+        """Whether it did not happen for so long; None where nobody could have said so: no device, or all of them
+        silent."""
         base = self.input(name).base_ms
         if not base or not self._home.listening(name, self.at_ms):
             return None
@@ -123,6 +128,7 @@ class Look(Env):
         return self.input(first).at_ms > self.input(second).at_ms + int(seconds * 1000)
 
     def followed(self, first: str, second: str, seconds: float) -> bool:
+        """Whether ``second`` came within so long of ``first``, and that is no longer ago than this."""
         pair, span = self._pairs.get(f"followed {first} {second}", _NO_PAIR), self._span_ms(seconds)
         if not pair.matched_ms or pair.after_ms > span:
             return False
@@ -130,6 +136,7 @@ class Look(Env):
         return self.at_ms < pair.matched_ms + span
 
     def without(self, first: str, second: str, seconds: float) -> bool:
+        """Whether ``first`` happened and ``second`` did not follow within so long."""
         pair = self._pairs.get(f"without {first} {second}", _NO_PAIR)
         return bool(pair.first_ms) and self._passed(pair.first_ms + self._span_ms(seconds))
 
@@ -143,20 +150,25 @@ class Look(Env):
         return cells
 
     def count(self, name: str, length_ms: int) -> float:
+        """How many readings or occurrences the window holds."""
         return float(sum(cell.readings for cell in self._cells(name, length_ms)))
 
     def mean(self, name: str, length_ms: int) -> float | None:
+        """The mean of the window; None while it is empty."""
         cells = self._cells(name, length_ms)
         count = sum(cell.readings for cell in cells)
         return sum(cell.total for cell in cells) / count if count else None
 
     def lowest(self, name: str, length_ms: int) -> float | None:
+        """The lowest value of the window; None while it is empty."""
         return min((cell.low for cell in self._cells(name, length_ms)), default=None)
 
     def highest(self, name: str, length_ms: int) -> float | None:
+        """The highest value of the window; None while it is empty."""
         return max((cell.high for cell in self._cells(name, length_ms)), default=None)
 
     def change(self, name: str, length_ms: int) -> float | None:
+        """The last value of the window less the first; None of fewer than two."""
         cells = self._cells(name, length_ms)
         return cells[-1].last - cells[0].first if sum(cell.readings for cell in cells) > 1 else None
 
@@ -167,6 +179,7 @@ class Look(Env):
         return (cells[-1].last - cells[0].first) / span_ms * 3_600_000 if span_ms else None
 
     def distinct(self, name: str, length_ms: int) -> float:
+        """How many different values the window holds, up to `scopes.DISTINCT_MOST`."""
         kept = self.input(name).distinct.get(str(length_ms), ())
         return float(sum(one.at_ms > self.at_ms - length_ms for one in kept))
 
@@ -196,14 +209,17 @@ class Look(Env):
         return self._scored()[0]
 
     def score_highest(self) -> float | None:
+        """The most points of one value; None where none is known."""
         return self._scored()[1]
 
     def score_missing(self) -> float:
+        """How many values of the score are not known."""
         return float(self._scored()[2])
 
     # words
 
     def age_s(self, name: str) -> float | None:
+        """How long ago it happened last, in seconds; None for never."""
         at_ms = self.input(name).at_ms
         return (self.at_ms - at_ms) / 1000 if at_ms else None
 

@@ -27,6 +27,7 @@ def said(rule: RuleDocument, values: Mapping[str, tuple[str, str]]) -> tuple[str
 
 
 def as_value(value: float | None) -> tuple[str, str]:
+    """A value in both languages; a question mark for one that is not known."""
     return ("?", "?") if value is None else (number(value), number(value))
 
 

@@ -67,6 +67,7 @@ class Scope(Translator):
         return "name"
 
     def whose(self) -> str:
+        """Whose the names are, for messages: "this rule"."""
         return "this expression"
 
     def attribute(self, node: ast.Attribute) -> str | None:

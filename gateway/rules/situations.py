@@ -1,4 +1,4 @@
-"""The rules over conditions at work: whose devices belong to which subject, and when each has to be looked at again."""
+"""The rules over conditions at work: what each is told, and when it has to be looked at again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from devices.observation import Observation
 from gateway.rules.compiled import Condition
 from gateway.rules.condition import Looked, fresh, hear, look
 from gateway.rules.env import Env
-from gateway.rules.forms import DeviceInfo, Step, subject_of, supervision_s
+from gateway.rules.forms import DeviceInfo, Devices, Step, subject_of
+from gateway.rules.homes import Homes, owners_of
 from gateway.rules.ledger import Key, Ledger
 from gateway.rules.look import Look
 from gateway.rules.memory import InputState, PairState, not_after
 from gateway.rules.states import ConditionState
 from gateway.rules.takers import Takers
-
-Devices = Callable[[str], "DeviceInfo | None"]
 
 SETTLE_MS = 30_000
 """After a message that came late, time alone decides nothing for so long: what follows it may still be under way."""
@@ -43,14 +42,14 @@ class Surroundings:
         return bool(self._members(name))
 
     def listening(self, name: str, at_ms: int) -> bool:
-        return self._situations.any_heard(self._members(name), at_ms)
+        return self._situations.homes.any_heard(self._members(name), at_ms)
 
     def _members(self, name: str) -> Sequence[str]:
-        return self._situations.members(self._condition, name, self._subject, self._device)
+        return self._situations.homes.members(self._condition, name, self._subject, self._device)
 
 
 class Situations:
-    """Condition rules with their wake-ups. Knows the devices of every subject."""
+    """Condition rules with their wake-ups."""
 
     def __init__(self, ledger: Ledger, devices: Devices, zone: ZoneInfo) -> None:
         self._ledger = ledger
@@ -62,11 +61,7 @@ class Situations:
         """Heap of (when, rule, subject). Lazy: the state says when it really is."""
         self._wakes_most = 1000
         """Beyond so many, those that are superseded are thrown out."""
-        self._homes: dict[str, list[str]] = {}
-        """Devices by subject: ``place:…``, ``resident:…``, ``device:…``."""
-        self._linked: dict[tuple[str, str], list[str]] = {}
-        """By (attribute, device): the devices whose attribute names it."""
-        self._members: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self.homes = Homes(devices, ledger.tracks, zone)
         self._applies: Callable[[Condition, DeviceInfo], bool] = lambda _condition, _device: True
         self.grace_from_ms: int | None = None
 
@@ -75,37 +70,24 @@ class Situations:
         self._conditions = {one.rule.id: one for one in conditions}
         self._applies = applies
         self._takers = Takers(self._conditions.values())
-        self._members.clear()
+        self.homes.forget_members()
 
     def concerns(self, kind: str) -> bool:
         """Whether any of the rules looks at devices of this kind."""
         return self._takers.concerns(kind)
 
     def condition(self, rule: str) -> Condition | None:
+        """A rule by its id; None for one that is not at work."""
         return self._conditions.get(rule)
-
-    # who belongs to whom
 
     def settle(self, watched: Iterable[str], now_ms: int) -> None:
         """The registry or the rules changed: who is where now. A rule that waits begins to wait for everybody."""
-        self._homes, self._linked = {}, {}
-        self._members.clear()
         known = [device for each in sorted(watched) if (device := self._devices(each)) is not None]
-        for device in known if self._conditions else ():
-            subjects = [f"device:{device.id}"]
-            if device.place is not None:
-                subjects.append(f"place:{device.place}")
-            if device.resident is not None:
-                subjects.append(f"resident:{device.resident}")
-            for subject in subjects:
-                self._homes.setdefault(subject, []).append(device.id)
-            for fact, value in device.facts.items():
-                if fact.startswith("device.") and isinstance(value, str):
-                    self._linked.setdefault((fact.removeprefix("device."), value), []).append(device.id)
+        self.homes.settle(known if self._conditions else ())
         self._forget_strangers(now_ms)
         waiting = [condition for condition in self._conditions.values() if condition.waits]
         by_subject = {condition.rule.subject: condition for condition in waiting}
-        owners = {subject: _owners(condition, known) for subject, condition in by_subject.items()}
+        owners = {subject: owners_of(condition, known) for subject, condition in by_subject.items()}
         for condition in waiting:
             self._begin_to_wait(condition, owners[condition.rule.subject], now_ms)
         self._wake_afresh()
@@ -116,7 +98,7 @@ class Situations:
             condition = self._conditions.get(key[0])
             if condition is None or not isinstance(state, ConditionState):
                 continue
-            here = self._homes.get(key[1], [])
+            here = self.homes.of(key[1])
             inputs = dict(state.inputs)
             for name, one in state.inputs.items():
                 known = condition.inputs.get(name)
@@ -148,7 +130,7 @@ class Situations:
                 for name, one in condition.inputs.items()
                 if one.spec.occurrence
                 and not state.inputs.get(name, InputState()).base_ms
-                and self.members(condition, name, subject, owner)
+                and self.homes.members(condition, name, subject, owner)
             ]
             if missing:
                 inputs = dict(state.inputs)
@@ -163,40 +145,6 @@ class Situations:
                     # What it would tell is told by the next tick: nobody listens here.
                     state = msgspec.structs.replace(state, wake_ms=now_ms) if looked.changes else looked.state
                 self._ledger.put(key, state)
-
-    def members(self, condition: Condition, name: str, subject: str, device: DeviceInfo | None) -> Sequence[str]:
-        """The devices from which an input of a subject comes."""
-        key = (condition.rule.id, name, subject)
-        known = self._members.get(key)
-        if known is None:
-            known = self._members[key] = tuple(self._find(condition, name, subject, device))
-        return known
-
-    def _find(self, condition: Condition, name: str, subject: str, device: DeviceInfo | None) -> Iterator[str]:
-        one = condition.inputs[name]
-        if one.spec.link is not None:
-            named = None if device is None else device.facts.get(f"device.{one.spec.link}")
-            candidates = [named] if isinstance(named, str) else []
-        else:
-            candidates = self._homes.get(subject, [])
-        for device_id in candidates:
-            member = self._devices(device_id)
-            if member is None or member.kind not in one.spec.kinds:
-                continue
-            where = one.where
-            about_devices = where is not None and not where.metrics and bool(where.facts)
-            if where is None or not about_devices or where.evaluate({}, Env(member, 0, self._zone)) is True:
-                yield device_id
-
-    def any_heard(self, ids: Sequence[str], at_ms: int) -> bool:
-        """Whether one of these devices was not silent at that instant."""
-        for device_id in ids:
-            track, device = self._ledger.tracks.get(device_id), self._devices(device_id)
-            if track is None or device is None:
-                continue
-            if track.counted_from_ms + supervision_s(device) * 1000 >= at_ms:
-                return True
-        return False
 
     # what is said
 
@@ -224,7 +172,7 @@ class Situations:
         taken: dict[str, dict[str, float]] = {}
         for name, value in every.items():
             link = condition.inputs[name].spec.link
-            for other in () if link is None else self._linked.get((link, device.id), ()):
+            for other in () if link is None else self.homes.naming(link, device.id):
                 taken.setdefault(other, {})[name] = value
         return taken
 
@@ -335,9 +283,17 @@ class Situations:
         home = Surroundings(self, condition, key[1], device)
         return Look(condition, state.inputs, state.pairs, home, device, at_ms, self._zone, closely=False)
 
+    def sources(self, key: Key) -> Mapping[str, Sequence[str]]:
+        """Of every input of a rule the devices it comes from, about one subject; empty for a rule not at work."""
+        condition = self._conditions.get(key[0])
+        if condition is None:
+            return {}
+        device = self._about(condition, key[1], self._ledger.condition(key, condition.condition))
+        return {name: self.homes.members(condition, name, key[1], device) for name in condition.inputs}
+
     def _about(self, condition: Condition, subject: str, state: ConditionState) -> DeviceInfo | None:
         """A device that stands for the subject: the one that spoke last, else any of its own."""
-        for device_id in (state.device, *self._homes.get(subject, ())):
+        for device_id in (state.device, *self.homes.of(subject)):
             device = self._devices(device_id)
             if device is None or subject_of(condition.rule, device) != subject:
                 continue
@@ -389,16 +345,3 @@ def _ready_ms(state: ConditionState) -> int:
     if newest is None or late_ms <= SETTLE_MS:
         return state.wake_ms
     return max(state.wake_ms, min(newest.received_ms, state.wake_ms + late_ms) + SETTLE_MS)
-
-
-def _owners(condition: Condition, devices: Iterable[DeviceInfo]) -> dict[str, tuple[DeviceInfo, set[str]]]:
-    """By subject of a rule: a device that stands for it, and the kinds of all that stand there."""
-    found: dict[str, tuple[DeviceInfo, set[str]]] = {}
-    at: dict[str, set[str]] = {}
-    for device in devices:
-        for subject in {subject_of(condition.rule, device), f"place:{device.place}", f"resident:{device.resident}"}:
-            at.setdefault(subject, set()).add(device.kind)
-    for device in devices:
-        subject = subject_of(condition.rule, device)
-        found.setdefault(subject, (device, at[subject]))
-    return found

@@ -42,6 +42,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class EventState(State, frozen=True, omit_defaults=True, tag="event"):
+    """Of an event rule: what it raised, and what it has heard."""
+
     recent: tuple[tuple[str, bool], ...] = ()
     """The last message ids considered, oldest first, and whether each ended (cleared, cancelled) something."""
 
@@ -58,6 +60,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     clock_suspect: bool = False
 
     def evidence(self, device: str) -> Evidence:
+        """What it adds to the reasons of an alarm."""
         return Evidence(
             message_id=self.message_id,
             device=device,
@@ -83,16 +86,20 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ThresholdState(State, frozen=True, omit_defaults=True, tag="threshold"):
+    """Of a threshold rule: the readings that count, by device."""
+
     condition: str = ""
     """Which condition the windows were counted for; another one starts them anew."""
     windows: dict[str, Window] = {}
 
 
 class SilenceState(State, frozen=True, omit_defaults=True, tag="silence"):
-    pass
+    """Of a rule over silence: whether it raised. Its deadlines come from the devices' tracks."""
 
 
 class ConditionState(State, frozen=True, omit_defaults=True, tag="condition"):
+    """Of a condition rule: what its inputs said, and when it is looked at again."""
+
     condition: str = ""
     """Which condition the inputs were remembered for; another one starts anew."""
     inputs: dict[str, InputState] = {}

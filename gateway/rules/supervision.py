@@ -9,13 +9,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.rules.document import SilenceRule
-from gateway.rules.forms import DeviceInfo, subject_of
+from gateway.rules.forms import DeviceInfo, Devices, subject_of
 from gateway.rules.ledger import Ledger
 from gateway.rules.schedule import in_force, next_boundary_ms, when_covered_ms
 from gateway.rules.silence import interval_ms
 from gateway.rules.states import Track
 
-Devices = Callable[[str], "DeviceInfo | None"]
 _CARRIERS_DEEP = 8
 """A carrier may have a carrier; a circle ends here."""
 
@@ -105,6 +104,7 @@ class Supervision:
                 heapq.heappush(self._deadlines, (again, device_id, rule_id))
 
     def is_silent(self, rule: SilenceRule, device: DeviceInfo) -> bool:
+        """Whether the rule holds the device for silent already."""
         state = self._ledger.states.get((rule.id, subject_of(rule, device)))
         return state is not None and device.id in state.holders
 

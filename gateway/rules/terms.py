@@ -23,6 +23,8 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Range:
+    """What a value can be, both ends included, in its UCUM unit."""
+
     low: float
     high: float
     unit: str
