@@ -68,9 +68,11 @@ class Expression:
         return () if holds is True else tuple(dict.fromkeys(self._condition.denied(values)))
 
     def explain_values(self, values: Values) -> str:
+        """As `explain`, for values that have been fetched."""
         return self._condition.explain(values)
 
     def parts_of(self, values: Values) -> tuple[ConditionValue, ...]:
+        """As `parts`, for values that have been fetched."""
         return tuple(
             ConditionValue(text=leaf.text, holds=truth_of(leaf.code, values), values=leaf.render(values))
             for leaf in self._condition.leaves
@@ -90,16 +92,29 @@ def compile_expression(
     text: str, kinds: Sequence[str], *, limits: Limits = NO_LIMITS, facts_only: bool = False
 ) -> Expression:
     """Compile ``text`` for readings of ``kinds``. Raises RuleError. ``facts_only``: for ``where``."""
+    site, trying = _frozen(limits)
+    return _compile(text, tuple(kinds), site, trying, facts_only)
+
+
+_Numbers = tuple[tuple[str, float], ...]
+
+
+def _frozen(limits: Limits) -> tuple[_Numbers, _Numbers | None]:
+    """As what can be remembered."""
     trying = None if limits.trying is None else tuple(sorted(limits.trying.items()))
-    return _compile(text, tuple(kinds), tuple(sorted(limits.site.items())), trying, facts_only)
+    return tuple(sorted(limits.site.items())), trying
+
+
+def _thawed(site: _Numbers, trying: _Numbers | None) -> Limits:
+    return Limits(dict(site), None if trying is None else dict(trying))
 
 
 @lru_cache(maxsize=4096)  # an engine is made anew at every change of the registry
 def _compile(
     text: str,
     kinds: tuple[str, ...],
-    site: tuple[tuple[str, float], ...],
-    trying: tuple[tuple[str, float], ...] | None,
+    site: _Numbers,
+    trying: _Numbers | None,
     facts_only: bool,
 ) -> Expression:
     def scope(source: Source, limits: Limits) -> Scope:
@@ -107,7 +122,7 @@ def _compile(
             return FactScope(source, limits)
         return ReadingScope(source, limits, ranges_of(kinds), " and ".join(kinds))
 
-    made, condition = _walk(text, scope, Limits(dict(site), None if trying is None else dict(trying)))
+    made, condition = _walk(text, scope, _thawed(site, trying))
     metrics = frozenset(made.metrics) if isinstance(made, ReadingScope) else frozenset[str]()
     if not condition.atoms:
         raise RuleError(
@@ -126,11 +141,24 @@ def compile_inputs(
     limits: Limits = NO_LIMITS,
 ) -> InputExpression:
     """Compile ``text`` over the inputs of a condition. Raises RuleError."""
+    site, trying = _frozen(limits)
+    return _compile_inputs(text, tuple(values.items()), tuple(occurrences), scored, device_facts, site, trying)
 
+
+@lru_cache(maxsize=4096)
+def _compile_inputs(
+    text: str,
+    values: tuple[tuple[str, Range], ...],
+    occurrences: tuple[str, ...],
+    scored: bool,
+    device_facts: bool,
+    site: _Numbers,
+    trying: _Numbers | None,
+) -> InputExpression:
     def scope(source: Source, limits: Limits) -> Scope:
-        return InputScope(source, limits, values, occurrences, scored=scored, device_facts=device_facts)
+        return InputScope(source, limits, dict(values), occurrences, scored=scored, device_facts=device_facts)
 
-    made, condition = _walk(text, scope, limits)
+    made, condition = _walk(text, scope, _thawed(site, trying))
     assert isinstance(made, InputScope)
     if not condition.atoms:
         raise RuleError(
