@@ -79,8 +79,8 @@ class Decider:
         self._leadership = leadership
         self._term = 0
         """Under which lead it decided last; 0 while it stands by."""
-        self._relayed: dict[str, Future[Case]] = {}
-        """What was left for the leader, and who waits for its answer."""
+        self._relayed: dict[str, tuple[int, Future[Case]]] = {}
+        """What was left for the leader: since when, and who waits for its answer."""
         self._desk = Desk(
             engine,
             journal,
@@ -307,25 +307,30 @@ class Decider:
         """What somebody says is left for the gateway that leads."""
         assert self._leadership is not None
         now_ms = self._clock.now_ms()
-        self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, said, now_ms)] = future
+        self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, said, now_ms)] = now_ms, future
 
     def _hear_leader(self) -> None:
         for id_, found in others.answered(self._engine, self._relayed).items():
-            future = self._relayed.pop(id_)
+            _, future = self._relayed.pop(id_)
             if isinstance(found, Case):
                 future.set_result(found)
             elif isinstance(found, BaseException):
                 future.set_exception(found)
+        given_up_ms = self._clock.now_ms() - others.ANSWER_WITHIN_MS
+        for id_ in [id_ for id_, (since_ms, _) in self._relayed.items() if since_ms < given_up_ms]:
+            _, future = self._relayed.pop(id_)
+            future.set_exception(TimeoutError("no gateway took it up"))
 
     def _answers_from_others(self) -> None:
         """What people decided at gateways that do not lead."""
         if self._leadership is None or not (self._leadership.peers or self._relayed):
             return
+        refusal: KeyError | Refused
         for item in others.waiting(self._engine, self._clock.now_ms()):
 
             def take(decision: Decision, item: others.Relayed = item) -> set[str]:
                 if others.answer(decision.connection, item.id, decision.now_ms):
-                    case = decision.take(item.case_id, item.said)
+                    case = decision.take(item.case_id, item.said())
                     others.name_case(decision.connection, item.id, case.id)
                 return set()
 
@@ -333,7 +338,16 @@ class Decider:
                 self._desk.commit(take)
             except (KeyError, Refused) as error:
                 refusal = error
-                self._desk.commit(partial(_refuse, id_=item.id, why=refusal))
+            except Exception as error:
+                if isinstance(error, NotLeading) or case_rows.machines_trouble(error):
+                    raise
+                # Alarms must not wait behind what this gateway cannot carry out.
+                log.exception("cannot decide: what somebody said at another gateway about %s", item.case_id or "work")
+                self.health.undecidable += 1
+                refusal = Refused("not_decided", "网关出错，未执行", "the gateway failed on it; nothing was done")
+            else:
+                continue
+            self._desk.commit(partial(_refuse, id_=item.id, why=refusal))
 
     def _answers(self) -> None:
         while True:

@@ -35,7 +35,12 @@ class Relayed(NamedTuple):
 
     id: str
     case_id: str
-    said: HumanAction | Report
+    body: str
+
+    def said(self) -> HumanAction | Report:
+        """What they said. Raises ValueError where a gateway of another version wrote what this one does not know."""
+        kind = HumanAction if self.case_id else Report
+        return kind.model_validate_json(self.body)
 
 
 def decided_before(connection: sa.Connection, entries: Iterable[Entry]) -> set[str]:
@@ -81,11 +86,7 @@ def waiting(engine: sa.Engine, now_ms: int) -> list[Relayed]:
     mine = sa.and_(relayed.c.done_at_ms.is_(None), relayed.c.at_ms >= now_ms - ANSWER_WITHIN_MS)
     with reading(engine) as connection:
         rows = connection.execute(sa.select(relayed).where(mine).order_by(relayed.c.at_ms)).all()
-    return [Relayed(row.id, row.case_id, _said(row.case_id, row.body)) for row in rows]
-
-
-def _said(case_id: str, body: str) -> HumanAction | Report:
-    return HumanAction.model_validate_json(body) if case_id else Report.model_validate_json(body)
+    return [Relayed(row.id, row.case_id, row.body) for row in rows]
 
 
 def name_case(connection: sa.Connection, id_: str, case_id: str) -> None:

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from devices.observation import Lane
 from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.effects import Purpose
+from gateway.state.db import writing
+from gateway.state.human_tables import relayed
 from gateway.state.leadership import LEASE_S, LINE_WAIT_S, NotLeading
 from tests.support.pair import Pair, Side
 
@@ -127,6 +129,34 @@ def test_what_people_decide_at_the_one_that_stands_by_is_done_by_the_leader(pair
         late.result(timeout=0)
     with pytest.raises(KeyError):
         nowhere.result(timeout=0)
+
+
+def test_what_the_leader_cannot_read_keeps_no_press_waiting(pair: Pair) -> None:
+    pair.forward(3)
+    pair.press()
+    pair.forward(2)
+    [case] = pair.home.cases()
+    future = pair.other.decider.act(case.id, HumanAction(action="acknowledge", actor="person:wang"))
+    pair.other.cycle()
+    with writing(pair.engine) as connection:  # as a newer gateway would write it
+        connection.execute(sa.update(relayed).values(body='{"action": "of_tomorrow", "actor": "person:wang"}'))
+    pair.press()
+    pair.home.cycle()
+    assert "alarm_repeated" in pair.home.timeline(case)
+    assert pair.home.decider.health.undecidable == 1
+    pair.other.cycle()
+    with pytest.raises(Refused, match="not_decided"):
+        future.result(timeout=0)
+
+
+def test_nobody_waits_for_ever_where_no_gateway_takes_it_up(pair: Pair) -> None:
+    pair.forward(3)
+    future = pair.other.decider.act("2020-000001", HumanAction(action="acknowledge", actor="person:wang"))
+    pair.other.cycle()
+    pair.clocks.forward(61)
+    pair.other.cycle()
+    with pytest.raises(TimeoutError):
+        future.result(timeout=0)
 
 
 def test_what_somebody_decides_while_the_lead_changes_is_done_by_who_has_it_now(pair: Pair) -> None:
