@@ -87,8 +87,8 @@ def serve(
     It needs a community first: `anju apply FILE`. The first start prints an administrator's token, once.
     """
     # Only here: the other commands need not wait until the whole gateway is loaded.
-    from gateway.app import NotConfigured
     from gateway.app import serve as run_gateway
+    from gateway.assembly.problem import NotConfigured
     from gateway.journal.writer import JournalError
     from gateway.store.protocol import StoreUnavailable
     from gateway.transports.broker import BrokerError
