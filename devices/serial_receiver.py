@@ -10,6 +10,7 @@ import zlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from devices.serial_codec import encode
 from devices.serial_frames import (
     UNKNOWN_BOOT,
     Ack,
@@ -26,7 +27,6 @@ from devices.serial_frames import (
     NakReason,
     Ping,
     Pong,
-    encode,
 )
 from devices.serial_timing import PING_EVERY_MS, RESEND_BASE_MS, SILENT_AFTER_MS, back_off_ms
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from devices.observation import Channel, Lane
+from devices.serial_codec import encode
 from devices.serial_frames import (
     MAX_FRAME_BYTES,
     Ack,
@@ -27,7 +28,6 @@ from devices.serial_frames import (
     NakReason,
     Ping,
     Pong,
-    encode,
 )
 from devices.serial_timing import RESEND_BASE_MS, SILENT_AFTER_MS, back_off_ms
 

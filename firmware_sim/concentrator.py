@@ -20,7 +20,8 @@ import serial
 from devices.native import Command, Message, decode_command
 from devices.native import encode as encode_message
 from devices.observation import Channel, Refusal
-from devices.serial_frames import MAX_PAYLOAD_BYTES, CommandStatus, FrameError, FrameReader, encode
+from devices.serial_codec import FrameReader, encode
+from devices.serial_frames import MAX_PAYLOAD_BYTES, CommandStatus, FrameError
 from devices.serial_sender import Acked, CommandIn, ConcentratorLink, Offered, SetAside
 from firmware_sim.tty import REOPEN_S, Delayed, LineFaults, Wakeup, write
 

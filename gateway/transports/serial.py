@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from devices.gear.profile import SerialSetting
 from devices.native import Command, encode_command
 from devices.observation import Channel
-from devices.serial_frames import CommandFrame, CommandStatus, FrameError, FrameReader, encode
+from devices.serial_codec import FrameReader, encode
+from devices.serial_frames import CommandFrame, CommandStatus, FrameError
 from devices.serial_receiver import CommandDone, GatewayLink, Offer
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Outcome

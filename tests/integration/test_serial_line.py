@@ -14,7 +14,8 @@ import pytest
 
 from devices.native import PROTOCOL_VERSION, Command
 from devices.observation import Channel
-from devices.serial_frames import Data, encode
+from devices.serial_codec import encode
+from devices.serial_frames import Data
 from firmware_sim.concentrator import Concentrator
 from firmware_sim.pty_cable import PtyCable
 from firmware_sim.tty import LineFaults

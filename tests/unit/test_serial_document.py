@@ -13,6 +13,7 @@ from cobs import cobs
 
 from devices import serial_frames, serial_sender, serial_timing
 from devices.observation import Channel
+from devices.serial_codec import FrameReader, crc16, encode, pack
 from devices.serial_frames import (
     Ack,
     CommandAck,
@@ -20,7 +21,6 @@ from devices.serial_frames import (
     CommandStatus,
     Data,
     Frame,
-    FrameReader,
     FrameType,
     Hello,
     HelloAck,
@@ -28,9 +28,6 @@ from devices.serial_frames import (
     NakReason,
     Ping,
     Pong,
-    crc16,
-    encode,
-    pack,
 )
 
 ROOT = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.observation import Channel
+from devices.serial_codec import FrameReader, crc16, encode, pack, wrap
 from devices.serial_frames import (
     MAX_DEVICE_BYTES,
     MAX_FRAME_BYTES,
@@ -22,7 +23,6 @@ from devices.serial_frames import (
     Fault,
     Frame,
     FrameError,
-    FrameReader,
     Header,
     Hello,
     HelloAck,
@@ -30,10 +30,6 @@ from devices.serial_frames import (
     NakReason,
     Ping,
     Pong,
-    crc16,
-    encode,
-    pack,
-    wrap,
 )
 
 u32 = st.integers(0, 2**32 - 1)

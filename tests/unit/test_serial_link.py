@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.observation import Channel
+from devices.serial_codec import FrameReader, encode, wrap
 from devices.serial_frames import (
     MAX_FRAME_BYTES,
     MAX_PAYLOAD_BYTES,
@@ -22,15 +23,12 @@ from devices.serial_frames import (
     Data,
     Frame,
     FrameError,
-    FrameReader,
     Hello,
     HelloAck,
     Nak,
     NakReason,
     Ping,
     Pong,
-    encode,
-    wrap,
 )
 from devices.serial_receiver import PENDING_LIMIT, CommandDone, GatewayLink, Offer
 from devices.serial_sender import WINDOW_FRAMES, Acked, CommandIn, ConcentratorLink, Offered, SetAside
