@@ -39,8 +39,9 @@ async def where_page(
             found = await asyncio.to_thread(where, directory, q, datum, context.clock.now_ms())
         except NotFound as missing:
             trouble = missing
-    return page(request, "where.html", caller=caller, q=q, datum=datum, found=found, trouble=trouble, towards=_towards)
+    return page(request, "where.html", caller=caller, q=q, datum=datum, found=found, trouble=trouble, towards=towards)
 
 
-def _towards(bearing: float) -> str:
+def towards(bearing: float) -> str:
+    """A bearing in degrees from the north, as people say it."""
     return DIRECTIONS[round(bearing / 45) % 8]
