@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from gateway.api import (
     adoption,
@@ -48,11 +51,21 @@ Lists are read page by page: `before` is the last one you have.
 def create_api(context: Context) -> FastAPI:
     """The application over a running gateway."""
     # No /docs: FastAPI's page would run scripts from elsewhere beside the console and its cookie.
-    app = FastAPI(title="Anju 安居", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Anju 安居", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, routes=list(_routes())
+    )
     app.state.context = context
-    errors = described(400, 401, 403, 422, 503)
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(cookie_scheme)], responses=errors)
     app.state.batteries = outlooks.BatteryBook()
+    add_explanations(app)
+    app.add_middleware(Door)
+    return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """All endpoints. The applications of a process share them: to find out what each takes and gives is most of the
+    work of making one, and what is an application's own they find in its state."""
+    api = APIRouter(dependencies=[Depends(cookie_scheme)], responses=described(400, 401, 403, 422, 503))
     about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
     for room in (
         record,
@@ -74,9 +87,9 @@ def create_api(context: Context) -> FastAPI:
         health,
     ):
         api.include_router(room.router)
-    app.include_router(api)
-    app.include_router(health.public)
-    app.include_router(push.router)
-    add_explanations(app)
-    app.add_middleware(Door)
-    return app
+    everything = APIRouter()
+    # With its prefix here, not at the router itself: to check paths without one, FastAPI makes all endpoints twice.
+    everything.include_router(api, prefix="/api/v1")
+    everything.include_router(health.public)
+    everything.include_router(push.router)
+    return tuple(everything.routes)
