@@ -11,7 +11,7 @@ from gateway.cases.wording import Words
 from gateway.chronicle.cases import flag, in_both
 from gateway.chronicle.ground import Ground
 from gateway.chronicle.messages import Said, said_ns
-from gateway.outbox.rows import DELIVERED, FAILED
+from gateway.outbox.table import DELIVERED, FAILED
 from gateway.store.protocol import Point
 
 COMMAND: Final = "command"

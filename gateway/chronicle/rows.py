@@ -19,7 +19,7 @@ from gateway.chronicle.cases import AlarmSeen
 from gateway.chronicle.fleet import FleetSeen
 from gateway.chronicle.messages import Said
 from gateway.chronicle.places import DAY_MS
-from gateway.outbox.rows import DELIVERED, FAILED, WITHDRAWN
+from gateway.outbox.table import DELIVERED, FAILED, WITHDRAWN
 from gateway.registry import care
 from gateway.settings import Settings
 from gateway.state import tables as t

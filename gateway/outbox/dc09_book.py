@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from gateway.clock import Millis
-from gateway.outbox.rows import PENDING, SENDING
+from gateway.outbox.table import PENDING, SENDING
 from gateway.state import tables as t
 from gateway.state.db import insert, reading, writing
 from gateway.state.human_tables import dc09_messages as m

@@ -1,4 +1,4 @@
-"""Sends what is in the outbox: claims rows, calls channels, records how it went, tries again.
+"""Sends what is in the outbox: takes up what is due and has room on its channel, and has all of it delivered at once.
 
 One worker serves one database. Database calls run in a thread of their own, so that a stalled disk stalls neither the
 loop nor a call that is under way; what was learnt from a channel is kept in memory until the database takes it.
@@ -13,18 +13,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
 from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import Clock
-from gateway.outbox import policy, rows
-from gateway.outbox.channel import Attempt, Invitation, Limits, OutboxChannel, Report, Result
-from gateway.outbox.commits import Commits
+from gateway.outbox import claims, table
+from gateway.outbox.channel import Invitation, Limits, OutboxChannel, Report
+from gateway.outbox.courier import Courier
 from gateway.outbox.health import ChannelBook, OutboxHealth
 from gateway.outbox.pace import Pace
+from gateway.outbox.recorder import Recorder
 from gateway.outbox.records import Claim, Depth
 from gateway.state.db import reading
 from gateway.state.leadership import Leadership, NotLeading
@@ -38,6 +38,8 @@ CLAIM_LIMIT = 100
 WAIT_FOR_ROOM_S = 15.0
 """An urgent message that has not even been tried for so long goes another way as well."""
 LEASE_MARGIN_S = 60.0
+CLOSE_WITHIN_S = 1.0
+"""At the end, former channels and delivery reports have so long; reports are asked about after the next start."""
 
 Invite = Callable[[sa.Connection, str, Send, int], Invitation | None]
 """Makes the invitation for a message of a case that is about to be sent, within the transaction that takes it up."""
@@ -56,7 +58,6 @@ class _Running:
 @dataclass(slots=True)
 class _Seen:
     depth: Depth = field(default_factory=lambda: Depth(waiting=0, in_flight=0, most_overdue_ms=None, next_due_ms=None))
-    error: str = ""
     at: float = field(default_factory=time.monotonic)
 
 
@@ -84,7 +85,6 @@ class OutboxWorker:
         self._channels = dict(channels)
         self._clock = clock
         self._on_outcome = on_outcome
-        self._jitter = jitter
         self._grace_s = grace_s
         self._leadership = leadership
         self._invite = invite
@@ -95,10 +95,10 @@ class OutboxWorker:
         self._recover = True
         self._running: dict[str, _Running] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._database = Commits(engine)
+        self._recorder = Recorder(engine)
         self._book = ChannelBook(clock)
+        self._courier = Courier(self._recorder, self._book, clock, on_outcome, leads=lambda: self._leads, jitter=jitter)
         self._seen = _Seen()
-        self._unrecorded = 0
         self._paces: dict[str, Pace] = {}
 
     # from outside
@@ -113,7 +113,8 @@ class OutboxWorker:
         self.wake()
 
     def settle(self, key: str, report: Report) -> None:
-        """What became of a message that was SENT, by its delivery report. Thread-safe."""
+        """What became of a message that was SENT, by its delivery report. Thread-safe. Nothing is written while `run`
+        does not work: the channel knows the report, and is asked later."""
 
         def begin() -> None:
             task = asyncio.get_running_loop().create_task(self._settle(key, report), name=f"settle {key}")
@@ -123,7 +124,7 @@ class OutboxWorker:
         self._call(begin)
 
     async def _settle(self, key: str, report: Report) -> None:
-        if await self._record(rows.confirm, key, report, self._clock.now_ms()):
+        if await self._recorder.record(table.confirm, key, report, self._clock.now_ms()):
             self._on_outcome()
 
     def replace_channels(self, channels: Mapping[str, OutboxChannel]) -> None:
@@ -149,8 +150,8 @@ class OutboxWorker:
             looked_s=0.0 if self._stopping or self._loop is None else time.monotonic() - self._seen.at,
             oldest_due_s=0.0 if overdue is None else max(0, self._clock.now_ms() - overdue) / 1000,
             overdue=depth.overdue,
-            unrecorded=self._unrecorded,
-            database_error=self._seen.error,
+            unrecorded=self._recorder.unrecorded,
+            database_error=self._recorder.error,
             channels=dict(self._book.channels),
         )
 
@@ -166,23 +167,19 @@ class OutboxWorker:
                 self._seen.at = time.monotonic()
                 try:
                     idle_s = await self._cycle()
-                    self._seen.error = ""
+                    self._recorder.error = ""
                     pause_s = 0.1
                 except NotLeading:
                     self._recover, idle_s = True, IDLE_S
                 except sa.exc.SQLAlchemyError as error:
                     self._recover = True
-                    self._complain("the outbox cannot be read", error)
+                    self._recorder.complain("the outbox cannot be read", error)
                     idle_s, pause_s = pause_s, min(pause_s * 2, IDLE_S)
                 if not self._stopping:
                     await self._sleep(idle_s)
             await self._wind_down()
         finally:
-            for running in self._running.values():
-                running.task.cancel()
-            for channel in self._channels.values():
-                await channel.close()
-            self._database.close()
+            await self._close()
 
     async def _cycle(self) -> float:
         """Start everything that is due and has room; returns for how many seconds there is nothing more to do."""
@@ -192,14 +189,14 @@ class OutboxWorker:
             self._recover = True
             return IDLE_S
         if self._recover:
-            expired = await self._transact(self._as_leader, rows.expire_leases, now_ms, exclude=working)
+            expired = await self._recorder.transact(self._as_leader, claims.expire_leases, now_ms, exclude=working)
             self._recover = False
             if expired:
                 logger.warning(
                     "outbox: %d messages were under way when the gateway stopped; asking about them", expired
                 )
         busy = Counter(running.lane for running in self._running.values())
-        claims = await self._transact(
+        taken = await self._recorder.transact(
             self._as_leader,
             self._take_up,
             now_ms,
@@ -209,18 +206,18 @@ class OutboxWorker:
             pace=self._paced,
             exclude=working,
         )
-        for claim in claims:
+        for claim in taken:
             if (pace := self._pace(claim.send.channel)) is not None:
                 pace.take()
             self._start(claim)
-        if claims:
+        if taken:
             return 0.0
         since_ms = now_ms - int(WAIT_FOR_ROOM_S * 1000)
         if since_ms >= self._began_ms:
-            waited: int = await self._transact(rows.kept_waiting, since_ms, now_ms, CLAIM_LIMIT)
+            waited = await self._recorder.transact(claims.kept_waiting, since_ms, now_ms, CLAIM_LIMIT)
             if waited:
                 self._on_outcome()
-        self._seen.depth = await self._database.run(partial(self._depth, now_ms))
+        self._seen.depth = await self._recorder.read(lambda: self._depth(now_ms))
         soonest = self._seen.depth.next_due_ms
         waits = [pace.wait_s() for pace in self._paces.values()]
         idle_s = min([IDLE_S, *(wait_s for wait_s in waits if wait_s)])
@@ -242,8 +239,8 @@ class OutboxWorker:
         pace: Callable[[str, bool], int],
         exclude: Collection[str],
     ) -> list[Claim]:
-        claims = rows.claim_due(connection, now_ms, lease_s=lease_s, limit=limit, room=room, pace=pace, exclude=exclude)
-        return [self._invited(connection, claim, now_ms) for claim in claims]
+        due = claims.claim_due(connection, now_ms, lease_s=lease_s, limit=limit, room=room, pace=pace, exclude=exclude)
+        return [self._invited(connection, claim, now_ms) for claim in due]
 
     def _invited(self, connection: sa.Connection, claim: Claim, now_ms: int) -> Claim:
         """With the ways to answer. Whatever goes wrong with them, the message goes out."""
@@ -297,7 +294,7 @@ class OutboxWorker:
 
     def _start(self, claim: Claim) -> None:
         channel = self._channels.get(claim.send.channel)
-        task = asyncio.get_running_loop().create_task(self._deliver(claim, channel), name=f"outbox {claim.key}")
+        task = asyncio.get_running_loop().create_task(self._courier.deliver(claim, channel), name=f"outbox {claim.key}")
         self._running[claim.key] = _Running(task, channel, (claim.send.channel, claim.send.urgent))
         task.add_done_callback(lambda _: self._ended(claim.key))
 
@@ -319,122 +316,9 @@ class OutboxWorker:
             logger.warning("outbox: stopped while %d messages were under way", len(left))
             await asyncio.wait(left, timeout=1)
 
-    # one message
-
-    async def _deliver(self, claim: Claim, channel: OutboxChannel | None) -> None:
-        if channel is None:
-            name = claim.send.channel
-            reason = f"没有通道 there is no channel {name!r}: add it to the registry (channels) or correct the address"
-            self._book.note(name, Report(result=Result.REFUSED, detail=reason))
-            await self._conclude(claim, Report(result=Result.REFUSED, detail=reason))
-            return
-        begun: Claim | None = claim
-        if claim.ask_first:
-            begun = await self._find_out(claim, channel)
-        if begun is None:
-            return
-        now_ms = self._clock.now_ms()
-        report = await self._send(begun, channel, now_ms)
-        self._book.note(claim.send.channel, report)
-        now_ms = self._clock.now_ms()
-        again_ms = policy.again_ms(begun, report, channel.limits, now_ms, self._jitter())
-        await self._record(rows.finish, claim.key, begun.attempts, report, now_ms, again_ms=again_ms)
-        self._on_outcome()
-
-    async def _find_out(self, claim: Claim, channel: OutboxChannel) -> Claim | None:
-        """Ask what became of earlier attempts; returns the claim with a new attempt begun, None when none is needed."""
-        answer = await self._ask(claim, channel)
-        if answer is not None and answer.result in (Result.DELIVERED, Result.REFUSED):
-            self._book.note(claim.send.channel, answer)
-            await self._conclude(claim, answer)
-            return None
-        now_ms = self._clock.now_ms()
-        if answer is not None and answer.result is Result.SENT:
-            if now_ms >= claim.deadline_ms:
-                await self._conclude(claim, Report(result=Result.REFUSED, detail=answer.detail))
-            else:
-                until_ms = min(now_ms + int(channel.limits.answer_s * 1000), claim.deadline_ms)
-                await self._record(rows.wait_on, claim.key, answer.detail, until_ms, now_ms)
-                self._on_outcome()
-            return None
-        if answer is not None and answer.result is Result.RETRY:
-            await self._record(rows.did_not_arrive, claim.key, answer.detail)
-        elif hopeless := policy.hopeless(claim, channel.limits, self._clock.now_ms()):
-            await self._conclude(claim, Report(result=Result.REFUSED, detail=hopeless))
-            return None
-        begun = await self._record(rows.begin, claim, self._clock.now_ms())
-        if begun is None:
-            self._on_outcome()  # it was withdrawn meanwhile
-        return begun
-
-    async def _ask(self, claim: Claim, channel: OutboxChannel) -> Report | None:
-        try:
-            async with asyncio.timeout(channel.limits.timeout_s):
-                return await channel.ask(claim.send)
-        except TimeoutError:
-            return Report(result=Result.UNKNOWN, detail="询问无答复 no answer to the question")
-        except Exception as error:  # a broken channel must not stop the others
-            logger.exception("outbox: channel %s failed when asked about %s", claim.send.channel, claim.key)
-            return Report(result=Result.UNKNOWN, detail=type(error).__name__)
-
-    async def _send(self, claim: Claim, channel: OutboxChannel, now_ms: int) -> Report:
-        attempt = Attempt(
-            case=claim.case_id,
-            number=claim.attempts,
-            repeat=claim.unclear > 0,
-            at_ms=now_ms,
-            deadline_ms=claim.deadline_ms,
-            invitation=claim.invitation,
-        )
-        limit_s = channel.limits.timeout_s
-        if not self._leads:
-            return Report(result=Result.RETRY, detail="由另一网关发送 another gateway sends by now")
-        try:
-            async with asyncio.timeout(limit_s):
-                return await channel.send(claim.send, attempt)
-        except TimeoutError:
-            return Report(result=Result.UNKNOWN, detail=f"{limit_s:g} 秒内无答复 no answer within {limit_s:g} s")
-        except Exception as error:  # a broken channel must not stop the others
-            logger.exception("outbox: channel %s failed with %s", claim.send.channel, claim.key)
-            return Report(result=Result.UNKNOWN, detail=f"通道故障 channel failed: {type(error).__name__}")
-
-    async def _conclude(self, claim: Claim, report: Report) -> None:
-        await self._record(rows.conclude, claim.key, report, self._clock.now_ms())
-        self._on_outcome()
-
-    # the database
-
-    async def _transact(
-        self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        return await self._database.write(lambda connection: work(connection, *args, **kwargs))
-
-    async def _record(
-        self, work: Callable[Concatenate[sa.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        """Write what was learnt, again and again until the database takes it."""
-        pause_s = 0.1
-        self._unrecorded += 1
-        try:
-            while True:
-                try:
-                    return await self._transact(work, *args, **kwargs)
-                except sa.exc.SQLAlchemyError as error:
-                    self._complain("a result cannot be recorded yet", error)
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(pause_s * 2, IDLE_S)
-        finally:
-            self._unrecorded -= 1
-
     def _depth(self, now_ms: int) -> Depth:
         with reading(self._engine) as connection:
-            return rows.depth(connection, now_ms)
-
-    def _complain(self, what: str, error: Exception) -> None:
-        text = f"{what}: {str(error).splitlines()[0]}"
-        if text != self._seen.error:
-            logger.error("outbox: %s; trying again", text)
-        self._seen.error = text
+            return claims.depth(connection, now_ms)
 
     # waiting
 
@@ -453,4 +337,24 @@ class OutboxWorker:
         tasks = [running.task for running in self._running.values() if running.channel is channel]
         if tasks:
             await asyncio.wait(tasks)
+        await _close(channel)
+
+    async def _close(self) -> None:
+        """Let go of everything; one channel that cannot be closed keeps none of the others open."""
+        self._loop = None
+        for running in self._running.values():
+            running.task.cancel()
+        if self._closing:
+            _, left = await asyncio.wait(self._closing, timeout=CLOSE_WITHIN_S)
+            for task in left:
+                task.cancel()
+        for channel in self._channels.values():
+            await _close(channel)
+        self._recorder.close()
+
+
+async def _close(channel: OutboxChannel) -> None:
+    try:
         await channel.close()
+    except Exception:
+        logger.exception("outbox: a channel could not be closed")

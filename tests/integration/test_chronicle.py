@@ -26,6 +26,7 @@ from gateway.chronicle.pen import Pen
 from gateway.chronicle.rows import ChronicleRows, Mark, kept_ms, store_key
 from gateway.feed import News
 from gateway.health import Part
+from gateway.outbox import claims as outbox_claims
 from gateway.outbox import rows as outbox_rows
 from gateway.outbox.channel import Report, Result
 from gateway.registry.directory import CommunityDirectory
@@ -694,7 +695,7 @@ def send(house: House, key: str, *, at_ms: int, result: Result | None, channel: 
     with writing(house.engine) as connection:
         outbox_rows.enqueue(connection, case, make_send(key, channel), house.clock.now_ms())
         if result is not None:
-            outbox_rows.conclude(connection, key, Report(result=result, detail="x"), at_ms)
+            outbox_claims.conclude(connection, key, Report(result=result, detail="x"), at_ms)
 
 
 async def test_messages_when_their_fate_is_known(house: House) -> None:
@@ -715,7 +716,7 @@ async def test_messages_when_their_fate_is_known(house: House) -> None:
     await look(desk, "messages")
     assert desk.pen.written == written, "each is written once"
     with writing(house.engine) as connection:
-        outbox_rows.conclude(connection, "two", Report(result=Result.REFUSED, detail="x"), now + 70_000)
+        outbox_claims.conclude(connection, "two", Report(result=Result.REFUSED, detail="x"), now + 70_000)
     house.clock.at += 70_000
     await look(Desk(house), "messages")  # after a restart what is remembered and a minute before it
     assert sorted(point.tags["result"] for point in embedded(house, "message")) == ["delivered", "failed"]

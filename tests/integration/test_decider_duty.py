@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway.cases.commands import HumanAction
 from gateway.cases.effects import Purpose, Send
 from gateway.cases.model import Case
-from gateway.outbox import rows as outbox_rows
+from gateway.outbox import claims as outbox_claims
 from gateway.outbox.channel import Report, Result
 from gateway.registry import overrides
 from gateway.state.db import writing
@@ -199,11 +199,11 @@ def test_when_the_first_channel_fails_the_next_is_tried(room: DecidingRoom) -> N
     to(room, NIGHT_MS)
     now_ms = room.clocks.now_ms()
     with room.engine.begin() as connection:
-        claims = outbox_rows.claim_due(connection, now_ms, lease_s=60, limit=100, room=lambda channel, urgent: 100)
+        claims = outbox_claims.claim_due(connection, now_ms, lease_s=60, limit=100, room=lambda channel, urgent: 100)
         for claim in claims:
-            begun = outbox_rows.begin(connection, claim, now_ms) or claim
+            begun = outbox_claims.begin(connection, claim, now_ms) or claim
             refused = Report(result=Result.REFUSED, detail="no such number")
-            outbox_rows.finish(connection, begun.key, begun.attempts, refused, now_ms, again_ms=None)
+            outbox_claims.finish(connection, begun.key, begun.attempts, refused, now_ms, again_ms=None)
     room.cycle()
     assert [one.to for one in told(room)] == ["owl-1", "owl-2"]
 

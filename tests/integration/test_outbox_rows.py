@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Delivery, Purpose
-from gateway.outbox import rows
+from gateway.outbox import claims, rows
 from gateway.outbox.channel import Report, Result
 from gateway.outbox.records import Claim, Withdrawal
 from gateway.state import tables
@@ -64,14 +64,14 @@ def desk(engine: sa.Engine, clock: HandClock) -> Desk:
 
 def claim(engine: sa.Engine, now_ms: int = START_MS, limit: int = 100) -> list[Claim]:
     with engine.begin() as connection:
-        return rows.claim_due(connection, now_ms, lease_s=30, limit=limit)
+        return claims.claim_due(connection, now_ms, lease_s=30, limit=limit)
 
 
 def finish(
     engine: sa.Engine, found: Claim, report: Report, now_ms: int = START_MS, again_ms: int | None = None
 ) -> None:
     with engine.begin() as connection:
-        rows.finish(connection, found.key, found.attempts, report, now_ms, again_ms=again_ms)
+        claims.finish(connection, found.key, found.attempts, report, now_ms, again_ms=again_ms)
 
 
 def withdraw(engine: sa.Engine, reason: str = "closed") -> Withdrawal:
@@ -100,7 +100,7 @@ def test_the_emergency_line_goes_first_then_what_is_urgent_then_what_waited_long
 def test_a_full_lane_does_not_hide_what_waits_behind_it(engine: sa.Engine, desk: Desk) -> None:
     desk.say(*(make_send(f"a{i}", "hanging") for i in range(50)), make_send("b", "webhook", urgent=False))
     with engine.begin() as connection:
-        found = rows.claim_due(
+        found = claims.claim_due(
             connection, START_MS, lease_s=30, limit=10, room=lambda channel, _: 0 if channel == "hanging" else 4
         )
     assert [one.key for one in found] == ["b"]
@@ -120,7 +120,7 @@ def test_an_expired_lease_is_asked_about_before_anything_is_sent(engine: sa.Engi
     assert (again.ask_first, again.unclear, again.attempts) == (True, 1, 1)
     assert desk.attempts("k") == ["unknown"], "no second attempt yet, and the first is known to be cut off"
     with engine.begin() as connection:
-        begun = rows.begin(connection, again, START_MS + 30_000)
+        begun = claims.begin(connection, again, START_MS + 30_000)
     assert begun is not None
     assert (begun.attempts, begun.unclear) == (2, 1)
 
@@ -130,8 +130,8 @@ def test_what_did_not_arrive_is_no_repeat(engine: sa.Engine, desk: Desk) -> None
     claim(engine)
     (again,) = claim(engine, START_MS + 30_000)
     with engine.begin() as connection:
-        rows.did_not_arrive(connection, "k", "404")
-        begun = rows.begin(connection, again, START_MS + 30_000)
+        claims.did_not_arrive(connection, "k", "404")
+        begun = claims.begin(connection, again, START_MS + 30_000)
     assert begun is not None
     assert begun.unclear == 0
 
@@ -142,7 +142,7 @@ def test_after_a_start_leases_are_over_but_a_device_may_still_answer(engine: sa.
         if found.key == "lamp":
             finish(engine, found, SENT, again_ms=START_MS + 10_000)
     with engine.begin() as connection:
-        assert rows.expire_leases(connection, START_MS) == 1
+        assert claims.expire_leases(connection, START_MS) == 1
     assert [found.key for found in claim(engine)] == ["k"]
 
 
@@ -245,7 +245,7 @@ def test_withdrawn_between_question_and_attempt(engine: sa.Engine, desk: Desk) -
     (asked,) = claim(engine)
     withdraw(engine)
     with engine.begin() as connection:
-        assert rows.begin(connection, asked, START_MS) is None
+        assert claims.begin(connection, asked, START_MS) is None
     assert desk.status("k") == "withdrawn"
 
 
@@ -254,7 +254,7 @@ def test_a_late_result_of_an_older_attempt_only_counts_when_it_arrived(engine: s
     (first,) = claim(engine)
     (again,) = claim(engine, START_MS + 30_000)
     with engine.begin() as connection:
-        second = rows.begin(connection, again, START_MS + 30_000)
+        second = claims.begin(connection, again, START_MS + 30_000)
     assert second is not None
     finish(engine, first, BUSY, again_ms=START_MS + 90_000)
     assert desk.status("k") == "sending"
@@ -302,7 +302,7 @@ def test_what_was_confirmed_while_it_was_given_up_stays_confirmed(engine: sa.Eng
     claim(engine)
     with engine.begin() as connection:
         rows.confirm_command(connection, "sos-1", rows.command_id("lamp"), True, "", START_MS)
-        rows.conclude(connection, "lamp", NEVER, START_MS)
+        claims.conclude(connection, "lamp", NEVER, START_MS)
     assert desk.hear() == [("lamp", "delivered")]
 
 
@@ -332,7 +332,7 @@ def test_depth_says_how_much_waits_and_for_how_long(engine: sa.Engine, desk: Des
     finish(engine, claim(engine, limit=1)[0], BUSY, again_ms=START_MS + 8000)
     claim(engine, limit=1)
     with engine.connect() as connection:
-        depth = rows.depth(connection, START_MS + 5000)
+        depth = claims.depth(connection, START_MS + 5000)
     assert (depth.waiting, depth.in_flight) == (2, 1)
     assert depth.most_overdue_ms == START_MS
     assert depth.next_due_ms == START_MS + 8000

@@ -18,7 +18,7 @@ from gateway.cases.model import Case
 from gateway.decider.decider import Decider
 from gateway.decider.view import Views
 from gateway.journal.entry import Entry, Quarantined
-from gateway.outbox import rows as outbox_rows
+from gateway.outbox import claims as outbox_claims
 from gateway.outbox.channel import Report, Result
 from gateway.record.chains import verdicts
 from gateway.registry import store as registry_store
@@ -167,9 +167,9 @@ class DecidersRoom:
     def deliver(self, report: Report = Report(result=Result.DELIVERED, detail="ok")) -> int:
         """All that is due in the outbox goes out; returns how much."""
         with self.engine.begin() as connection:
-            claims = outbox_rows.claim_due(connection, self.clock.now_ms(), lease_s=60, limit=100)
+            claims = outbox_claims.claim_due(connection, self.clock.now_ms(), lease_s=60, limit=100)
             for claim in claims:
-                outbox_rows.finish(connection, claim.key, claim.attempts, report, self.clock.now_ms(), again_ms=None)
+                outbox_claims.finish(connection, claim.key, claim.attempts, report, self.clock.now_ms(), again_ms=None)
         self.settle()
         return len(claims)
 

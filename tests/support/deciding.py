@@ -18,7 +18,7 @@ from gateway.decider.decider import Decider
 from gateway.decider.health import Changed
 from gateway.decider.view import Views
 from gateway.journal.entry import Entry, Quarantined
-from gateway.outbox import rows as outbox_rows
+from gateway.outbox import claims as outbox_claims
 from gateway.outbox.channel import Report
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
@@ -174,12 +174,12 @@ class DecidingRoom:
         again_ms = None if again_s is None else now_ms + int(again_s * 1000)
         with self.engine.begin() as connection:
             only = lambda channel, urgent: 100 if channel == DEVICE_CHANNEL else 0  # noqa: E731
-            claims = outbox_rows.claim_due(connection, now_ms, lease_s=60, limit=100, room=only)
+            claims = outbox_claims.claim_due(connection, now_ms, lease_s=60, limit=100, room=only)
             begun = [
-                outbox_rows.begin(connection, claim, now_ms) or claim if claim.ask_first else claim for claim in claims
+                outbox_claims.begin(connection, each, now_ms) or each if each.ask_first else each for each in claims
             ]
             for claim in begun:
-                outbox_rows.finish(connection, claim.key, claim.attempts, report, now_ms, again_ms=again_ms)
+                outbox_claims.finish(connection, claim.key, claim.attempts, report, now_ms, again_ms=again_ms)
         self.cycle()
         return [claim.send for claim in claims]
 

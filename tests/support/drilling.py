@@ -10,7 +10,7 @@ from gateway.cases.effects import Send
 from gateway.cases.model import Case
 from gateway.decider import drill_rows
 from gateway.decider.drill_rows import Drill, Subject
-from gateway.outbox import rows as outbox_rows
+from gateway.outbox import claims as outbox_claims
 from gateway.outbox.channel import Report, Result
 from gateway.state.db import reading, writing
 from tests.support.deciding import DecidingRoom
@@ -76,11 +76,11 @@ def deliver(room: DecidingRoom, *, failing: tuple[str, ...] = ()) -> list[Send]:
     """Everything that is due goes out: delivered, but refused on ``failing`` channels."""
     now_ms = room.clocks.now_ms()
     with room.engine.begin() as connection:
-        claims = outbox_rows.claim_due(connection, now_ms, lease_s=60, limit=1000)
+        claims = outbox_claims.claim_due(connection, now_ms, lease_s=60, limit=1000)
         for claim in claims:
             bad = claim.send.channel in failing
             report = Report(result=Result.REFUSED if bad else Result.DELIVERED, detail="no line" if bad else "ok")
-            outbox_rows.finish(connection, claim.key, claim.attempts, report, now_ms, again_ms=None)
+            outbox_claims.finish(connection, claim.key, claim.attempts, report, now_ms, again_ms=None)
     room.cycle()
     return [claim.send for claim in claims]
 

@@ -26,10 +26,11 @@ import sqlalchemy as sa
 
 from gateway.cases.effects import LINE_CHANNEL, Send
 from gateway.clock import SystemClock
-from gateway.outbox import rows
+from gateway.outbox import claims
 from gateway.outbox.channel import Attempt, OutboxChannel, Report
 from gateway.outbox.channels.apprise_messenger import AppriseMessenger
 from gateway.outbox.channels.emergency_line import DrillLine
+from gateway.outbox.table import PENDING, SENDING
 from gateway.outbox.worker import OutboxWorker
 from gateway.settings import Secrets
 from gateway.state.db import open_database, reading
@@ -101,7 +102,7 @@ def run(database: str, world: str, point: str | None) -> None:
     }
     for name, at in (("claim_due", "in the claim"), ("finish", "in the finish"), ("begin", "in the begin")):
         if point == at:
-            setattr(rows, name, deadly(getattr(rows, name)))
+            setattr(claims, name, deadly(getattr(claims, name)))
 
     async def until_all_is_said() -> None:
         worker = OutboxWorker(
@@ -117,7 +118,7 @@ def run(database: str, world: str, point: str | None) -> None:
 
 def _left(engine: sa.Engine) -> int:
     with reading(engine) as connection:
-        query = sa.select(sa.func.count()).where(outbox.c.status.in_((rows.PENDING, rows.SENDING)))
+        query = sa.select(sa.func.count()).where(outbox.c.status.in_((PENDING, SENDING)))
         return int(connection.execute(query).scalar_one())
 
 

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Purpose, Send
 from gateway.cases.model import Case
+from gateway.outbox import claims as outbox_claims
 from gateway.outbox import policy
-from gateway.outbox import rows as outbox_rows
 from gateway.outbox.channel import Limits, Report, Result
 from gateway.state import tables as t
 from gateway.state.db import reading
@@ -80,7 +80,7 @@ class Week:
         now = self.room.clocks.now_ms()
         with reading(self.room.engine) as connection:
             timer = connection.execute(sa.select(sa.func.min(t.timers.c.due_at_ms))).scalar()
-            depth = outbox_rows.depth(connection, now)
+            depth = outbox_claims.depth(connection, now)
         soon = [at for at in (timer, depth.next_due_ms, self._plan[0][0] if self._plan else None) if at is not None]
         if depth.waiting and depth.most_overdue_ms is not None:
             soon.append(now)
@@ -112,14 +112,14 @@ class Week:
         while True:
             now = self.room.clocks.now_ms()
             with self.room.engine.begin() as connection:
-                claims = outbox_rows.claim_due(connection, now, lease_s=60, limit=100)
+                claims = outbox_claims.claim_due(connection, now, lease_s=60, limit=100)
                 for claim in claims:
-                    begun = outbox_rows.begin(connection, claim, now) if claim.ask_first else claim
+                    begun = outbox_claims.begin(connection, claim, now) if claim.ask_first else claim
                     if begun is None:
                         continue
                     report = self._luck(begun.send)
                     again = policy.again_ms(begun, report, LIMITS, now, 0.0)
-                    outbox_rows.finish(connection, begun.key, begun.attempts, report, now, again_ms=again)
+                    outbox_claims.finish(connection, begun.key, begun.attempts, report, now, again_ms=again)
                     if report.result is Result.DELIVERED:
                         self._arrived(begun.send, begun.case_id)
             if not claims:

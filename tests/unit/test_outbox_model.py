@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.outbox import rows
+from gateway.outbox import claims, rows
 from gateway.outbox.channel import Report, Result
 from gateway.outbox.records import Claim
 from gateway.state import tables
@@ -76,7 +76,7 @@ class Outbox(RuleBasedStateMachine):
         working = {claim.key for claim in self.asking}
         working |= {claim.key for claim, _ in self.begun} | {claim.key for claim, _ in self.ended}
         with self.engine.begin() as connection:
-            found = rows.claim_due(connection, self.now_ms, lease_s=30, limit=limit, exclude=working)
+            found = claims.claim_due(connection, self.now_ms, lease_s=30, limit=limit, exclude=working)
         for claim in found:
             assert claim.key not in working
             if claim.ask_first:
@@ -91,11 +91,11 @@ class Outbox(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             if can_say and claim.key in self.arrived:
                 report = Report(result=Result.DELIVERED, detail="it is here")
-                rows.conclude(connection, claim.key, report, self.now_ms)
+                claims.conclude(connection, claim.key, report, self.now_ms)
                 return
             if can_say:
-                rows.did_not_arrive(connection, claim.key, "not here")
-            begun = rows.begin(connection, claim, self.now_ms)
+                claims.did_not_arrive(connection, claim.key, "not here")
+            begun = claims.begin(connection, claim, self.now_ms)
         if begun is not None:
             self.begun.append((begun, begun.unclear > 0))
 
@@ -116,13 +116,13 @@ class Outbox(RuleBasedStateMachine):
         claim, report = self.ended.pop(pick % len(self.ended))
         again = self.now_ms + 2000 if not (give_up and report.result is Result.RETRY) else None
         with self.engine.begin() as connection:
-            rows.finish(connection, claim.key, claim.attempts, report, self.now_ms, again_ms=again)
+            claims.finish(connection, claim.key, claim.attempts, report, self.now_ms, again_ms=again)
 
     @rule()
     def crash(self) -> None:
         self.asking, self.begun, self.ended = [], [], []
         with self.engine.begin() as connection:
-            rows.expire_leases(connection, self.now_ms)
+            claims.expire_leases(connection, self.now_ms)
 
     @rule(case=st.sampled_from(["case-1", "case-2"]))
     def withdraw(self, case: str) -> None:

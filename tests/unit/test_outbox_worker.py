@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Purpose
-from gateway.outbox import policy, rows
-from gateway.outbox.channel import Limits, Report, Result
+from gateway.cases.effects import DEVICE_CHANNEL, LINE_CHANNEL, Purpose, Send
+from gateway.outbox import claims, policy, rows
+from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.health import ChannelHealth
 from gateway.outbox.worker import OutboxWorker
 from gateway.state.db import open_database
@@ -78,7 +78,7 @@ async def test_pauses_double_up_to_a_limit(
         for tries, pause in enumerate(pauses, start=1):
             clock.ms += pause * 1000 - 1
             with engine.begin() as connection:
-                assert rows.claim_due(connection, clock.ms, lease_s=1, limit=1) == [], "not before its time"
+                assert claims.claim_due(connection, clock.ms, lease_s=1, limit=1) == [], "not before its time"
             await forward(
                 worker,
                 clock,
@@ -437,3 +437,47 @@ async def test_a_channel_that_keeps_failing_is_logged_once_a_minute(
         record for record in caplog.records if record.name == "gateway.outbox.health" and record.levelname == "WARNING"
     ]
     assert len(said) == 1
+
+
+class CutOffWithin(ScriptedChannel):
+    """Its own connection is cancelled under the first message, as when several share one that ends."""
+
+    async def send(self, message: Send, attempt: Attempt) -> Report:
+        report = await super().send(message, attempt)
+        if len(self.sent) == 1:
+            shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            shared.cancel()
+            await shared
+        return report
+
+
+async def test_what_is_cancelled_within_a_channel_is_of_unknown_fate_at_once(
+    engine: sa.Engine, desk: Desk, clock: HandClock
+) -> None:
+    channel = CutOffWithin(DELIVERED)
+    desk.say(make_send("k"))
+    async with working(engine, {"wecom": channel}, clock) as worker:
+        await eventually_async(lambda: channel.sent and desk.status("k") == "pending")
+        await forward(worker, clock, 2, lambda: desk.status("k") == "delivered")
+    assert desk.attempts("k") == ["unknown", "delivered"]
+    assert [attempt.repeat for _, attempt in channel.sent] == [False, True]
+
+
+class Unclosable(ScriptedChannel):
+    """Cannot be closed."""
+
+    async def close(self) -> None:
+        raise OSError("bad file descriptor")
+
+
+async def test_a_channel_that_cannot_be_closed_keeps_no_other_open(
+    engine: sa.Engine, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    former, broken, good = Unclosable(), Unclosable(), ScriptedChannel()
+    async with working(engine, {"wecom": former}, clock) as worker:
+        worker.replace_channels({"wecom": broken, "sms": good})
+    assert good.closed
+    assert caplog.text.count("a channel could not be closed") == 2
+    worker.settle("k", DELIVERED)  # a late delivery report finds nobody, and does no harm
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
