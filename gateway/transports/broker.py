@@ -30,7 +30,7 @@ import psutil
 
 from gateway.settings import write_private
 from gateway.transports.backoff import Backoff
-from gateway.transports.broker_config import GATEWAY_USER, write_mosquitto, write_nats
+from gateway.transports.broker_config import GATEWAY_USER, set_damaged_aside, write_mosquitto, write_nats
 from gateway.transports.broker_ports import free_port, port_problem
 from gateway.transports.mqtt_probe import probe
 
@@ -212,6 +212,10 @@ class ManagedBroker:
                 trouble = self._run_once(report)
                 if self._stopping:
                     return
+                if (aside := set_damaged_aside(self._directory, self._said)) is not None:
+                    what = "what the broker kept is damaged, and lies in %s now: what it had not handed on is lost here"
+                    log.error(f"{what}; devices that heard no answer say it again", aside)
+                    continue
                 if not started.is_set():
                     attempt += 1
                     if attempt < PORT_TRIES and self._port_was_taken():

@@ -8,7 +8,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
 from gateway.settings import Secrets, write_private
@@ -24,6 +24,7 @@ MAX_PACKET_BYTES = 1_048_576
 """Far above what a device may send, so that an oversize message reaches the quarantine instead of being cut off."""
 MAX_QUEUED_MESSAGES = 200_000
 """Per client and therefore per lane: a full routine queue takes nothing from the urgent one. ~100 MB when full."""
+_DAMAGED = "Couldn't open database"
 AUTOSAVE_S = 2
 """Mosquitto writes its whole state to disk this often (2.0.11: a second later), and answers nobody meanwhile. By time
 and not by number of changes: under a flood the state is large and changes come by the thousand, and a broker that wrote
@@ -97,6 +98,15 @@ def mosquitto_keeps(data_dir: PurePath, receive_maximum: int) -> list[str]:
         f"max_packet_size {MAX_PACKET_BYTES}",
         "set_tcp_nodelay true",
     ]
+
+
+def set_damaged_aside(directory: Path, said: Iterable[str]) -> Path | None:
+    """Where Mosquitto does not start because what it kept in ``directory`` is damaged (a power cut on a tired disk),
+    move that aside; returns where it is now. None where ``said``, its last words, say something else."""
+    kept = directory / "mosquitto.db"
+    if not any(_DAMAGED in line for line in said) or not kept.exists():
+        return None
+    return kept.replace(kept.with_suffix(".damaged"))
 
 
 def service_rules(user: str) -> list[str]:

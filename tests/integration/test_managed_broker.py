@@ -252,6 +252,26 @@ def test_started_again_when_it_dies(tmp_path: Path, kind: BrokerKind, caplog: py
         assert "starting it again" in caplog.text
 
 
+def test_what_it_kept_is_damaged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Site(tmp_path, MOSQUITTO) as site:
+        site.gateway(Offers()).stop()
+        site.device().say_acknowledged("event", "press")
+        pid = site.broker.health.pid
+        assert pid is not None
+        kept = tmp_path / "broker" / "mosquitto.db"
+        eventually(lambda: kept.exists() and kept.stat().st_size > 100)
+        os.kill(pid, signal.SIGSTOP)  # so that it does not save in between
+        kept.write_bytes(kept.read_bytes()[:-20])  # as a power cut leaves it
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: site.broker.health.running and site.broker.health.pid not in (None, pid), 10)
+        assert kept.with_suffix(".damaged").exists(), "nothing is thrown away"
+        assert "devices that heard no answer say it again" in caplog.text
+        offers = Offers()
+        site.gateway(offers)
+        site.device().say_acknowledged("event", "press")
+        eventually(lambda: offers.all)
+
+
 @both
 def test_clean_stop_keeps_the_queue_and_leaves_nothing_behind(tmp_path: Path, kind: BrokerKind) -> None:
     with Site(tmp_path, kind) as site:
