@@ -29,9 +29,14 @@ _DAY_TITLE: Final = Text("每天从何时开始", "When days begin")
 
 
 def files(boards: tuple[Board, ...]) -> dict[str, str]:
-    """Every board in every language: ``zh/anju-wall.json`` and its text."""
+    """Every board in every language: ``zh/anju-wall.json`` and its text. Health data has directories of its own
+    (``zh-care``), so that it has folders of its own in Grafana, with permissions of their own."""
     by_uid = {board.uid: board for board in boards}
-    return {f"{language}/{board.uid}.json": text(board, by_uid, language) for language in LANGUAGES for board in boards}
+    return {
+        f"{language}{'-care' if board.private else ''}/{board.uid}.json": text(board, by_uid, language)
+        for language in LANGUAGES
+        for board in boards
+    }
 
 
 def text(board: Board, boards: Mapping[str, Board], language: Language) -> str:

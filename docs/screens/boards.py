@@ -47,7 +47,7 @@ def main() -> None:
             fill(server)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-                for path in sorted((JSON / "zh").glob("*.json")):
+                for path in sorted(JSON.glob("zh*/*.json")):
                     if not wanted or path.stem in wanted:
                         draw(browser, server, path, END_MS, Path(directory))
                 browser.close()

@@ -25,8 +25,9 @@ def read_boards() -> dict[Language, list[Json]]:
     """Language → the boards' JSON, by uid. Raises NoBoards."""
     found: dict[Language, list[Json]] = {}
     for language in LANGUAGES:
-        folder = files("dashboards") / "json" / language
-        texts = [one.read_text(encoding="utf-8") for one in folder.iterdir()] if folder.is_dir() else []
+        folders = [files("dashboards") / "json" / name for name in (language, f"{language}-care")]
+        there = [one for folder in folders if folder.is_dir() for one in folder.iterdir()]
+        texts = [one.read_text(encoding="utf-8") for one in there]
         found[language] = sorted((json.loads(text) for text in texts), key=lambda board: str(board["uid"]))
     if not any(found.values()):
         raise NoBoards("the package holds no dashboards: `python -m dashboards` writes them")

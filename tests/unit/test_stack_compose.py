@@ -13,6 +13,9 @@ import jsonschema
 import pytest
 import yaml
 
+from dashboards.boards import BOARDS
+from dashboards.text import LANGUAGES
+from gateway.grafana.wanted import CARE, FOLDER_UIDS
 from gateway.init.deployment import CONTAINER_OWNERS
 from gateway.settings import load_settings
 from tests.support.stack import ROOT, Stack, compose, open_directory
@@ -224,7 +227,17 @@ def test_boards_go_to_their_folders_by_language() -> None:
     providers = next(provisioning("dashboards"))["providers"]
     (json_mount,) = (target for name, source, target in mounts() if name == "grafana" and source == "./dashboards/json")
     found = {(one["folder"], one["folderUid"], one["options"]["path"]) for one in providers}
-    assert found == {("安居", "anju-zh", f"{json_mount}/zh"), ("Anju", "anju-en", f"{json_mount}/en")}
+    assert found == {
+        ("安居", "anju-zh", f"{json_mount}/zh"),
+        ("Anju", "anju-en", f"{json_mount}/en"),
+        (CARE.zh, "anju-zh-care", f"{json_mount}/zh-care"),
+        (CARE.en, "anju-en-care", f"{json_mount}/en-care"),
+    }, "as `anju grafana apply` makes them"
+    assert {uid for _, uid, _ in found} <= set(FOLDER_UIDS)
+    for board in BOARDS:
+        for language in LANGUAGES:
+            folder = f"{language}-care" if board.private else language
+            assert json.loads(text(f"dashboards/json/{folder}/{board.uid}.json"))["uid"] == f"{board.uid}-{language}"
     home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert home == f"{json_mount}/zh/anju-wall.json"
     assert json.loads(text("dashboards/json/zh/anju-wall.json"))["uid"] == "anju-wall-zh"
