@@ -49,6 +49,7 @@ class Signal:
 
     @property
     def sort(self) -> Sort:
+        """What kind of thing happened, by its code."""
         return sort_of(self.code)
 
     def __str__(self) -> str:

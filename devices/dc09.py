@@ -111,6 +111,7 @@ def read_key(secret: str) -> bytes:
 
 
 def time_text(at_ms: int) -> str:
+    """An instant as a frame carries it, in UTC, with the underscore before it."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime(f"_{_TIME}")
 
 

@@ -84,9 +84,14 @@ class DeviceRef(Protocol):
     """The part of a registered device that decoding needs."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """As in the registry."""
+        ...
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """A key of `devices.kinds.KINDS`."""
+        ...
 
 
 Encoding = Literal["json", "msgpack"]

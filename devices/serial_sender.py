@@ -111,6 +111,7 @@ class ConcentratorLink:
 
     @property
     def unacked(self) -> int:
+        """How many messages wait for the gateway's acknowledgement."""
         return len(self._items)
 
     def items(self) -> list[Item]:

@@ -67,11 +67,14 @@ class Via:
 
     @property
     def branch(self) -> str:
+        """The name of the transaction at whoever sent it; empty where it has none."""
         return self.parameters.get("branch", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """Somebody asks for something (RFC 3261 7.1)."""
+
     method: str
     uri: str
     headers: tuple[tuple[str, str], ...]
@@ -79,9 +82,11 @@ class Request:
     body: bytes = b""
 
     def one(self, name: str) -> str:
+        """The first header of this name; empty where there is none."""
         return next((value for key, value in self.headers if key == name), "")
 
     def every(self, name: str) -> list[str]:
+        """All headers of this name, in their order."""
         return [value for key, value in self.headers if key == name]
 
     @property
@@ -98,11 +103,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
+    """The answer to a request (RFC 3261 7.2)."""
+
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
 
     def one(self, name: str) -> str:
+        """The first header of this name; empty where there is none."""
         return next((value for key, value in self.headers if key == name), "")
 
 

@@ -54,6 +54,7 @@ class Field:
 
     @property
     def text(self) -> bool:
+        """Whether it holds text, and so has no unit."""
         return not self.unit
 
 
@@ -79,6 +80,7 @@ class Measurement:
         return tuple(tag for tag in self.tags if not tag.of)
 
     def field(self, key: str) -> Field | None:
+        """The field with this key; None where there is none."""
         return next((field for field in self.fields if field.key == key), None)
 
 

@@ -88,6 +88,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def main() -> None:
+    """Write docs/telemetry.md; with ``--check``, exit with an error where it differs."""
     made = page()
     if "--check" in sys.argv:
         if PAGE.read_text(encoding="utf-8") != made:

@@ -35,6 +35,7 @@ class Walk:
         self._temporaries = 0
 
     def error(self, node: ast.expr, problem: str, expected: str, hint: str) -> ExpressionError:
+        """What is wrong with this part of the expression, and where; to be raised."""
         return ExpressionError(problem, expected=expected, hint=hint, position=self.source.column(node))
 
     def enter(self, node: ast.expr, depth: int) -> None:
@@ -46,6 +47,7 @@ class Walk:
             raise self.error(node, "it is nested too deeply", f"at most {MAX_DEPTH} levels", "simplify it")
 
     def refused(self, node: ast.expr) -> ExpressionError:
+        """This part is none of the language; to be raised."""
         return self.error(
             node,
             f"{type(node).__name__.lower()} is not part of the language",
@@ -54,19 +56,23 @@ class Walk:
         )
 
     def temporary(self) -> str:
+        """The name of one more variable of the compiled code."""
         self._temporaries += 1
         return f"t{self._temporaries}"
 
     # -- three-valued logic (Kleene): code that yields True, False or None
 
     def negation(self, code: str) -> str:
+        """Not: unknown of the unknown."""
         name = self.temporary()
         return f"(None if ({name} := {code}) is None else not {name})"
 
     def conjunction(self, codes: Sequence[str]) -> str:
+        """And: False once one of them is, unknown where the others are true."""
         return self._joined(codes, "False", "True")
 
     def disjunction(self, codes: Sequence[str]) -> str:
+        """Or: True once one of them is, unknown where the others are false."""
         return self._joined(codes, "True", "False")
 
     def _joined(self, codes: Sequence[str], decided: str, otherwise: str) -> str:

@@ -166,6 +166,7 @@ def truth(value: object) -> bool | None:
 
 
 def lower(value: str) -> str | None:
+    """In small letters; None for a text that is too long."""
     return value.lower() if len(value) <= MAX_TEXT else None
 
 

@@ -121,6 +121,7 @@ class PayloadWalk(Walk):
     # -- what can be written
 
     def value(self, node: ast.expr, depth: int) -> Value:
+        """Compile a part that yields a value. Raises ExpressionError."""
         self.enter(node, depth)
         match node:
             case ast.Constant(value=literal):

@@ -37,12 +37,14 @@ class Compiler:
         self._written = written
 
     def sorts(self, maps: Mapping[str, KindMap]) -> tuple[Sort, ...]:
+        """The sorts of messages, in their order."""
         stranger = self._stranger()
         return tuple(
             self._sort(("messages", at), entry, maps, stranger) for at, entry in enumerate(self._written.messages)
         )
 
     def orders(self) -> Orders:
+        """How each command of each kind is written."""
         words = {
             kind: {key: self._order(kind, key, entry) for key, entry in commands.items()}
             for kind, commands in self._written.commands.items()

@@ -41,6 +41,7 @@ class Stranger:
     """``name``, ``vendor``, ``model``, ``firmware``."""
 
     def announced(self, address: str, fields: Fields, *, heard: bool) -> Announced:
+        """What a message says of gear that is not registered; ``heard``: it spoke itself."""
         kind = next((key for key, holds in self.kinds if holds(fields)), None)
         words = {key: (template.fill(fields) or "")[:_MAX_WORDS] for key, template in self.words.items()}
         return Announced(address=address, kind=kind, heard=heard, **words)
@@ -63,6 +64,7 @@ class Answering:
     error: Template
 
     def answers(self, fields: Fields) -> tuple[CommandAnswer, ...]:
+        """The answer a message holds; none where it names no command."""
         name = self.id.fill(fields)
         if not name or len(name) > _MAX_COMMAND:
             return ()

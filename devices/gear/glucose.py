@@ -107,9 +107,11 @@ class GlucoseMeter(ABC):
     """What the meter's clock said in this conversation."""
 
     def set_clock(self, clock_ms: int) -> None:
+        """The meter's own clock says this (ms)."""
         self.clock_ms = clock_ms
 
     def is_too_old(self, record: Record) -> bool:
+        """Whether the measurement is older than what is still told."""
         return self.clock_ms - record.clock_ms > TOLD_FOR_MS
 
     def found(self, record: Record) -> None:

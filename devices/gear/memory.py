@@ -93,6 +93,7 @@ class Memory:
         self.commands[command_id] = (dict(confirm), now_ms + COMMAND_KEPT_MS)
 
     def forget_command(self, command_id: str) -> None:
+        """Nobody waits for its answer any more."""
         self.commands.pop(command_id, None)
 
 

@@ -36,7 +36,9 @@ class AddressBook(Protocol):
         """Every device with this address, whatever its part; empty for a stranger."""
         ...
 
-    def all(self) -> Iterable[GearDevice]: ...
+    def all(self) -> Iterable[GearDevice]:
+        """Every device of the bridge."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,10 +83,12 @@ def bytes_field(number: int, value: bytes) -> bytes:
 
 
 def double_field(number: int, value: float) -> bytes:
+    """A field with a number of eight bytes."""
     return _written(number << 3 | FIXED64) + struct.pack("<d", value)
 
 
 def float_field(number: int, value: float) -> bytes:
+    """A field with a number of four bytes."""
     return _written(number << 3 | FIXED32) + struct.pack("<f", value)
 
 

@@ -99,6 +99,7 @@ class TextLines:
         self._skipping = False
 
     def clear(self) -> None:
+        """Forget a line that has begun: the port was opened again."""
         self._buffer.clear()
         self._skipping = False
 

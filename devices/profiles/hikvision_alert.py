@@ -36,6 +36,7 @@ class Alert:
 
     @property
     def heartbeat(self) -> bool:
+        """Whether it only says that the camera is there: "no video loss", sent all the time."""
         return self.type == "videoloss" and not self.active
 
     @property

@@ -41,6 +41,7 @@ class Target:
 
     @property
     def distance(self) -> float:
+        """m, from the radar."""
         return math.hypot(self.x, self.y)
 
 

@@ -35,6 +35,7 @@ def crc(data: bytes) -> bytes:
 
 
 def frame(link: int, message: bytes) -> bytes:
+    """A message in its frame; ``link`` is the byte with the counting bits."""
     body = bytes((STX, FRAME_LEAST + len(message), link)) + message + bytes((ETX,))
     return body + crc(body)
 

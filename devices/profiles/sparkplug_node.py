@@ -31,6 +31,7 @@ class Node:
         return sum(len(types) for types in self._types.values())
 
     def names(self, device: str) -> Iterable[str]:
+        """The metrics a device of the node named at its birth."""
         return self._types.get(device, {})
 
     def type_of(self, device: str, name: str) -> int | None:

@@ -62,6 +62,8 @@ class Metric:
 
 @dataclass(slots=True)
 class Payload:
+    """One message of a node."""
+
     timestamp_ms: int | None = None
     seq: int | None = None
     metrics: list[Metric] = field(default_factory=list)

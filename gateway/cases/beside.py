@@ -36,6 +36,7 @@ def waits(case: Case, rung: Rung) -> bool:
 
 
 def drop(turn: Turn, what: str, name: str) -> None:
+    """Take what is due under this name off the case's agenda; nothing where it is not on it."""
     turn.become(agenda=tuple(item for item in turn.case.agenda if (item.what, item.name) != (what, name)))
 
 

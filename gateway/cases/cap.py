@@ -36,10 +36,12 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def sender(document: CaseDocument) -> str:
+    """Who says it, as CAP's ``sender``: the same for every message of a community."""
     return f"anju.{document.community}"
 
 
 def identifier(document: CaseDocument, revision: int | None = None) -> str:
+    """CAP's ``identifier`` of a case's message: of its latest revision, unless another one is named."""
     return f"{document.id}.{document.revision if revision is None else revision}"
 
 

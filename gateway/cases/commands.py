@@ -54,6 +54,8 @@ class VoiceAnswered(Frozen):
 
 
 class TimerDue(Frozen):
+    """A durable timer of the case has come to its time."""
+
     name: TimerName
 
 

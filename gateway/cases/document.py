@@ -18,6 +18,8 @@ Event = Literal["opened", "updated", "closed", "cancelled"]
 
 
 class Words(Frozen):
+    """The same in both languages."""
+
     zh: str
     en: str
 

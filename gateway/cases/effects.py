@@ -9,6 +9,8 @@ from gateway.alarms import Frozen
 
 
 class TimerName(StrEnum):
+    """A case's durable timers: at most one of each, and setting it anew replaces it."""
+
     LADDER = "ladder"
     LEASE = "lease"
     LINE = "line"
@@ -118,11 +120,15 @@ class Send(Frozen):
 
 
 class SetTimer(Frozen):
+    """Wake the case at this instant."""
+
     name: TimerName
     due_at_ms: int
 
 
 class StopTimer(Frozen):
+    """The timer is not needed any more; nothing where it does not run."""
+
     name: TimerName
 
 

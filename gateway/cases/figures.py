@@ -71,14 +71,17 @@ class Seen(msgspec.Struct, frozen=True):
 
     @property
     def life_safety(self) -> bool:
+        """Whether a life may be at stake, by its ladder."""
         return self.ladder.life_safety
 
     @property
     def over(self) -> bool:
+        """Whether nothing is left to do."""
         return self.stage in ("closed", "cancelled", "merged")
 
     @property
     def began_ms(self) -> int:
+        """When it was raised: what the figures count from."""
         return self.times["raised"]
 
     @property
@@ -110,6 +113,7 @@ class Share(Frozen):
 
     @property
     def share(self) -> float | None:
+        """From 0 to 1; None of nothing."""
         return self.count / self.n if self.n else None
 
     @property

@@ -61,10 +61,12 @@ class Limit(Frozen):
 
     @property
     def zh(self) -> str:
+        """For people: ``3 个工作日``."""
         return f"{self.amount} {_WORDED[self.unit][0]}"
 
     @property
     def en(self) -> str:
+        """For people: ``3 working days``."""
         return f"{self.amount} {_WORDED[self.unit][1]}"
 
 
@@ -105,11 +107,13 @@ class Limits(Frozen):
     close: LimitText | None = None
 
     def of(self, stage: LimitStage) -> Limit | None:
+        """The limit of a stage; None where it has none."""
         found: Limit | None = getattr(self, stage.value)
         return found
 
     @property
     def given(self) -> tuple[tuple[LimitStage, Limit], ...]:
+        """The stages that have a limit, in their order."""
         return tuple((stage, limit) for stage in LimitStage if (limit := self.of(stage)) is not None)
 
 

@@ -83,6 +83,8 @@ class OtherCall(Frozen):
 
 
 class Emergency(Frozen):
+    """How it stands with the emergency line of a case."""
+
     state: LineState = LineState.NONE
     number: str | None = None
     deadline_ms: int | None = None
@@ -314,7 +316,13 @@ class Case(Frozen):
 
     @property
     def open(self) -> bool:
+        """Whether it is not over yet."""
         return self.stage not in (Stage.CLOSED, Stage.CANCELLED, Stage.MERGED)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it is open and not done yet: of what comes to a case that is done, nobody is told any more."""
+        return self.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
 
     @property
     def still(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ def people(turn: Turn, recipients: Iterable[Recipient]) -> list[Target]:
 
 
 def stand_for(turn: Turn, recipients: Iterable[Recipient], place: str | None, resident: str | None) -> list[Target]:
+    """The people these recipients stand for now, each once, in order."""
     found: dict[str, Target] = {}
     for recipient in recipients:
         for target in turn.resolve(recipient, place=place, resident=resident):

@@ -83,6 +83,7 @@ class Turn:
         """Timers that were taken out for this step, or are to be set again in any case."""
 
     def become(self, **changes: object) -> None:
+        """Change the case; the names are those of its fields."""
         self.case = self.case.model_copy(update=changes)
 
     def become_line(self, **changes: object) -> None:
@@ -95,9 +96,11 @@ class Turn:
             self.become(times={**self.case.times, what: self.now_ms if at_ms is None else at_ms})
 
     def write(self, actor: str, what: str, reason: str = "", **data: object) -> None:
+        """Put a line into the timeline: who, what (a key of `wording.TIMELINE_WORDS`), why, and the facts."""
         self.effects.append(Write(actor=actor, what=what, reason=reason, data=data))
 
     def effect(self, effect: Effect) -> None:
+        """Have something done in the transaction of this step."""
         self.effects.append(effect)
 
     def withdraw(self, reason: str, *only: Purpose) -> None:
@@ -107,6 +110,7 @@ class Turn:
     # alarms
 
     def knows(self, change: AlarmChange) -> bool:
+        """Whether the case is about this alarm."""
         return any((ref.rule, ref.subject) == (change.rule, change.subject) for ref in self.case.alarms)
 
     def add(self, change: AlarmChange) -> None:
@@ -128,21 +132,26 @@ class Turn:
     # timers
 
     def set_ladder(self, due_at_ms: int) -> None:
+        """The ladder's next rung is due then."""
         self.become(next_at_ms=due_at_ms)
         self.effects.append(SetTimer(name=TimerName.LADDER, due_at_ms=due_at_ms))
 
     def stop_ladder(self) -> None:
+        """The ladder rests."""
         self.become(next_at_ms=None)
         self.effects.append(StopTimer(name=TimerName.LADDER))
 
     def set_lease(self, seconds: int) -> None:
+        """Who has the case has it for so long, unless they say how things stand."""
         self.set_lease_until(self.now_ms + seconds * 1000)
 
     def set_lease_until(self, due: int) -> None:
+        """As `set_lease`, with the instant (ms) at which it ends."""
         self.become(lease_until_ms=due)
         self.effects.append(SetTimer(name=TimerName.LEASE, due_at_ms=due))
 
     def stop_lease(self) -> None:
+        """Whoever has the case has it for good."""
         self.become(lease_until_ms=None)
         self.effects.append(StopTimer(name=TimerName.LEASE))
 

@@ -98,6 +98,7 @@ class Heard:
             self.refused(refusal)
 
     def said(self) -> Said:
+        """All that was gathered, with what the device's own map takes from the message."""
         said = Said(device=self.device, metrics=self.metrics, events=tuple(self.events), presence=self.presence)
         try:
             own = own_map(self.device)
@@ -111,6 +112,7 @@ class Heard:
         return laid_over(said, extra)
 
     def refused(self, refusal: Refusal) -> None:
+        """A part of the message cannot be used."""
         refusal.device = self.device.id
         self.faults.append(refusal)
 

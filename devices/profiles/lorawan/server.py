@@ -30,6 +30,7 @@ class Frame:
         data: Mapping[str, Scalar] | None = None,
         events: tuple[str, ...] = (),
     ) -> Said:
+        """What the device says by this uplink, at its time."""
         return Said(
             device=device,
             metrics={**self.metrics, **(metrics or {})},

@@ -43,6 +43,7 @@ class Row:
 
     @property
     def size(self) -> int:
+        """Bytes."""
         return sum(item.size for item in self.items)
 
 

@@ -71,6 +71,7 @@ class SlaveState:
 
     @property
     def offline(self) -> bool:
+        """Whether it has been silent too often to be there."""
         return self.silent_visits >= OFFLINE_AFTER
 
 

@@ -52,6 +52,8 @@ class Excepted:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
+    """Nothing that could be read came back in time, and how that failed."""
+
     failure: Failure
     detail: str = ""
 

@@ -110,6 +110,7 @@ class Write:
     confirm: Mapping[str, float] | None = None
 
     def at(self, part: int) -> int:
+        """The address for a part of the device; parts count from 1."""
         return self.address + self.stride * (part - 1)
 
 

@@ -25,6 +25,7 @@ def is_sos_key(exposes: Exposes) -> bool:
 
 
 def actions(exposes: Exposes) -> tuple[str, ...]:
+    """What a button or remote says it can send."""
     action = exposes.get("action")
     return action.values if action is not None else ()
 

@@ -8,6 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
+    """Which residents were erased, when and why, without who they were."""
     op.create_table(
         "erasures",
         sa.Column("id", sa.Integer(), nullable=False),
