@@ -47,6 +47,7 @@ class Affliction:
         """The device has put a message on its pile."""
 
     def count(self) -> None:
+        """Note in the tally that the fault has struck once more."""
         self._tally[self.fault.what] += 1
 
     def measurements(self, metrics: dict[str, float]) -> Iterable[str]:

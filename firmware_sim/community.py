@@ -40,6 +40,8 @@ class SimulatedBridge:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCommunity:
+    """What of a community is simulated: its devices, its bridges of gear, and where they are."""
+
     id: str
     timezone: str
     devices: tuple[SimulatedPlace, ...]

@@ -74,10 +74,13 @@ class Fault(Strict):
 
     @property
     def value(self) -> float:
+        """Seconds, as written or as usual for this fault; 0 where it has none."""
         return self.seconds if self.seconds is not None else _SECONDS.get(self.what, 0.0)
 
 
 class FaultFile(Strict):
+    """A file of faults."""
+
     faults: tuple[Fault, ...] = ()
 
 
@@ -125,6 +128,7 @@ class DeviceFaults:
         return chosen and (not fault.devices or device in fault.devices) and (not fault.kinds or kind in fault.kinds)
 
     def has(self, what: InTheDevice) -> bool:
+        """Whether the device has this fault."""
         return any(fault.what == what for fault in self.concerning)
 
     @property

@@ -281,10 +281,12 @@ class Fleet:
 
     @property
     def figures(self) -> Figures:
+        """Of all devices together."""
         return total(self.by_kind.values())
 
     @property
     def all_connected(self) -> bool:
+        """Whether every device has its broker, and the concentrator its line."""
         serial = self.serial
         return all(link.connected for link in self.mqtt.values()) and (serial is None or serial.connected)
 

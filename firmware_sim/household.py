@@ -36,15 +36,19 @@ class Household:
         self._held = None
 
     def at(self, life_ms: int) -> Moment:
+        """Where the resident is and what they do: what a story says, else what the home's day says."""
         return self._held or self.home.at(life_ms)
 
     def next_change(self, life_ms: int) -> int | None:
+        """When that changes; None while a story holds the resident, or where it is not known."""
         return None if self._held else self.home.next_change(life_ms)
 
     def next_movement(self, room: Room, life_ms: int) -> int | None:
+        """When somebody next moves in the room; None while a story holds the resident, or where nobody does."""
         return None if self._held else self.home.next_movement(room, life_ms)
 
     def next_opening(self, door: Door, life_ms: int) -> Opening | None:
+        """When the door is next used; None while a story holds the resident, or where it is not."""
         return None if self._held else self.home.next_opening(door, life_ms)
 
     def next_dose(self, life_ms: int) -> Dose | None:

@@ -61,6 +61,7 @@ class Gauges:
 
     @property
     def memory_mb(self) -> float:
+        """MiB of this process."""
         return float(self._process.memory_info().rss) / 2**20
 
     def per_second(self, kind: str) -> tuple[float, float]:

@@ -134,6 +134,7 @@ class MqttDevice:
         self.drop()
 
     def plug(self) -> None:
+        """Connect again after `unplug`."""
         self._plugged.set()
 
     def _forget_oldest_routine(self) -> None:

@@ -169,4 +169,5 @@ class Script:
         self._lines = lines
 
     def fault(self, loc: Loc, text: str) -> FileError:
+        """What is wrong at this place, with file and line; to be raised."""
         return FileError(f"{self.name}:{line_of(loc, self._lines)}: {key_of(loc, self._lines)}: {text}")

@@ -56,6 +56,7 @@ class SerialLink:
 
     @property
     def connected(self) -> bool:
+        """Whether the line is open."""
         return self.concentrator.counts["opened"] > self.concentrator.counts["line_lost"]
 
     async def run(self) -> None:

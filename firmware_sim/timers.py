@@ -41,9 +41,11 @@ class Timers:
         self._timers[name] = _Timer(due_ms, None, action)
 
     def stop(self, name: str) -> None:
+        """Forget one; nothing where there is none of this name."""
         self._timers.pop(name, None)
 
     def clear(self) -> None:
+        """Forget all."""
         self._timers.clear()
 
     @property

@@ -55,10 +55,12 @@ class Delayed:
     queue: list[tuple[float, bytes]] = field(default_factory=list)
 
     def put(self, wire: bytes, not_before: float) -> None:
+        """Keep bytes until ``not_before`` (s of the loop's clock), and never overtake what is kept already."""
         last = self.queue[-1][0] if self.queue else 0.0
         self.queue.append((max(last, not_before), wire))
 
     def ripe(self, now: float) -> bytes:
+        """Take out what is due by ``now``."""
         count = sum(due <= now for due, _ in self.queue)
         out = b"".join(wire for _, wire in self.queue[:count])
         del self.queue[:count]
@@ -112,6 +114,7 @@ class Wakeup:
         self._wake.set()
 
     def when_writable(self, wanted: bool) -> None:
+        """Be woken, or no more, when the tty takes bytes."""
         if wanted:
             self._loop.add_writer(self._fd, self._wake.set)
         else:

@@ -27,6 +27,8 @@ PERFUSION = 4.0
 
 
 class SimCms50(SerialGear):
+    """The oximeter on its cable; ``asked_for_ms``: the newer one stops so long after it was last asked to go on."""
+
     profile = "contec-cms50"
 
     def __init__(
@@ -73,6 +75,7 @@ class SimCms50(SerialGear):
 
     @property
     def sending(self) -> bool:
+        """Whether it sends just now."""
         return self.old or self.clock() < self._asked_until_ms
 
     def next_due_ms(self, now_ms: int) -> int | None:

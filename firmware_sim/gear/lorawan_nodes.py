@@ -28,6 +28,7 @@ class Node:
     """What happens in this uplink alone: a press."""
 
     def is_on(self, name: str) -> bool:
+        """Whether this output is switched on."""
         return self.on.get(name, False)
 
     def climate(self, now_ms: int) -> tuple[float, float]:

@@ -49,6 +49,8 @@ class Trouble:
 
 
 class SimModbus(SerialGear):
+    """One line with its slaves; ``echo``: the adapter hears what it sends itself."""
+
     profile = "modbus"
     setting = SerialSetting(baud=9600)
 

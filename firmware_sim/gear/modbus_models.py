@@ -22,6 +22,8 @@ ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, BUSY = 1, 2, 3, 6
 
 
 class SlaveException(Exception):
+    """The slave answers that it will not; ``code`` after Modbus Application Protocol V1.1b3, 7."""
+
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
@@ -49,12 +51,15 @@ class Model(ABC):
         return {}
 
     def write_coil(self, address: int, on: bool, now_ms: int) -> None:
+        """Function 5. Raises SlaveException where the slave has no such coil."""
         raise SlaveException(ILLEGAL_FUNCTION)
 
     def actions(self) -> Mapping[str, Action]:
+        """What a scenario may do to it, by name."""
         return {}
 
     def look(self) -> Mapping[str, object]:
+        """What can be seen at it, for tests."""
         return {}
 
 

@@ -20,6 +20,8 @@ def crc(data: bytes) -> bytes:
 
 
 class SimUltraEasy(SimGlucoseMeter):
+    """The meter on its cable."""
+
     profile = "onetouch-ultraeasy"
     setting = SerialSetting(baud=9600)
 

@@ -23,6 +23,7 @@ class Tag:
 
 
 def payload(tags: Sequence[Tag], now_ms: int, seq: int | None) -> bytes:
+    """The bytes of one message; ``seq`` None where it has no number of its own (NDEATH)."""
     said = _key(1, 0) + _number(now_ms)
     for tag in tags:
         body = _metric(tag, now_ms)

@@ -11,6 +11,8 @@ _MEAL = {"": 0x00, "before": 0x40, "after": 0x80}
 
 
 class SimTaidoc(SimGlucoseMeter):
+    """The meter on its cable."""
+
     profile = "taidoc-td42xx"
     setting = SerialSetting(baud=19_200)
 

@@ -16,6 +16,7 @@ STATE, SET, GET = 1, 2, 4
 
 
 def binary(name: str, on: Value = True, off: Value = False, access: int = STATE) -> Feature:
+    """A feature of two values, and what stands for each."""
     return {
         "type": "binary",
         "name": name,
@@ -28,6 +29,7 @@ def binary(name: str, on: Value = True, off: Value = False, access: int = STATE)
 
 
 def numeric(name: str, unit: str = "", access: int = STATE) -> Feature:
+    """A feature that is a number."""
     made: Feature = {
         "type": "numeric",
         "name": name,
@@ -40,6 +42,7 @@ def numeric(name: str, unit: str = "", access: int = STATE) -> Feature:
 
 
 def enum(name: str, *values: str, access: int = STATE) -> Feature:
+    """A feature that is one of these words."""
     return {
         "type": "enum",
         "name": name,
@@ -51,10 +54,12 @@ def enum(name: str, *values: str, access: int = STATE) -> Feature:
 
 
 def switch() -> Feature:
+    """A relay, as Zigbee2MQTT wraps its state."""
     return {"type": "switch", "features": [binary("state", "ON", "OFF", STATE | SET | GET)]}
 
 
 def warning() -> Feature:
+    """What a siren can be told to do."""
     modes = ("stop", "burglar", "fire", "emergency", "police_panic", "fire_panic", "emergency_panic")
     features = [
         enum("mode", *modes, access=SET),

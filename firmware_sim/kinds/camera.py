@@ -14,6 +14,8 @@ MOVES_S = 25.0
 
 
 class Camera(SimDevice):
+    """The firmware of what `devices.kinds.camera` describes."""
+
     kind_key = "camera"
     model = "IPC-4M"
     firmware = "7.2.3"

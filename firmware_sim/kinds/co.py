@@ -11,6 +11,8 @@ ALARMS = ((300.0, 120.0), (100.0, 1200.0), (50.0, 4200.0))
 
 
 class CoDetector(AirDetector):
+    """The firmware of what `devices.kinds.co` describes."""
+
     kind_key = "co"
     model = "CO-5"
     firmware = "2.1.0"

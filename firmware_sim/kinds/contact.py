@@ -14,6 +14,8 @@ SHUTS_S = 2.0
 
 
 class Contact(Indoors):
+    """The firmware of what `devices.kinds.contact` describes."""
+
     kind_key = "contact"
     model = "DC-2"
     firmware = "1.1.7"
@@ -26,6 +28,7 @@ class Contact(Indoors):
 
     @property
     def is_open(self) -> bool:
+        """Whether it stands open."""
         return "open" in self.standing
 
     def measure(self, now_ms: int) -> dict[str, float]:
@@ -38,6 +41,7 @@ class Contact(Indoors):
         self.enter("open", now_ms)
 
     def closed(self, now_ms: int) -> None:
+        """Somebody shuts it."""
         self.leave("open", now_ms)
 
     def _await_somebody(self, now_ms: int, life_ms: int) -> None:
@@ -63,6 +67,7 @@ class Contact(Indoors):
         self.soon("shut", SHUTS_S, self.closed, now_ms)
 
     def come_home(self, now_ms: int) -> None:
+        """The resident comes home: what a story held them to is over, the door opens and shuts."""
         self.household.release()
         self.opened(now_ms)
         self.soon("shut", SHUTS_S, self.closed, now_ms)

@@ -101,6 +101,7 @@ class AirDetector(Detector):
         self._leaking = False
 
     def level(self, now_ms: int) -> float:
+        """What the sensor reads, up to the end of its scale."""
         return min(self.ceiling, self.air.at(now_ms))
 
     def alarming(self, now_ms: int) -> bool:

@@ -8,6 +8,8 @@ from firmware_sim.signals.noise import Drift
 
 
 class EnvironmentStation(SimDevice):
+    """The firmware of what `devices.kinds.environment` describes."""
+
     kind_key = "environment"
     model = "ES-6"
     firmware = "2.2.0"

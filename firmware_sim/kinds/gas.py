@@ -8,6 +8,8 @@ from firmware_sim.signals.noise import Drift
 
 
 class GasDetector(AirDetector):
+    """The firmware of what `devices.kinds.gas` describes."""
+
     kind_key = "gas"
     model = "JT-2"
     firmware = "1.6.0"

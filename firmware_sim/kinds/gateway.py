@@ -8,6 +8,8 @@ from firmware_sim.signals.noise import Drift, poisson
 
 
 class GatewayBoard(SimDevice):
+    """The firmware of what `devices.kinds.gateway` describes."""
+
     kind_key = "gateway"
     model = "AJ-1"
     firmware = "0.1.0"

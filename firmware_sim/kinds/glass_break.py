@@ -9,6 +9,8 @@ RESETS_S = 60.0
 
 
 class GlassBreakDetector(SimDevice):
+    """The firmware of what `devices.kinds.glass_break` describes."""
+
     kind_key = "glass_break"
     model = "GB-2"
     firmware = "1.0.3"

@@ -12,6 +12,8 @@ SUDDEN_K = 60.0
 
 
 class HeatDetector(FireDetector):
+    """The firmware of what `devices.kinds.heat` describes."""
+
     kind_key = "heat"
     model = "HD-3"
     firmware = "1.2.4"
@@ -23,6 +25,7 @@ class HeatDetector(FireDetector):
         """K that came without a fire."""
 
     def temperature(self, now_ms: int) -> float:
+        """Cel, under the ceiling."""
         return min(125.0, self.warmth(now_ms) + self.heat_of_fire(now_ms) + self._heated)
 
     def alarming(self, now_ms: int) -> bool:

@@ -10,6 +10,8 @@ DRIES_S = 60.0
 
 
 class LeakDetector(Detector):
+    """The firmware of what `devices.kinds.leak` describes."""
+
     kind_key = "leak"
     model = "WL-1"
     firmware = "1.0.8"

@@ -16,6 +16,8 @@ COMPARTMENTS = 28
 
 
 class MedicationBox(SimDevice):
+    """The firmware of what `devices.kinds.medication_box` describes."""
+
     kind_key = "medication_box"
     model = "MB-28"
     firmware = "1.8.2"
@@ -82,6 +84,7 @@ class MedicationBox(SimDevice):
         self.soon("shut", OPEN_S, lambda at_ms: self._shut(at_ms), now_ms)
 
     def miss_dose(self, now_ms: int, args: Args) -> None:
+        """A dose is not taken in time; one more is said as well."""
         if not self.enter("dose_overdue", now_ms, metrics={"doses_left": self.left}):
             self.emit(Channel.EVENT, now_ms, event="dose_missed", metrics={"doses_left": self.left})
 

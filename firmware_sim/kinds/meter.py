@@ -18,6 +18,8 @@ HOMES = (30, 90)
 
 
 class Meter(SimDevice):
+    """The firmware of what `devices.kinds.meter` describes."""
+
     kind_key = "meter"
     model = "MT-30"
     firmware = "1.7.0"

@@ -11,6 +11,8 @@ REGISTERS_S = 5.0
 
 
 class Modem(SimDevice):
+    """The firmware of what `devices.kinds.modem` describes."""
+
     kind_key = "modem"
     model = "EC-200"
     firmware = "2.0.0"

@@ -6,6 +6,8 @@ from firmware_sim.device import SimDevice
 
 
 class Monitor(SimDevice):
+    """The firmware of what `devices.kinds.monitor` describes."""
+
     kind_key = "monitor"
     model = "MW-1"
     firmware = "1.0.0"

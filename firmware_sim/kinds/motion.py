@@ -11,6 +11,8 @@ LOOK_AGAIN_MS = 60_000
 
 
 class MotionDetector(Indoors):
+    """The firmware of what `devices.kinds.motion` describes."""
+
     kind_key = "motion"
     model = "PIR-2"
     firmware = "1.3.0"

@@ -13,6 +13,8 @@ MAINS_V = 228.0
 
 
 class Plug(Indoors):
+    """The firmware of what `devices.kinds.plug` describes."""
+
     kind_key = "plug"
     model = "SP-16"
     firmware = "3.3.0"

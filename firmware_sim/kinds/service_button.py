@@ -7,6 +7,8 @@ from firmware_sim.kinds.button import Button
 
 
 class ServiceButton(Button):
+    """The firmware of what `devices.kinds.service_button` describes."""
+
     kind_key = "service_button"
     model = "SV-3"
     firmware = "1.4.0"

@@ -15,6 +15,8 @@ PIXEL_DAYS = 40.0
 
 
 class Sign(SimDevice):
+    """The firmware of what `devices.kinds.sign` describes."""
+
     kind_key = "sign"
     model = "VMS-3"
     firmware = "4.0.2"

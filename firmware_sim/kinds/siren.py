@@ -13,6 +13,8 @@ USUAL_S = 180.0
 
 
 class Siren(SimDevice):
+    """The firmware of what `devices.kinds.siren` describes."""
+
     kind_key = "siren"
     model = "SV-110"
     firmware = "1.9.0"

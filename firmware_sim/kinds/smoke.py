@@ -15,6 +15,8 @@ HEAT_OF_SMOKE = 14.0
 
 
 class SmokeDetector(FireDetector):
+    """The firmware of what `devices.kinds.smoke` describes."""
+
     kind_key = "smoke"
     model = "SD-10"
     firmware = "3.0.2"
@@ -28,6 +30,7 @@ class SmokeDetector(FireDetector):
         """dB/m of smoke that came without a fire."""
 
     def obscuration(self, now_ms: int) -> float:
+        """dB/m of smoke in its chamber."""
         return self.obscured + self.smoke_of_fire(now_ms)
 
     def alarming(self, now_ms: int) -> bool:
@@ -47,6 +50,7 @@ class SmokeDetector(FireDetector):
         self.look(now_ms)
 
     def cleared(self, now_ms: int, args: Args) -> None:
+        """The smoke is gone, and the fire out."""
         self.obscured = 0.0
         self.forget_fire()
         self.look(now_ms)

@@ -7,14 +7,18 @@ from firmware_sim.kinds.button import Button
 
 
 class SosButton(Button):
+    """The firmware of what `devices.kinds.sos_button` describes."""
+
     kind_key = "sos_button"
     model = "SB-1"
     firmware = "2.3.1"
 
     def press(self, now_ms: int) -> Outgoing:
+        """The key is pressed."""
         return self.call("press", now_ms)
 
     def long_press(self, now_ms: int) -> Outgoing:
+        """The key is held down."""
         return self.call("long_press", now_ms)
 
     def fall(self, now_ms: int) -> Outgoing:

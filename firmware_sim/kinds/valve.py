@@ -24,6 +24,8 @@ FLOWS: Mapping[Medium, Mapping[Doing, float]] = {
 
 
 class Valve(SimDevice):
+    """The firmware of what `devices.kinds.valve` describes."""
+
     kind_key = "valve"
     model = "BV-20"
     firmware = "1.5.1"

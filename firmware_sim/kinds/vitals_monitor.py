@@ -23,6 +23,8 @@ ONE_LEAD: tuple[Lead, ...] = ("I",)
 
 
 class VitalsMonitor(SimDevice):
+    """The firmware of what `devices.kinds.vitals_monitor` describes."""
+
     kind_key = "vitals_monitor"
     model = "VM-7"
     firmware = "4.2.0"
@@ -104,12 +106,14 @@ class VitalsMonitor(SimDevice):
         self.soon("close watch", CLOSE_WATCH_S, self._watch, now_ms)
 
     def recover(self, now_ms: int) -> None:
+        """The resident is well again, and the probe is on."""
         self.body.recover()
         self.pattern = "normal"
         self.leave("probe_off", now_ms)
         self.report(now_ms)
 
     def set_probe_off(self, now_ms: int) -> None:
+        """The finger is out of the probe."""
         self.enter("probe_off", now_ms)
         self.report(now_ms)
 

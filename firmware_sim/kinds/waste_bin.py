@@ -15,6 +15,8 @@ LYING_DEG = 90.0
 
 
 class WasteBin(SimDevice):
+    """The firmware of what `devices.kinds.waste_bin` describes."""
+
     kind_key = "waste_bin"
     model = "WB-240"
     firmware = "1.1.2"
@@ -62,6 +64,7 @@ class WasteBin(SimDevice):
         self._look(now_ms)
 
     def put_out(self, now_ms: int, args: Args) -> None:
+        """What burns in it is put out."""
         self.bin.put_out()
         self._burning = False
         self.leave("alarm", now_ms)

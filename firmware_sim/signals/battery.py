@@ -48,6 +48,8 @@ _CURVES: dict[Chemistry, _Curve] = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """One cell, or a pack that behaves as one."""
+
     chemistry: Chemistry
 
     def volts(self, used: float, *, celsius: float = 20.0, load_ma: float = 0.0) -> float:

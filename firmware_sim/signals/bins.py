@@ -16,6 +16,8 @@ _STEP_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class BinReading:
+    """What the bin's sensor measures at one instant."""
+
     fill: float
     """%; a heap above the rim shows 100."""
     temperature: float
@@ -69,6 +71,7 @@ class Bin:
         self._burning_ms = now_ms
 
     def put_out(self) -> None:
+        """What burns in it is put out."""
         self._burning_ms = None
 
     def _empty(self) -> None:

@@ -20,10 +20,12 @@ def local_hour(now_ms: int, zone: str) -> float:
 
 
 def is_weekend(now_ms: int, zone: str) -> bool:
+    """Whether it is Saturday or Sunday there."""
     return datetime.fromtimestamp(now_ms / 1000, _zone(zone)).weekday() >= 5
 
 
 def local_date(now_ms: int, zone: str) -> date:
+    """The date there."""
     return datetime.fromtimestamp(now_ms / 1000, _zone(zone)).date()
 
 

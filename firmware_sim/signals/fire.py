@@ -39,6 +39,7 @@ class Fire:
     out_ms: int | None = None
 
     def put_out(self, now_ms: int) -> None:
+        """It burns no more from now on; its smoke and heat go slowly."""
         self.out_ms = now_ms
 
     def obscuration(self, now_ms: int) -> float:

@@ -35,6 +35,7 @@ class Habits:
 
     @property
     def wakes(self) -> float:
+        """The usual hour of getting up, 0 to 24."""
         return (self.lights_out + self.in_bed_h) % 24.0
 
 

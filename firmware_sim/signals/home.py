@@ -49,6 +49,7 @@ class Moment:
 
     @property
     def in_bed(self) -> bool:
+        """Whether the resident lies in bed, asleep or at rest."""
         return self.doing in ("sleeping", "napping")
 
 
@@ -64,9 +65,11 @@ class Home:
 
     @property
     def habits(self) -> Habits:
+        """Those of the resident, the same every day."""
         return habits_of(self.seed)
 
     def at(self, now_ms: int) -> Moment:
+        """Where the resident is, what they do, and who visits."""
         day = self._day(now_ms)
         stay = day.stays[bisect_right(day.stays, now_ms, key=_from_ms) - 1]
         visitors = sum(visit.people for visit in day.visits if visit.from_ms <= now_ms < visit.to_ms)
@@ -78,6 +81,7 @@ class Home:
         return moment.room == room or (room == "living_room" and moment.visitors > 0)
 
     def in_bed(self, now_ms: int) -> bool:
+        """Whether the resident is in bed."""
         return self.at(now_ms).in_bed
 
     def stays(self, from_ms: int, to_ms: int) -> list[Stay]:

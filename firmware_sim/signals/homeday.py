@@ -76,10 +76,12 @@ class HomeDay:
 
     @property
     def from_ms(self) -> int:
+        """When it begins."""
         return self.stays[0].from_ms
 
     @property
     def to_ms(self) -> int:
+        """When the next one begins."""
         return self.stays[-1].to_ms
 
 

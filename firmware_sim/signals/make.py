@@ -31,6 +31,8 @@ misses what comes next."""
 
 
 class Wave(NamedTuple):
+    """One wave of a heart beat, as a bell."""
+
     at_ms: float
     """Its summit after the summit of R, at 60 beats a minute."""
     width_ms: float

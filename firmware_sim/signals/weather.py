@@ -50,6 +50,7 @@ class Weather:
     zone: str
 
     def read(self, now_ms: int) -> Air:
+        """The air at this instant: the same for whoever asks."""
         hour, today = local_hour(now_ms, self.zone), local_date(now_ms, self.zone)
         mass = self._slow("mass", now_ms, 3.0)
         sky = 1.0 / (1.0 + math.exp(1.0 + 1.6 * self._slow("sky", now_ms, 0.6)))  # 0 clear to 1 overcast

@@ -32,7 +32,9 @@ class Subscriber(Protocol):
         """False where it has no room, or is not there: the centre keeps the SMS."""
         ...
 
-    def take_report(self, reference: int, to: str, sent_ms: int, status: int) -> None: ...
+    def take_report(self, reference: int, to: str, sent_ms: int, status: int) -> None:
+        """What became of the SMS ``reference``; ``status`` as in 3GPP TS 23.040, 9.2.3.15."""
+        ...
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Network:
         return asyncio.get_running_loop().call_later(seconds / self.speed, work)
 
     def note(self, what: str) -> None:
+        """Keep in words that something happened."""
         self.happened.append(what)
 
     def surprise(self, what: str) -> None:
@@ -169,9 +172,11 @@ class Network:
 
     @property
     def kept(self) -> int:
+        """How many SMS wait at the centre for a modem."""
         return len(self._kept)
 
     def next_reference(self) -> int:
+        """The number of the next SMS, 0 to 255, as the centre counts."""
         return next(self._references) % 256
 
 
@@ -182,8 +187,10 @@ def bare(number: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
+    """Whether both are the same telephone, with or without the country's code."""
     return bare(one) == bare(other)
 
 
 def now_ms() -> int:
+    """The wall clock, for the stamps of SMS."""
     return time.time_ns() // 1_000_000

@@ -35,6 +35,7 @@ class Submitted:
 
     @property
     def text(self) -> str:
+        """What it says; of a part, its part of it."""
         return joined([self.data])
 
 

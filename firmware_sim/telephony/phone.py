@@ -36,19 +36,27 @@ class Leg(Protocol):
     """The caller's end of a call."""
 
     @property
-    def caller(self) -> str: ...
+    def caller(self) -> str:
+        """Whose number is shown."""
+        ...
 
     phone: Phone | None
 
-    def alerting(self) -> None: ...
+    def alerting(self) -> None:
+        """It rings at the other side."""
+        ...
 
-    def answered(self) -> None: ...
+    def answered(self) -> None:
+        """The other side took it."""
+        ...
 
     def key(self, key: str) -> None:
         """A key was pressed at the other side."""
         ...
 
-    def end(self, cause: Cause) -> None: ...
+    def end(self, cause: Cause) -> None:
+        """The call is over; nothing where it was already."""
+        ...
 
 
 Mode = Literal["answers", "no_answer", "busy", "rejects", "off", "voicemail"]
@@ -74,22 +82,27 @@ class Voice:
         return self
 
     def hang_up(self, *, at: float) -> Self:
+        """Hangs up ``at`` seconds after answering."""
         self.hangs_up_s = at
         return self
 
     def no_answer(self) -> Self:
+        """Lets it ring."""
         self.mode = "no_answer"
         return self
 
     def busy(self) -> Self:
+        """Is in a call."""
         self.mode = "busy"
         return self
 
     def rejects(self) -> Self:
+        """Turns the call down."""
         self.mode = "rejects"
         return self
 
     def off(self) -> Self:
+        """Is switched off."""
         self.mode = "off"
         return self
 
@@ -108,6 +121,7 @@ class Sms:
     came: str | None = None
 
     def replies(self, text: str, *, after: float = 2.0) -> Self:
+        """Answers with ``text``, ``after`` seconds of the network's time."""
         self.answers = (*self.answers, (text, after))
         return self
 
@@ -146,6 +160,7 @@ class Phone:
         return sms
 
     def missing(self) -> list[str]:
+        """What was expected and has not come, or not as expected."""
         found = [f"a call to {self.name} with {one.text!r}" for one in self.voices if not one.came]
         found += [
             f"{one.text!r} in a call to {self.name}, who heard {one.heard!r}"
@@ -227,6 +242,7 @@ class Phone:
     # SMS
 
     def take_sms(self, sender: str, text: str) -> None:
+        """An SMS comes in; nothing reaches a telephone that is off."""
         if self.off:
             return
         self.inbox.append((sender, text))

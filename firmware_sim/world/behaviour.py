@@ -45,6 +45,7 @@ class Mood(Generic[_Behaviour]):
         self.now = usual
 
     def set(self, behaviour: _Behaviour) -> None:
+        """Behave so from now on."""
         self.now = behaviour
 
     def next(self) -> _Behaviour:

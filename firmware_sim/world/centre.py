@@ -67,6 +67,7 @@ class Centre:
     attempts: list[Attempt] = field(default_factory=list)
 
     def routes(self) -> list[Route]:
+        """Its doors, for the simulated world's server."""
         return [
             Route("/calls", self._place, methods=["POST"]),
             Route("/calls", self._log, methods=["GET"]),

@@ -46,6 +46,7 @@ class Inbox:
     moods: dict[str, Mood[InboxBehaviour]] = field(default_factory=lambda: defaultdict(lambda: Mood(InboxBehaviour())))
 
     def routes(self) -> list[Route]:
+        """Its doors, for the simulated world's server."""
         return [
             Route("/inbox", self._all, methods=["GET"]),
             Route("/inbox", self._clear, methods=["DELETE"]),

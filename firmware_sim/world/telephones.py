@@ -35,6 +35,7 @@ class Telephones:
             yield modem
 
     def routes(self) -> list[Route]:
+        """Their doors, for the simulated world's server."""
         return [
             Route("/phones", self._all, methods=["GET"]),
             Route("/phones/{number}/sms", self._write, methods=["POST"]),
