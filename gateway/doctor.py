@@ -71,6 +71,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok" if sqlite3.sqlite_version_info >= (3, 35) else "error", "SQLite", sqlite3.sqlite_version)
     yield _clock()
     yield from _disk(settings)
+    yield from _damaged(settings)
     yield from _broker(settings)
     yield from _serial(settings)
     yield from _store(settings)
@@ -106,6 +107,14 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         f"{took_ms:.1f} ms; every alarm waits for one"
         + ("" if took_ms < SLOW_FSYNC_MS else ": use an SSD or industrial flash, not a memory card"),
     )
+
+
+def _damaged(settings: Settings) -> Iterator[Finding]:
+    """Files that were found damaged and begun anew."""
+    for path in sorted(settings.data_dir.glob("*/*.damaged*")):
+        if not path.name.endswith(("-wal", "-shm")):
+            said = "was damaged and has been begun anew: check the disk; delete it once nobody needs what is in it"
+            yield Finding("warning", f"{path.parent.name}/{path.name}", said)
 
 
 def _fsync_ms(directory: Path) -> float:

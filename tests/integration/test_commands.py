@@ -352,7 +352,10 @@ def test_doctor_on_a_fresh_machine_leaves_nothing_behind(tmp_path: Path) -> None
 
 
 def test_doctor_finds_what_is_missing(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "broker").mkdir(exist_ok=True)
+    (home / "broker" / "mosquitto.damaged").touch()
     looked = found(fresh(home, serial=[{"name": "bus", "port": str(tmp_path / "tty")}]))
+    assert looked["broker/mosquitto.damaged"] == ("warning", looked["broker/mosquitto.damaged"][1])
     assert looked["serial bus"][0] == "error"
     assert looked["secret MESSENGER_HOST"][0] == "error"
     assert looked["community"][0] == looked["120 line"][0] == "ok"
