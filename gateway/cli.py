@@ -89,7 +89,7 @@ def serve(
     # Only here: the other commands need not wait until the whole gateway is loaded.
     from gateway.app import serve as run_gateway
     from gateway.assembly.problem import NotConfigured
-    from gateway.journal.writer import JournalError
+    from gateway.journal.file import JournalError
     from gateway.store.protocol import StoreUnavailable
     from gateway.transports.broker import BrokerError
 

@@ -12,7 +12,7 @@ from gateway.api.context import Context, Gateway
 from gateway.api.models import ID
 from gateway.api.problem import ApiProblem, described
 from gateway.explain.explainer import LOOKBACK_MOST_S, USUAL_LOOKBACK_S, Explainer, Explanation, NothingToExplain
-from gateway.journal.writer import JournalError
+from gateway.journal.file import JournalError
 
 router = APIRouter(tags=["rules"], responses=described(404))
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from devices.telemetry import NOWHERE, Stamps
 from gateway.clock import SystemClock
-from gateway.journal.writer import JournalError
+from gateway.journal.file import JournalError
 from gateway.registry import store as registry_store
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.serving import load_lives

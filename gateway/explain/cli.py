@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from gateway.clock import SystemClock
 from gateway.explain.explainer import Explainer, Explanation, NothingToExplain
-from gateway.journal.writer import JournalError
+from gateway.journal.file import JournalError
 from gateway.registry import store as registry_store
 from gateway.rules.story import NOTE_WORDS, StoryStep
 from gateway.terminal import DataDirOption, SettingsOption, fail, open_state, read_settings

@@ -16,8 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from devices.observation import Lane, Observation
+from gateway.journal.file import JournalError
 from gateway.journal.view import QUARANTINE, JournalView, bytes_on_disk, file_of
-from gateway.journal.writer import JournalError
 
 FOLLOW_S = 0.5
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from devices.observation import Lane, Observation
+from gateway.journal.file import JournalError, connect, explain
 from gateway.journal.lane import ERASED, decode_body, encode_body
 from gateway.journal.view import QUARANTINE, file_of
-from gateway.journal.writer import JournalError, connect, explain
 
 STEP = 500
 """Entries looked at, and changed in one transaction: a step must not keep a press waiting."""

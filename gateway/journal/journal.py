@@ -17,10 +17,11 @@ from typing import BinaryIO
 from devices.observation import Lane, Observation
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Entry, Outcome, Quarantined
+from gateway.journal.file import JournalError
 from gateway.journal.lane import LaneRow, LaneTable, Totals, encode_body
 from gateway.journal.quarantine import QuarantineTable, clip
 from gateway.journal.view import QUARANTINE, JournalView, bytes_on_disk, file_of
-from gateway.journal.writer import JournalError, Trouble, Writer
+from gateway.journal.writer import Trouble, Writer
 from gateway.settings import JournalSettings
 
 log = logging.getLogger(__name__)

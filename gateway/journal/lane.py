@@ -16,7 +16,7 @@ import msgspec
 from devices.observation import Lane, Observation
 from gateway.clock import Clock
 from gateway.journal.entry import Outcome
-from gateway.journal.writer import Obstacle
+from gateway.journal.file import Obstacle
 
 TRIM_STEP = 500
 """Entries deleted at once: a step must not keep a press waiting."""

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from gateway.journal.entry import Outcome, Quarantined
-from gateway.journal.writer import Obstacle
+from gateway.journal.file import Obstacle
 
 KEEP_PER_DEVICE_AND_REASON = 20
 KEEP_PER_REASON = 2_000

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from devices.observation import Lane
 from gateway.journal.entry import Entry, Quarantined
+from gateway.journal.file import SCHEMA_VERSION, JournalError, explain
 from gateway.journal.lane import Totals, decode_body, last_position, load_totals
 from gateway.journal.quarantine import load_counts, load_records
-from gateway.journal.writer import SCHEMA_VERSION, JournalError, explain
 
 QUARANTINE = "quarantine"
 

@@ -17,7 +17,7 @@ from gateway.api.adoption import strangers, what_they_said
 from gateway.api.context import Context, Gateway
 from gateway.api.registering import follow
 from gateway.cases.wording import Words
-from gateway.journal.writer import JournalError
+from gateway.journal.file import JournalError
 from gateway.registry import adopt, candidates, desk
 from gateway.registry.adopt import Way, Wish
 from gateway.registry.candidates import Candidate

@@ -9,8 +9,8 @@ from pathlib import Path
 from devices.observation import Lane, Observation
 from gateway.backtest.model import Note
 from gateway.backtest.sources.history import Findings, HistoryError, Within
+from gateway.journal.file import JournalError
 from gateway.journal.view import JournalView
-from gateway.journal.writer import JournalError
 
 BATCH = 2000
 LEEWAY_MS = 60_000
