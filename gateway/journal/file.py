@@ -57,16 +57,21 @@ def prepare(path: Path, schema: str) -> None:
         raise JournalError(f"{path}: {obstacle.why}; {obstacle.what_to_do}") from error
 
 
+def is_damaged(error: BaseException | None) -> bool:
+    """Whether it is the file itself that SQLite cannot make sense of."""
+    return getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
 def explain(error: Exception, path: Path) -> Obstacle:
     """An error of SQLite or of the operating system, in words for the person who runs the box."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if name == "SQLITE_FULL":
         return Obstacle("disk_full", f"the disk under {path} is full", "free disk space; writing resumes by itself")
-    if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+    if is_damaged(error):
         return Obstacle(
             "corrupt",
             f"{path} is damaged ({error})",
-            "stop the gateway, move the file and its -wal and -shm away (keep them), start again, check the disk",
+            "restart the gateway, which sets the file aside and begins a new one, and check the disk",
         )
     return Obstacle(
         "io_error",

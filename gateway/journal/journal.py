@@ -5,6 +5,7 @@ A message is told STORED, DUPLICATE or QUARANTINED only when it is on disk, so t
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -17,7 +18,7 @@ from typing import BinaryIO
 from devices.observation import Lane, Observation
 from gateway.clock import Clock
 from gateway.journal.entry import Done, Entry, Outcome, Quarantined
-from gateway.journal.file import JournalError
+from gateway.journal.file import JournalError, is_damaged
 from gateway.journal.lane import LaneRow, LaneTable, Totals, encode_body
 from gateway.journal.quarantine import QuarantineTable, clip
 from gateway.journal.view import QUARANTINE, JournalView, bytes_on_disk, file_of
@@ -128,7 +129,8 @@ class Journal:
     def start(self) -> None:
         """Lock the directory, open the files and begin to write.
 
-        Raises JournalError: another process writes here, a file is damaged or of another version, the disk is full.
+        A file that is damaged is set aside, and said to be. Raises JournalError: another process writes here, a file is
+        of another version, the disk is full.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -139,7 +141,7 @@ class Journal:
             ) from error
         try:
             for writer in self._all_writers:
-                writer.start()
+                _begin(writer)
             _sync(self.directory)
         except BaseException:
             self.close()
@@ -254,6 +256,29 @@ class Journal:
                 wake(lane)
             except Exception:
                 log.exception("journal: a reader could not be woken; it looks again by itself")
+
+
+def _begin(writer: Writer[LaneRow] | Writer[Quarantined]) -> None:
+    """Open the file and begin to write. Where it is damaged, a gateway that does not start would hear nobody until
+    somebody comes: it is kept beside a new one. What was not decided yet is in there; that is milliseconds' worth."""
+    try:
+        writer.start()
+    except JournalError as error:
+        if not is_damaged(error.__cause__):
+            raise
+        aside = _set_aside(writer.path)
+        log.error("%s. Begun anew: what was not decided yet is in %s, and not heard", error, aside)
+        writer.start()
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a file with its write-ahead log, over none that was set aside before."""
+    names = (path.with_name(f"{path.name}.damaged{number}") for number in ("", *(f"-{n}" for n in range(2, 1000))))
+    aside = next(name for name in names if not name.exists())
+    for part in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + part).rename(aside.with_name(aside.name + part))
+    return aside
 
 
 def _lock(directory: Path) -> BinaryIO:

@@ -333,11 +333,18 @@ def test_a_second_writer_is_told_who_writes(directory: Path) -> None:
         assert room.send(press(1)) is Outcome.STORED
 
 
-def test_a_damaged_file_stops_the_start_with_advice(directory: Path) -> None:
-    directory.mkdir()
-    (directory / "urgent.db").write_bytes(b"this is not a database, and it is long enough to be looked at" * 20)
-    with pytest.raises(JournalError, match=r"urgent\.db is damaged .* move the file"):
-        Journal(directory, JournalSettings(), HandClock()).start()
+@pytest.mark.parametrize("name", ["urgent.db", "routine.db", "quarantine.db"])
+def test_a_damaged_file_is_set_aside_and_the_gateway_hears_on(
+    directory: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_room(directory) as room:
+        assert room.send(press(1)) is Outcome.STORED
+    for times in (1, 2):
+        (directory / name).write_bytes(b"this is not a database, and it is long enough to be looked at" * 20)
+        with open_room(directory) as room:
+            assert room.send(press(1 + times)) is Outcome.STORED
+        assert f"{name} is damaged" in caplog.text
+        assert len(list(directory.glob(f"{name}.damaged*"))) == times, "nothing is thrown away"
 
 
 def test_a_file_of_another_version_stops_the_start(directory: Path) -> None:
