@@ -9,6 +9,8 @@ from gateway.rules.forms import DeviceInfo, Fact
 from gateway.rules.schedule import local_calendar
 from gateway.rules.terms import MAX_NUMBER
 
+_NOWHEN = ZoneInfo("UTC")
+
 
 class Env:
     """One instant at one device. Cheap to make: everything is looked up when it is asked for."""
@@ -82,3 +84,17 @@ class Env:
     def clock_suspect(self) -> float | None:
         """1 where the device's clock cannot be right, else 0; None where time alone asks."""
         return None if self._observation is None else float(self._observation.clock_suspect)
+
+
+class Timeless(Env):
+    """A device by itself, at no instant: what has to do with time, or with a message, is unknown."""
+
+    __slots__ = ()
+
+    def __init__(self, device: DeviceInfo) -> None:
+        super().__init__(device, 0, _NOWHEN)
+
+    def _unknown(self) -> None:
+        return None
+
+    hour = weekday = month = year = workday = _unknown  # type: ignore[assignment]  # Env always knows the time

@@ -47,6 +47,8 @@ class Expression:
     evaluate: Callable[..., bool | None]
     """``evaluate(metrics, env)``: True, False, or None where something unknown leaves it open. Raises ZeroDivisionError
     and nothing else. ``env`` (see `gateway.rules.env`) may be left out where nothing but metrics is asked for."""
+    facts_alone: bool
+    """Whether facts alone decide it: no reading, no clock and no calendar has a say."""
     _condition: Condition
     _values: Callable[..., dict[str, Any]]
 
@@ -198,9 +200,13 @@ def _parts(scope: Scope, condition: Condition) -> dict[str, Any]:
         "limits": dict(scope.limits),
         "calendar": scope.calendar,
         "evaluate": function("condition", "metrics, env=None", _fetching(used, condition.code), NAMES),
+        "facts_alone": all(atom.fetch.startswith(_OF_FACTS) for atom in used),
         "_condition": condition,
         "_values": _values_of(used),
     }
+
+
+_OF_FACTS = ("env.fact(", "env.number(", "env.text(", "env.truth(")
 
 
 def _ordered(scope: Scope, condition: Condition) -> list[Atom]:
@@ -211,16 +217,22 @@ def _ordered(scope: Scope, condition: Condition) -> list[Atom]:
     return [atom for atom in scope.atoms.values() if atom.variable in wanted]
 
 
-def _lines(atoms: Sequence[Atom]) -> list[str]:
+def _lines(atoms: Sequence[Atom], *, to_show: bool = False) -> list[str]:
+    """``to_show``: what divides by zero is unknown, and ends nothing."""
     lines = ["get = metrics.get"] if any(atom.fetch.startswith("get(") for atom in atoms) else []
     for atom in atoms:
         missing = " or ".join(f"{one} is None" for one in sorted(atom.needs))
-        lines.append(f"{atom.variable} = {f'None if {missing} else ' if missing else ''}{atom.fetch}")
+        line = f"{atom.variable} = {f'None if {missing} else ' if missing else ''}{atom.fetch}"
+        guarded = to_show and "divide(" in atom.fetch
+        lines += [f"try: {line}", f"except ZeroDivisionError: {atom.variable} = None"] if guarded else [line]
     return lines
 
 
 def _fetching(atoms: Sequence[Atom], code: str) -> list[str]:
     return [*_lines(atoms), f"return {code}"]
+
+
+_SHOWING = {**NAMES, "ZeroDivisionError": ZeroDivisionError}
 
 
 def _values_of(atoms: Sequence[Atom]) -> Callable[..., dict[str, Any]]:
@@ -230,7 +242,7 @@ def _values_of(atoms: Sequence[Atom]) -> Callable[..., dict[str, Any]]:
         *(f"{atom.variable}_more" for atom in atoms if atom.detail),
     ]
     made = "{" + ", ".join(f"{name!r}: {name}" for name in names) + "}"
-    return function("values", "metrics, env=None", [*_lines(atoms), *more, f"return {made}"], NAMES)
+    return function("values", "metrics, env=None", [*_lines(atoms, to_show=True), *more, f"return {made}"], _SHOWING)
 
 
 @lru_cache(maxsize=512)

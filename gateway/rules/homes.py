@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from zoneinfo import ZoneInfo
 
 from gateway.rules.compiled import Condition
-from gateway.rules.env import Env
+from gateway.rules.env import Timeless
+from gateway.rules.expression import Expression
 from gateway.rules.forms import DeviceInfo, Devices, subject_of, supervision_s
 from gateway.rules.states import Track
 
@@ -14,11 +14,10 @@ from gateway.rules.states import Track
 class Homes:
     """The devices of every subject, as the registry has them at present."""
 
-    def __init__(self, devices: Devices, tracks: Mapping[str, Track], zone: ZoneInfo) -> None:
+    def __init__(self, devices: Devices, tracks: Mapping[str, Track]) -> None:
         """``tracks``: what is known of when each device was heard."""
         self._devices = devices
         self._tracks = tracks
-        self._zone = zone
         self._homes: dict[str, list[str]] = {}
         """Devices by subject: ``place:…``, ``resident:…``, ``device:…``."""
         self._linked: dict[tuple[str, str], list[str]] = {}
@@ -72,9 +71,7 @@ class Homes:
             member = self._devices(device_id)
             if member is None or member.kind not in one.spec.kinds:
                 continue
-            where = one.where
-            about_devices = where is not None and not where.metrics and bool(where.facts)
-            if where is None or not about_devices or where.evaluate({}, Env(member, 0, self._zone)) is True:
+            if one.where is None or _may_give(one.where, member):
                 yield device_id
 
     def any_heard(self, ids: Sequence[str], at_ms: int) -> bool:
@@ -86,6 +83,16 @@ class Homes:
             if track.counted_from_ms + supervision_s(device) * 1000 >= at_ms:
                 return True
         return False
+
+
+def _may_give(where: Expression, device: DeviceInfo) -> bool:
+    """Whether a device is one of those that ``where`` means, as far as facts say: a reading and the hour may still
+    have their say when it speaks."""
+    try:
+        fits = where.evaluate({}, Timeless(device))
+    except ZeroDivisionError:
+        fits = None
+    return fits is True or (fits is None and not where.facts_alone)
 
 
 def owners_of(condition: Condition, devices: Iterable[DeviceInfo]) -> dict[str, tuple[DeviceInfo, set[str]]]:

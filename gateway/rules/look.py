@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.rules.compiled import Condition
 from gateway.rules.env import Env
+from gateway.rules.expression import InputExpression
 from gateway.rules.forms import DeviceInfo
 from gateway.rules.memory import Cell, InputState, PairState, trimmed
 from gateway.rules.say import as_age
@@ -194,7 +195,7 @@ class Look(Env):
         if self._score is None:
             points: dict[str, float | None] = {}
             for row in self._condition.score:
-                if row.when is not None and row.when.evaluate({}, self) is not True:
+                if row.when is not None and not self._stands(row.when):
                     continue
                 if row.of in points and row.when is None:
                     continue  # a row with a condition stood in its place
@@ -203,6 +204,12 @@ class Look(Env):
             missing = len(self._condition.scored) - len(known)
             self._score = (None if missing else sum(known), max(known, default=None), missing)
         return self._score
+
+    def _stands(self, row: InputExpression) -> bool:
+        try:
+            return row.evaluate({}, self) is True
+        except ZeroDivisionError:
+            return False
 
     def score(self) -> float | None:
         """The total; never of a set that is not complete."""

@@ -61,7 +61,7 @@ class Situations:
         """Heap of (when, rule, subject). Lazy: the state says when it really is."""
         self._wakes_most = 1000
         """Beyond so many, those that are superseded are thrown out."""
-        self.homes = Homes(devices, ledger.tracks, zone)
+        self.homes = Homes(devices, ledger.tracks)
         self._applies: Callable[[Condition, DeviceInfo], bool] = lambda _condition, _device: True
         self.grace_from_ms: int | None = None
 
