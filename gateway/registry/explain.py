@@ -48,6 +48,31 @@ _PATTERNS: Mapping[str, str] = {
 }
 
 
+_BRANCH = re.compile(r"(?:literal|tuple|list)\[.*\]")
+"""Pydantic's name for one of the types that a value may be of, in the path to what is wrong with it."""
+
+
+def one_branch(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Where a value may be of several types, what is wrong with it as the type that it was meant to be."""
+    told: list[ErrorDetails] = []
+    branches: dict[Path, list[tuple[int, ErrorDetails]]] = {}
+    for error in errors:
+        steps = (at for at, step in enumerate(error["loc"]) if isinstance(step, str) and _BRANCH.fullmatch(step))
+        at = next(steps, None)
+        if at is None:
+            told.append(error)
+        else:
+            branches.setdefault(error["loc"][:at], []).append((at, error))
+    for several in branches.values():
+        inside = [one for one in several if len(one[1]["loc"]) > one[0] + 1]
+        fitting = inside or [one for one in several if not one[1]["type"].endswith("_type")] or several[:1]
+        for at, error in fitting:
+            lists = not inside and any(str(one[1]["loc"][one[0]]).startswith(("tuple", "list")) for one in several)
+            context = {**error.get("ctx", {}), **({"or_a_list": True} if lists else {})}
+            told.append({**error, "loc": (*error["loc"][:at], *error["loc"][at + 1 :]), "ctx": context})
+    return told
+
+
 def explain(error: ErrorDetails, model: object, skip: int = 0) -> tuple[Path, str]:
     """Return the path inside the entry and the sentence. ``skip``: leading steps that are a union's tag, not a key."""
     location = tuple(step for step in error["loc"][skip:] if step != "[key]")  # Pydantic's word for a key itself
@@ -90,7 +115,9 @@ def _sentence(kind: str, found: object, context: Mapping[str, Any], message: str
     if kind in ("literal_error", "enum"):
         expected = _quoted(str(context["expected"]))
         trap = _BOOL_TRAP if isinstance(found, bool) else ""
-        return f"expected one of {', '.join(expected)}, found {show(found)}{trap}{did_you_mean(found, expected)}"
+        listed = ", or a list […]" if "or_a_list" in context else ""
+        near = did_you_mean(found, expected)
+        return f"expected one of {', '.join(expected)}{listed}, found {show(found)}{trap}{near}"
     if kind == "string_pattern_mismatch":
         pattern = str(context["pattern"])
         return f"expected {_PATTERNS.get(pattern, 'text like ' + pattern)}, found {show(found)}"

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.alarms import ALARM_TYPES
 from gateway.registry.check import DRAFTS, check
-from gateway.registry.explain import explain, show
+from gateway.registry.explain import explain, one_branch, show
 from gateway.registry.line import EmergencyLine
 from gateway.registry.model import Community, CommunityInfo
 from gateway.registry.problem import ConfigError, Path, Problem, did_you_mean, one_of
@@ -47,10 +47,12 @@ class Reading:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep it from being used."""
         return tuple(problem for problem in self.problems if problem.level == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
+        """The problems that are allowed, and worth a look."""
         return tuple(problem for problem in self.problems if problem.level == "warning")
 
 
@@ -101,7 +103,8 @@ def read_community(path: FilePath) -> Reading:
 def read_rules(file: str, data: bytes) -> tuple[tuple[RuleDocument, ...], tuple[Problem, ...]]:
     """The rules of one document, and everything wrong with them: a rule, a list of rules, or a mapping with ``rules:``.
 
-    ``use`` works as in a community's files. Nothing is said of ladders and other references: there is no community.
+    ``use`` works as in a community's files; ``version`` may be left out. Nothing is said of ladders and other
+    references: there is no community.
     """
     document, found = read_yaml(file, data)
     problems = list(found)
@@ -115,8 +118,16 @@ def read_rules(file: str, data: bytes) -> tuple[tuple[RuleDocument, ...], tuple[
         elif not problems:
             expected = "expected a rule (form: … or use: …), a list of rules, or rules: with a list"
             problems.append(Problem(file=file, line=1, key="", message=f"{expected}, found {show(document)}"))
+    for entry in entries:
+        begin_version(entry.value)
     rules, further = rules_of(entries)
     return rules, tuple(sorted([*problems, *further], key=_in_files))
+
+
+def begin_version(value: object) -> None:
+    """A rule that is written by itself, outside of a community's files, is its first version where it says nothing."""
+    if isinstance(value, dict) and "version" not in value and "use" not in value:
+        value["version"] = 1
 
 
 def rules_of(entries: Sequence[Entry]) -> tuple[tuple[RuleDocument, ...], list[Problem]]:
@@ -167,7 +178,7 @@ def _section(
 
 def _explained(error: ValidationError, entry: Entry, model: object, tagged: bool) -> list[Problem]:
     found = []
-    details = error.errors(include_url=False)
+    details = one_branch(error.errors(include_url=False))
     for detail in details:
         at = detail["loc"]
         if detail["type"] == "too_short" and any(d["loc"][: len(at)] == at for d in details if d is not detail):

@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.registry.explain import show
-from gateway.registry.load import rules_of
+from gateway.registry.load import begin_version, rules_of
 from gateway.registry.problem import Problem
 from gateway.registry.sources import Entry
 from gateway.registry.yamlfile import Map, Seq, read_yaml
@@ -67,8 +67,7 @@ def _read(entries: list[Entry], problems: list[Problem]) -> tuple[tuple[Draft, .
     for entry in entries:
         value = entry.value
         written = _number(value.get("version")), _flag(value.get("enabled")), _flag(value.get("shadow"))
-        if "version" not in value and "use" not in value:
-            value["version"] = 1
+        begin_version(value)
         rules, further = rules_of([entry])
         problems = [*problems, *further]
         for rule in rules:

@@ -28,6 +28,8 @@ _READS_AS = {
     "tag:yaml.org,2002:merge": "a merge of another mapping",
     "tag:yaml.org,2002:value": "a default value",
 }
+_CLOCK = re.compile(r"[-+]?\d+(?::\d\d?)+(?:\.\d*)?")
+"""``10:00`` is text, as YAML 1.2 and everybody else has it; YAML 1.1 makes a number of it, to the base 60."""
 _QUOTED_OR_COMMENT = re.compile(r"""(?<![^\s:,\[{])(?:"[^"]*"|'[^']*')|(?:^|\s)#.*""")
 _TAB = re.compile(r"[ -]*\t")
 _NO_SPACE = re.compile(r"[ -]*([a-z][a-z0-9_]*:)(?![\s/:])")
@@ -251,7 +253,7 @@ class _Reader:
 
     def _value(self, loader: Any, event: Any, line: int, key: str | None) -> Any:
         text: str = event.value
-        if not event.implicit[0]:
+        if not event.implicit[0] or _CLOCK.fullmatch(text):
             return text
         tag = loader.resolve(yaml.ScalarNode, text, event.implicit)
         if tag == _STR:

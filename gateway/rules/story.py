@@ -15,6 +15,7 @@ from gateway.alarms import AlarmChange, AlarmMove, ConditionValue, Frozen
 from gateway.rules.document import ConditionRule, EventRule, RuleDocument, SilenceRule, ThresholdRule
 from gateway.rules.engine import Engine, Key
 from gateway.rules.forms import DeviceInfo, subject_of
+from gateway.rules.index import compile_where
 from gateway.rules.schedule import in_force
 from gateway.rules.states import ConditionState, SilenceState, State, ThresholdState
 from gateway.rules.translate import UNKNOWN
@@ -271,7 +272,7 @@ def _why(
         kinds = ", ".join(rule.kinds)
         return [*why, Words(f"该对象没有此类设备：{kinds}", f"{subject} has no device of these kinds: {kinds}")]
     if not any(engine.applies(rule, device) for device in own):
-        why.append(Words(f"规则的适用条件不成立：{rule.where}", f"the rule is not for these devices: {rule.where}"))
+        return [*why, _not_for(rule, own)]
     if not in_force(rule.hours, rule.days, until_ms, zone):
         why.append(NOTE_WORDS["outside_hours"])
     moves = [move for step in steps for move in step.moves]
@@ -282,6 +283,9 @@ def _why(
             Words(f"曾成立：{begun.explanation}", f"it was raised: {begun.explanation}"),
             Words(f"已解除：{moves[-1].explanation}", f"it is over: {moves[-1].explanation}"),
         ]
+    for name, sources in engine.sources((rule.id, subject)).items():
+        if not sources:
+            why.append(Words(f"没有设备提供 {name}", f"no device is input {name}"))
     considered = [step for step in steps if step.conditions or step.event]
     if not steps:
         said = _what_it_waits_for(rule)
@@ -300,6 +304,19 @@ def _why(
                 left = max(0, due - until_ms) // 1000
                 why.append(Words(f"{device.id}：{left} 秒后才算失联", f"{device.id}: it would be silent in {left} s"))
     return why
+
+
+def _not_for(rule: RuleDocument, devices: Sequence[DeviceInfo]) -> Words:
+    """Why a rule is for none of these devices. Most often it asks for what nobody has set."""
+    where = compile_where(rule)
+    asked = where.facts if where is not None else ()
+    unset = ", ".join(sorted(fact for fact in asked if not any(fact in device.facts for device in devices)))
+    if not unset:
+        return Words(f"规则的适用条件不成立：{rule.where}", f"the rule is not for these devices: {rule.where}")
+    return Words(
+        f"没有设置 {unset}，规则不适用：{rule.where}",
+        f"nobody has set {unset}, so the rule is not for these devices: {rule.where}",
+    )
 
 
 def _what_it_waits_for(rule: RuleDocument) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from devices.kinds import KINDS
 from devices.observation import Lane, Observation
 from gateway.alarms import AlarmChange, AlarmMove
 from gateway.rules.document import ConditionRule, RuleDocument
 from gateway.rules.engine import Engine
 from gateway.rules.examples import FIRST_DAY, Example, ExampleDevice, Fact, Given, day_of, moment
-from gateway.rules.forms import KnownDevice, Limit
+from gateway.rules.forms import KnownDevice, Limit, subject_of
+from gateway.rules.story import tell
 
 ZONE = ZoneInfo("Asia/Shanghai")
 _LISTENING_S = 400 * 86_400
@@ -44,25 +47,23 @@ def run_examples(rule: RuleDocument) -> list[Outcome]:
 
 def _run(rule: RuleDocument, example: Example) -> Outcome:
     devices = _devices(rule, example)
+    if wrong := _misspoken(example, devices):
+        return Outcome(example, (), (), wrong)
     given = sorted(enumerate(example.given), key=lambda item: (_arrival_ms(item[1]), item[0]))
     begin_ms = min(instant_ms(one.at) for one in example.given)
-    for each in example.given:
-        if each.device and each.device not in devices:
-            known = ", ".join(devices)
-            return Outcome(example, (), (), f"given: there is no device {each.device!r}; there are {known}")
-    if any(not each.device for each in example.given) and len(devices) > 1:
-        return Outcome(example, (), (), f"given: say which device speaks ({', '.join(devices)})")
     running = rule.model_copy(update={"enabled": True, "shadow": False})
     engine = Engine([running], devices.get, {}, ZONE)
     engine.watch(devices, begin_ms - 1000)
     changes: list[AlarmChange] = []
+    said: list[Observation] = []
     now_ms = begin_ms
     for number, one in given:
         arrival_ms = _arrival_ms(one)
         changes += _pass(engine, now_ms, arrival_ms)
         now_ms = arrival_ms
         name = one.device or next(iter(devices))
-        changes += engine.observe(_observation(name, devices[name].kind, number, one), arrival_ms)
+        said.append(_observation(name, devices[name].kind, number, one))
+        changes += engine.observe(said[-1], arrival_ms)
     if example.until is not None:
         changes += _pass(engine, now_ms, instant_ms(example.until), inclusive=True)
     got = tuple((_WORD[change.move], _written(change.observed_at_ms, example)) for change in changes)
@@ -70,7 +71,49 @@ def _run(rule: RuleDocument, example: Example) -> Outcome:
     problem = ""
     if sorted(got, key=lambda each: each[1]) != sorted(expected, key=lambda each: each[1]):
         problem = f"expected {_listed(expected)}; the rule gives {_listed(got)}"
+        missed = next((at for move, at in expected if move == "raise" and (move, at) not in got), None)
+        if missed is not None:
+            problem += _why_none(running, devices, said, instant_ms(missed))
     return Outcome(example, got, tuple(changes), problem)
+
+
+def _misspoken(example: Example, devices: Mapping[str, KnownDevice]) -> str:
+    """What no such device can say: a slip of the pen in a story that expects no alarm would always pass. Else empty."""
+    for one in example.given:
+        if one.device and one.device not in devices:
+            return f"given: there is no device {one.device!r}; there are {', '.join(devices)}"
+        if not one.device and len(devices) > 1:
+            return f"given: say which device speaks ({', '.join(devices)})"
+        kind = KINDS[devices[one.device or next(iter(devices))].kind]
+        if one.event is not None and one.event not in kind.events:
+            return f"given: at {one.at}: {kind.key} has no event {one.event!r}; {_meant(one.event, kind.events)}"
+        for name, value in one.metrics.items():
+            if name not in kind.metrics:
+                return f"given: at {one.at}: {kind.key} has no metric {name!r}; {_meant(name, kind.metrics)}"
+            metric = kind.metrics[name]
+            if not metric.low <= value <= metric.high:
+                lies = f"{metric.low:g} to {metric.high:g} {metric.unit}"
+                return f"given: at {one.at}: {name} {value:g} would be refused; it is {lies}"
+    last_ms = max(instant_ms(one.at) for one in example.given)
+    if example.until is not None and instant_ms(example.until) < last_ms:
+        return f"until: {example.until} is before the last word"
+    return ""
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}"
+
+
+def _why_none(rule: RuleDocument, devices: Mapping[str, KnownDevice], said: Sequence[Observation], at_ms: int) -> str:
+    """Why there was no alarm at that instant, as it is explained of a real one."""
+    own = next((device for device in devices.values() if device.kind in rule.kinds), None)
+    if own is None:
+        return f"; why: none of the devices is a {' or a '.join(rule.kinds)}"
+    heard = [one for one in said if one.received_at_ms <= at_ms]
+    from_ms = min(one.received_at_ms for one in said)
+    story = tell(rule, subject_of(rule, own), devices, heard, from_ms=from_ms, until_ms=at_ms, zone=ZONE)
+    return "".join(f"; why: {one.zh} {one.en}" for one in story.why)
 
 
 def _pass(engine: Engine, now_ms: int, until_ms: int, *, inclusive: bool = False) -> Iterator[AlarmChange]:

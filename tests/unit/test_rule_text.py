@@ -63,6 +63,17 @@ def test_what_was_written_is_known_beside_what_is_left_out() -> None:
         (COLD + "examples: [{name: x, given: [{at: '08:00', metrics: {temperature: .nan}}]}]\n", 9, "finite"),
         (COLD + "examples: [{name: x, given: [{at: '2026-02-30 08:00'}]}]\n", 9, "day"),
         (COLD + "examples: [{name: x, given: [{at: '08:00'}], until: d900 08:00}]\n", 9, "at most 400 days"),
+        (
+            COLD + "days: workday\n",
+            9,
+            'days expected one of workdays, holidays, or a list […], found "workday"; did you',
+        ),
+        (
+            COLD + "days: [sat, sunday]\n",
+            9,
+            'days[1] expected one of mon, tue, wed, thu, fri, sat, sun, found "sunday"',
+        ),
+        (COLD + "for_s: 10:00\n", 9, 'for_s expected a number, found "10:00"'),
     ],
 )
 def test_what_is_no_rule_is_said_with_its_line(text: str, line: int, said: str) -> None:
@@ -70,3 +81,13 @@ def test_what_is_no_rule_is_said_with_its_line(text: str, line: int, said: str) 
     assert draft is None
     assert problems[0].line == line
     assert said in f"{problems[0].key} {problems[0].message}"
+
+
+def test_a_time_of_day_needs_no_quotes() -> None:
+    """YAML 1.1 makes 36600 of ``10:10``, and text of ``08:00``: nobody would understand that one must be quoted."""
+    given = (
+        "examples: [{name: x, given: [{at: 10:10, metrics: {temperature: -30}}], expect: [{move: raise, at: 10:10}]}]"
+    )
+    draft, problems = read_draft(f"{COLD}hours: 10:00-12:00\n{given}\n".replace("for_s: 600\n", ""))
+    assert draft is not None, problems
+    assert draft.rule.examples[0].given[0].at == "10:10"
