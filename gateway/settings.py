@@ -64,6 +64,8 @@ class ModemSettings(_Part):
 
 
 class JournalSettings(_Part):
+    """How much of what devices said is kept on this machine."""
+
     max_urgent_rows: int = Field(default=1_000_000, ge=1000)
     max_routine_rows: int = Field(default=5_000_000, ge=1000)
     keep_hours: int = Field(default=168, ge=1)
@@ -99,6 +101,8 @@ class StoreSettings(_Part):
 
 
 class ApiSettings(_Part):
+    """Where the API and the console are reached."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8120, ge=0, le=65535)
     public_url: str = ""
@@ -280,10 +284,12 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
+        """The state database as SQLAlchemy names it."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'state.db'}"
 
     @property
     def secrets(self) -> Secrets:
+        """The files with what nobody may read."""
         return Secrets(self.secrets_dir or self.data_dir / "secrets")
 
 
@@ -294,17 +300,25 @@ class Secrets:
         self.directory = directory
 
     def get(self, name: str) -> str:
-        """Return the secret; raises KeyError that says where it was looked for."""
-        value = os.environ.get(name)
-        if value is not None:
-            return value
+        """Return the secret; raises KeyError that says where it was looked for.
+
+        An empty one is no secret: it would sign with nothing, and make an address out of half of one.
+        """
         path = self.directory / name
-        try:
-            return path.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            raise KeyError(
-                f"secret {name} is missing: set the environment variable {name} or write it to {path}"
-            ) from None
+        value = os.environ.get(name)
+        if value is None:
+            try:
+                value = path.read_text(encoding="utf-8").strip()
+            except FileNotFoundError:
+                raise KeyError(
+                    f"secret {name} is missing: set the environment variable {name} or write it to {path}"
+                ) from None
+            where = str(path)
+        else:
+            where = f"the environment variable {name}"
+        if not value:
+            raise KeyError(f"secret {name} is empty: {where} holds nothing")
+        return value
 
     def ensure(self, name: str) -> str:
         """Return the secret; one that is missing is made, by chance, into a file only the owner can read."""

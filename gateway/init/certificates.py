@@ -35,10 +35,21 @@ class Pair:
         return x509.load_pem_x509_certificate(self.certificate.encode()).not_valid_after_utc
 
 
-def new_authority(name: str, now_ms: int) -> Pair:
+def new_authority(now_ms: int) -> Pair:
     """A certificate authority of its own, for this deployment alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    return Pair(_authority(key, name, now_ms), _pem(key))
+    return authority_of(_pem(ec.generate_private_key(ec.SECP256R1())), now_ms)
+
+
+def authority_of(key: str, now_ms: int) -> Pair:
+    """The authority whose key this is. Its name comes from the key: made twice, it is the same authority."""
+    private = _key(key)
+    digest = x509.SubjectKeyIdentifier.from_public_key(private.public_key()).digest
+    return Pair(_authority(private, f"Anju CA {digest.hex()[:8]}", now_ms), key)
+
+
+def belongs(certificate: str, key: str) -> bool:
+    """Whether a certificate is that of a key. Raises ValueError where one of them is none."""
+    return x509.load_pem_x509_certificate(certificate.encode()).public_key() == _key(key).public_key()
 
 
 def again(authority: Pair, now_ms: int) -> Pair:

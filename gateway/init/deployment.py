@@ -60,6 +60,7 @@ class Sight:
 
     @staticmethod
     def of(kind: Kind, directory: Path) -> Sight:
+        """Where the parts of such a deployment find each other; ``directory`` is where its files lie."""
         if kind is Kind.CONTAINERS:
             return Sight(
                 mosquitto_config=PurePosixPath("/mosquitto/config"),
@@ -113,7 +114,7 @@ def make(
     devices reach the broker; those of earlier runs stay. Raises OSError, and ValueError with what cannot be used.
     """
     sight = Sight.of(kind, keeper.root)
-    keeper.root.mkdir(parents=True, exist_ok=True)
+    keeper.house()
     keeper.room("ca")
     rooms = [*BOX_USERS, *(["fleet"] if kind is Kind.CONTAINERS else [])]
     for room in rooms:
@@ -149,20 +150,27 @@ def due(keeper: Keeper, kind: Kind, now_ms: int) -> str | None:
 
 
 def _authority(keeper: Keeper, now_ms: int) -> Pair:
+    """The key is written first, and everything else follows from it: a run that was cut off between the two goes on."""
     key = keeper.read("ca/ca.key")
     certificate = keeper.read("ca.crt")
-    if (key is None) != (certificate is None):
-        missing = "ca/ca.key" if key is None else "ca.crt"
+    if key is None and certificate is not None:
         raise ValueError(
-            f"{keeper.root / missing} is missing, and the other half is there: put it back, or delete both and give "
-            "every device the new ca.crt"
+            f"{keeper.root / 'ca/ca.key'} is missing, and ca.crt is there: put the key back, or delete ca.crt and give "
+            "every device the new one"
         )
-    if key is None or certificate is None:
-        pair = certificates.new_authority(f"Anju CA {secrets.token_hex(4)}", now_ms)
+    if key is None:
+        pair = certificates.new_authority(now_ms)
+    elif certificate is None:
+        # Copies first: devices hold that one.
+        copies = (keeper.read(f"{room}/ca.crt") for room in ("mosquitto", "gateway", "fleet"))
+        found = next((copy for copy in copies if copy is not None and certificates.belongs(copy, key)), None)
+        pair = Pair(found, key) if found is not None else certificates.authority_of(key, now_ms)
     else:
+        if not certificates.belongs(certificate, key):
+            raise ValueError(f"{keeper.root / 'ca.crt'} is not the certificate of ca/ca.key: put back the one that is")
         pair = Pair(certificate, key)
-        if (pair.ends.timestamp() * 1000 - now_ms) / 1000 < certificates.SERVER_LIFE.total_seconds():
-            pair = certificates.again(pair, now_ms)
+    if (pair.ends.timestamp() * 1000 - now_ms) / 1000 < certificates.SERVER_LIFE.total_seconds():
+        pair = certificates.again(pair, now_ms)
     keeper.secret("ca/ca.key", lambda: pair.key.strip())
     keeper.text("ca.crt", pair.certificate, PUBLIC)
     return pair

@@ -40,6 +40,12 @@ class Keeper:
     fates: dict[str, Fate] = field(default_factory=dict)
     """By path below ``root``, in the order in which they were looked at."""
 
+    def house(self) -> None:
+        """The directory itself: everybody may pass through it to the rooms, whose doors are shut."""
+        if not self.root.exists():
+            self.root.mkdir(parents=True)
+            self.root.chmod(0o755)
+
     def room(self, name: str, mode: int = 0o700) -> Path:
         """A directory of one service, which only that service may enter."""
         path = self._path(name)
@@ -93,7 +99,7 @@ class Keeper:
         return path.read_text(encoding="utf-8") if path.exists() else None
 
     def _write(self, path: Path, content: str, name: str, mode: int) -> None:
-        """Whole or not at all, and never readable by others in between."""
+        """Whole or not at all, never readable by others in between, on disk before what follows from it."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_name(f".{path.name}.new")
         temporary.unlink(missing_ok=True)
@@ -104,6 +110,11 @@ class Keeper:
             os.fsync(file.fileno())
         self._give(temporary, name, mode)
         temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def _path(self, name: str) -> Path:
         """Raises ValueError for a symbolic link: a service that owns a room must not choose whose files root reads,

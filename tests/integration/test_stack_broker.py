@@ -259,7 +259,7 @@ def test_the_doctor_looks_at_the_certificate(broker: StackBroker, tmp_path: Path
     level, words = said(broker.stack.directory / "ca.crt")
     assert (level, words.startswith("good until 20")) == ("ok", True), words
     stranger = tmp_path / "ca.crt"
-    stranger.write_text(certificates.new_authority("Somebody", SystemClock().now_ms()).certificate, encoding="utf-8")
+    stranger.write_text(certificates.new_authority(SystemClock().now_ms()).certificate, encoding="utf-8")
     level, words = said(stranger)
     assert (level, "`anju init` renews it" in words) == ("error", True), words
 

@@ -265,7 +265,7 @@ def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left(stack: Stack)
 
 
 def test_an_authority_lives_on_with_its_key_and_old_devices_go_on_trusting_it() -> None:
-    authority = certificates.new_authority("Anju CA", NOW_MS)
+    authority = certificates.new_authority(NOW_MS)
     years_later = NOW_MS + 19 * 365 * DAY_MS
     renewed = certificates.again(authority, years_later)
     server = certificates.new_server(renewed, ["gateway.example.cn"], years_later)
@@ -276,7 +276,7 @@ def test_an_authority_lives_on_with_its_key_and_old_devices_go_on_trusting_it() 
     )
     assert trusted(renewed.certificate, server, "gateway.example.cn", years_later + DAY_MS)
     assert not trusted(authority.certificate, server, "gateway.example.cn", years_later + 400 * DAY_MS)
-    stranger = certificates.new_authority("Anju CA", NOW_MS)
+    stranger = certificates.new_authority(NOW_MS)
     assert not trusted(stranger.certificate, server, "gateway.example.cn", years_later + DAY_MS)
     assert certificates.why_renew(server, stranger, [], years_later) == "another authority has signed it"
 
@@ -289,16 +289,72 @@ def test_an_authority_near_its_end_is_renewed_before_a_server_could_outlive_it(s
     assert stack.runs[-1].authority_ends > stack.runs[0].authority_ends
 
 
-def test_half_an_authority_is_never_replaced_in_silence(stack: Stack) -> None:
+def test_a_lost_key_of_the_authority_is_never_replaced_in_silence(stack: Stack) -> None:
     stack.init(now_ms=NOW_MS)
-    (stack.directory / "ca/ca.key").unlink()
-    with pytest.raises(ValueError, match=r"ca/ca.key is missing, and the other half is there"):
+    key = stack.directory / "ca/ca.key"
+    before = key.read_text(encoding="utf-8")
+    key.unlink()
+    with pytest.raises(ValueError, match=r"ca/ca.key is missing, and ca.crt is there"):
         stack.init(now_ms=NOW_MS)
+    key.write_text(certificates.new_authority(NOW_MS).key, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"ca.crt is not the certificate of ca/ca.key"):
+        stack.init(now_ms=NOW_MS)
+    key.write_text(before, encoding="utf-8")
+    assert set(stack.init(now_ms=NOW_MS).fates.values()) == {Fate.KEPT}
+
+
+def test_a_lost_certificate_of_the_authority_comes_back_as_devices_know_it(stack: Stack) -> None:
+    stack.init(now_ms=NOW_MS)
+    before = contents(stack.directory)
+    (stack.directory / "ca.crt").unlink()
+    stack.init(now_ms=NOW_MS + DAY_MS)
+    assert contents(stack.directory) == before, "from a copy"
+    for copy in stack.directory.rglob("ca.crt"):
+        copy.unlink()
+    stack.init(now_ms=NOW_MS + DAY_MS)
+    assert stack.read("mosquitto/server.crt") == before["mosquitto/server.crt"].decode().strip()
+    pair = Pair(stack.read("mosquitto/server.crt"), stack.read("mosquitto/server.key"))
+    assert trusted(stack.read("ca.crt"), pair, "mosquitto", NOW_MS + DAY_MS), "from the key, by the same name"
+
+
+class Cut(BaseException):
+    """Here it was killed."""
+
+
+@pytest.mark.parametrize("cut_at", [*range(1, 9), 15, 30, 45])
+def test_a_run_that_is_cut_off_is_made_good_by_the_next(
+    stack: Stack, cut_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file is brought to disk, renamed, and its directory brought to disk: cut off before one of these. The first
+    eight are the authority and the server, where halves belong together."""
+    synced, left = os.fsync, cut_at
+
+    def until_cut(descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Cut
+        synced(descriptor)
+
+    with monkeypatch.context() as patched, pytest.raises(Cut):
+        patched.setattr(os, "fsync", until_cut)
+        stack.init(now_ms=NOW_MS)
+    kept = contents(stack.directory)
+    if "mosquitto/server.crt" not in kept:
+        kept.pop("mosquitto/server.key", None)  # nobody knows it yet
+    stack.init(now_ms=NOW_MS + DAY_MS)
+    after = contents(stack.directory)
+    assert {name for name in kept if not name.endswith(".new") and after[name] != kept[name]} == set()
+    assert [name for name in after if name.endswith(".new")] == []
+    assert [name for name in SECRETS if not stack.read(name)] == []
+    pair = Pair(stack.read("mosquitto/server.crt"), stack.read("mosquitto/server.key"))
+    assert trusted(stack.read("ca.crt"), pair, "mosquitto", NOW_MS + DAY_MS)
+    assert deployment.due(Keeper(stack.directory, None), Kind.CONTAINERS, NOW_MS + DAY_MS) is None
 
 
 @pytest.mark.parametrize("name", ["", "with space", "https://gateway", "网关", "me@host", "host:8883"])
 def test_names_that_no_certificate_can_have_are_refused(name: str) -> None:
-    authority = certificates.new_authority("Anju CA", NOW_MS)
+    authority = certificates.new_authority(NOW_MS)
     with pytest.raises(ValueError, match="neither an address nor a host name"):
         certificates.new_server(authority, ["localhost", name], NOW_MS)
 
