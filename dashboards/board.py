@@ -187,4 +187,5 @@ class Board:
     """Holds health data: only for those who are entitled to it."""
 
     def panels(self) -> tuple[Panel, ...]:
+        """Of all rows, in their order."""
         return tuple(panel for row in self.rows for panel in row.panels)

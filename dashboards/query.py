@@ -31,6 +31,7 @@ class Column:
 
     @property
     def label(self) -> str:
+        """What stands above it."""
         return self.name or self.field
 
     def stored(self, language: Language) -> str:

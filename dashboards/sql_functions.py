@@ -10,9 +10,13 @@ from typing import Final, Protocol
 class SqlAggregate(Protocol):
     """As `sqlite3` wants it."""
 
-    def step(self, *arguments: float | str | None) -> None: ...
+    def step(self, *arguments: float | str | None) -> None:
+        """Take one row's values."""
+        ...
 
-    def finalize(self) -> float | str | None: ...
+    def finalize(self) -> float | str | None:
+        """What came of all rows; None for nothing."""
+        ...
 
 
 class Last:

@@ -15,4 +15,5 @@ class Text(NamedTuple):
     en: str
 
     def of(self, language: Language) -> str:
+        """In this language."""
         return self.zh if language == "zh" else self.en

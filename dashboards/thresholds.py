@@ -46,6 +46,7 @@ class Bound(NamedTuple):
 
     @property
     def step(self) -> float:
+        """Where the colour changes: at the bound, or just above it."""
         return self.at + JUST_ABOVE if self.beyond else self.at
 
 

@@ -14,7 +14,9 @@ WRITTEN_MS: Millis = 1_767_225_600_000
 class Clock(Protocol):
     """The wall clock, injected at the edge."""
 
-    def now_ms(self) -> Millis: ...
+    def now_ms(self) -> Millis:
+        """Since the epoch, UTC."""
+        ...
 
 
 class SystemClock:

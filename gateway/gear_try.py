@@ -70,6 +70,7 @@ class Tried:
 
     @property
     def good(self) -> bool:
+        """Whether nothing was refused."""
         return self.understood and not self.faults
 
     def lines(self) -> list[str]:

@@ -26,9 +26,15 @@ class MqttDelivery(Protocol):
     """A message as the broker delivered it."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """As it was published."""
+        ...
+
     @property
-    def payload(self) -> bytes: ...
+    def payload(self) -> bytes:
+        """As it was published."""
+        ...
+
     @property
     def retained(self) -> bool:
         """The broker had kept it."""
@@ -82,6 +88,7 @@ class Intake:
         self._offer("http", source, device, channel, payload, "json", self._clock.now_ms(), done, retained=False)
 
     def stats(self) -> tuple[TransportStats, ...]:
+        """What became of the messages, by transport."""
         return self._receipts.stats()
 
     def _offer(

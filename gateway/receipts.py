@@ -22,9 +22,17 @@ class JournalSink(Protocol):
     """The side of the journal that is written to."""
 
     @property
-    def keep_ms(self) -> int: ...
-    def submit(self, observation: Observation, done: Done) -> None: ...
-    def quarantine(self, item: Quarantined, done: Done) -> None: ...
+    def keep_ms(self) -> int:
+        """For so long what has been read is kept, and a repeat known as one."""
+        ...
+
+    def submit(self, observation: Observation, done: Done) -> None:
+        """Write it down; ``done`` hears how that went, from another thread."""
+        ...
+
+    def quarantine(self, item: Quarantined, done: Done) -> None:
+        """As `submit`, for what was not understood."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +126,7 @@ class Receipts:
         self.refuse(transport, source, payload, defect, now_ms, done)
 
     def stats(self) -> tuple[TransportStats, ...]:
+        """What became of the messages, by transport. From any thread."""
         with self._lock:
             transports = self._offered.keys() | {of for of, _ in self._faults}
             return tuple(

@@ -217,6 +217,7 @@ def plain_link(link: Link, board: Board, boards: Mapping[str, Board], language: 
 
 
 def needs_row(link: Link) -> bool:
+    """Whether the link goes by what stands in a row of the table."""
     return bool(link.carry or (link.path and _COLUMN.search(link.path)))
 
 

@@ -31,6 +31,7 @@ def options(panel: Panel, legend: common.VizLegendOptions) -> xychart.Options:
 
 
 def field_config() -> xychart.FieldConfig:
+    """Points without lines."""
     return xychart.FieldConfig(
         show=xychart.XYShowMode.POINTS,
         point_size=xychart.XychartFieldConfigPointSize(fixed=5),

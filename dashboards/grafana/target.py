@@ -64,6 +64,7 @@ class AnnotationQL(Dataquery):
 
 
 def datasource() -> DataSourceRef:
+    """The data source that the deployment provisions."""
     return DataSourceRef(type_val="influxdb", uid=DATASOURCE_UID)
 
 
@@ -79,6 +80,7 @@ def ranks(panel: Panel) -> bool:
 
 
 def targets(panel: Panel, language: Language) -> list[Dataquery]:
+    """The panel's queries as Grafana keeps them."""
     found: list[Dataquery] = []
     for index, query in enumerate(panel.queries):
         form = format_of(panel, query)
@@ -88,6 +90,7 @@ def targets(panel: Panel, language: Language) -> list[Dataquery]:
 
 
 def ref_id(index: int) -> str:
+    """The letter of a panel's query, counted from 0."""
     return chr(ord("A") + index)
 
 

@@ -41,9 +41,11 @@ class Outgoing:
     """Device → when its state was published last."""
 
     def happened(self, topic: str, payload: bytes) -> None:
+        """Say this once, in its turn."""
         self._moments.append(Say(topic, payload, False))
 
     def keep(self, topic: str, payload: bytes) -> None:
+        """Have the broker keep this; what waits under the topic is out of date."""
         self._kept[topic] = payload
         self._kept.move_to_end(topic)
 

@@ -113,6 +113,7 @@ def session_of(engine: sa.Engine, token: str, now_ms: int) -> str | None:
 
 
 def log_out(engine: sa.Engine, token: str) -> None:
+    """End the session of this token; nothing where there is none."""
     with writing(engine) as connection:
         connection.execute(sa.delete(person_sessions).where(person_sessions.c.sha256 == _of_token(token)))
 

@@ -87,6 +87,7 @@ def keep(engine: sa.Engine, heard: Heard, now_ms: int, **known: object) -> int:
 
 
 def load(engine: sa.Engine, id_: int) -> Kept:
+    """One answer. Raises NoResultFound."""
     with reading(engine) as connection:
         return _kept(connection.execute(sa.select(answers).where(_c.id == id_)).one())
 
@@ -165,6 +166,7 @@ def codes_of(engine: sa.Engine, people: Collection[str]) -> list[Invited]:
 
 
 def link(engine: sa.Engine, id_: str) -> LinkRow | None:
+    """The link with this id; None where it never was."""
     c = answer_links.c
     query = sa.select(c.id, c.person, c.case_id, c.version, c.purpose, c.made_ms).where(c.id == id_)
     with reading(engine) as connection:

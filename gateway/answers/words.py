@@ -24,6 +24,7 @@ KEYS_ONLY = Words("请按 1 受理，按 2 转下一位", "Press 1 to accept, 2 
 
 
 def said(words: Words, language: Language) -> str:
+    """In the language of whoever reads it."""
     return words.en if language == "en" else words.zh
 
 

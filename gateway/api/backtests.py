@@ -82,6 +82,8 @@ class BacktestLine(BaseModel):
 
 
 class BacktestDetail(BacktestLine):
+    """One trial on history, with what came of it."""
+
     result: Result | None
     """When it is done."""
 

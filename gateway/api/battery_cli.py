@@ -29,6 +29,7 @@ VERDICTS = {
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang the command into ``app``."""
     app.command("batteries")(batteries)
 
 

@@ -27,6 +27,7 @@ DECIDE_WITHIN_S = 15.0
 
 
 def no_such_case(case_id: str) -> ApiProblem:
+    """404, to be raised."""
     return ApiProblem(404, "no_such_case", f"没有案卷 {case_id}", f"there is no case {case_id!r}")
 
 

@@ -50,6 +50,7 @@ class Context:
 
 
 def get_context(request: Request) -> Context:
+    """The gateway's parts that the request may use."""
     context: Context = request.app.state.context
     return context
 

@@ -96,6 +96,7 @@ async def end_drill(context: Gateway, caller: Operator, drill_id: DrillId) -> Dr
 
 
 def unknown(drill_id: str) -> ApiProblem:
+    """404, to be raised."""
     return ApiProblem(404, "no_such_drill", f"没有演练 {drill_id}", f"there is no drill {drill_id!r}")
 
 

@@ -60,6 +60,8 @@ LIMITS: dict[str, Words] = {
 
 
 class Name(Frozen):
+    """A name in both languages."""
+
     zh: str
     en: str
 
@@ -366,6 +368,7 @@ def get_figures(
 
 
 def bad_period(error: BadPeriod) -> ApiProblem:
+    """422, to be raised."""
     return ApiProblem(
         422,
         "bad_period",

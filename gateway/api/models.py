@@ -223,6 +223,8 @@ class DeviceSummary(_Shape):
 
 
 class ReadingOut(_Shape):
+    """The newest value of a metric."""
+
     metric: str
     zh: str
     en: str
@@ -232,6 +234,8 @@ class ReadingOut(_Shape):
 
 
 class DeviceDetail(DeviceSummary):
+    """A device with its newest readings."""
+
     latest: list[ReadingOut]
 
 
@@ -264,6 +268,8 @@ class Series(_Shape):
 
 
 class Alive(_Shape):
+    """The process runs. Whether all is well is another question: `/readyz`."""
+
     status: Literal["ok"] = "ok"
 
 

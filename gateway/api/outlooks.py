@@ -76,6 +76,7 @@ def _replaced_ms(context: Context) -> dict[str, int]:
 
 
 def battery_book(request: Request) -> BatteryBook:
+    """How the batteries have been going, which the process keeps."""
     book: BatteryBook = request.app.state.batteries
     return book
 

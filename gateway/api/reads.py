@@ -31,6 +31,8 @@ class TimelineLine(Frozen):
 
 
 class AttemptRow(Frozen):
+    """One attempt to send a message."""
+
     attempt: int
     started_at_ms: int
     ended_at_ms: int | None

@@ -88,6 +88,7 @@ async def follow(context: Context, revision: int) -> None:
 
 
 def warned(warnings: Iterable[Fault]) -> list[Warned]:
+    """The warnings as the API gives them."""
     return [Warned(entry=one.entry, field=one.field, zh=one.zh, en=one.en) for one in warnings]
 
 

@@ -34,6 +34,8 @@ RowId = Annotated[str, Path(max_length=200, pattern=ID)]
 
 
 class Somebody(Frozen):
+    """Somebody on duty, and how to reach them."""
+
     person: str
     name: str
     phone: str
@@ -68,6 +70,8 @@ class Hole(Frozen):
 
 
 class OverrideOrder(Order):
+    """Somebody stands in for somebody."""
+
     reason: str = Field(default="", max_length=500)
 
 
@@ -80,6 +84,8 @@ class SwapOrder(Frozen):
 
 
 class OverridesMade(Frozen):
+    """What was changed, and under which revision."""
+
     overrides: list[Made]
     revision: int
     warnings: list[Hole]

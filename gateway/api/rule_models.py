@@ -90,6 +90,8 @@ class RuleLifeLine(_Shape):
 
 
 class RuleDetail(RuleSummary):
+    """A rule with its whole text."""
+
     document: RuleDocument
     text: str
     """The same as YAML, to be edited: without what is left out anyway, and without `enabled` and `shadow`."""
@@ -151,6 +153,8 @@ class TriedStep(_Shape):
 
 
 class TriedExample(_Shape):
+    """One example of a rule, as it went."""
+
     name: str
     passed: bool
     problem: str

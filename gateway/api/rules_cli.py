@@ -43,6 +43,7 @@ _MOVES = {"raise": "报警 raise", "repeat": "重复 repeat", "clear": "解除 c
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang the commands into ``app``."""
     app.command("list")(list_rules)
     app.command("show")(show)
     app.command("history")(show_history)

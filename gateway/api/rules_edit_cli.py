@@ -22,6 +22,7 @@ BasedOnOption = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
+    """Hang the commands into ``app``."""
     app.command("add")(add)
     app.command("edit")(edit)
     app.command("enable")(enable)

@@ -61,10 +61,12 @@ WHAT: Mapping[What, Words] = {
 
 
 def state_of(rule: RuleDocument) -> RuleState:
+    """Whether it rules, is only tried out, or rests."""
     return "off" if not rule.enabled else "trying" if rule.shadow else "on"
 
 
 def type_words(type_: str) -> Words:
+    """A type of alarm in words; its key where there is no such type any more."""
     known = ALARM_TYPES.get(type_)
     return Words(known.zh, known.en) if known is not None else Words(type_, type_)
 
@@ -143,6 +145,7 @@ def _skipped(context: Context) -> dict[str, dict[str, int]]:
 
 
 def life_line(line: RuleLine) -> RuleLifeLine:
+    """A line of the rule's history as the API gives it."""
     words = WHAT[line.what]
     return RuleLifeLine(
         id=line.id,
@@ -184,6 +187,7 @@ def library(context: Context) -> list[LibraryRule]:
 
 
 def fault(problem: Problem) -> RuleFault:
+    """What is wrong with a rule, as the API gives it."""
     return RuleFault(
         level=problem.level,
         line=problem.line or None,

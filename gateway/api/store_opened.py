@@ -58,22 +58,26 @@ class Opened:
 
     @cached_property
     def directory(self) -> CommunityDirectory | None:
+        """The community; None before one was applied."""
         community = registry_store.load(self.engine)
         return None if community is None else CommunityDirectory(community)
 
     @cached_property
     def zone(self) -> ZoneInfo:
+        """Of the community; Beijing's before one was applied."""
         directory = self.directory
         return ZoneInfo(directory.community.community.timezone if directory is not None else "Asia/Shanghai")
 
     @cached_property
     def serving(self) -> Serving:
+        """Which device served whom, and when."""
         with reading(self.engine) as connection:
             lives = load_lives(connection)
         return Serving({device: [Served(*turn) for turn in life] for device, life in lives.items()})
 
     @cached_property
     def kinds(self) -> dict[str, str]:
+        """Device → kind."""
         directory = self.directory
         return {} if directory is None else {d.id: d.kind for d in directory.community.devices}
 
@@ -84,6 +88,7 @@ class Opened:
         return directory.areas.of_device(device) if known and directory is not None else NOWHERE
 
     def instant_ms(self, option: str, text: str | None, otherwise: int) -> int:
+        """What ``option`` says, by local time; ``otherwise`` where it was not given. Exits with 2 where it is none."""
         if text is None:
             return otherwise
         try:
@@ -108,11 +113,13 @@ class Opened:
         return id_
 
     def is_resident(self, id_: str) -> bool:
+        """Whether a resident has this id."""
         directory = self.directory
         return directory is not None and any(one.id == id_ for one in directory.community.residents)
 
 
 def open_gateway(settings: Path | None, data_dir: Path | None) -> Opened:
+    """The settings and the state database, as the gateway would find them. Exits where they cannot be read."""
     loaded = read_settings(settings, data_dir)
     return Opened(loaded, open_state(loaded))
 

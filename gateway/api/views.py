@@ -13,6 +13,7 @@ from gateway.store.protocol import Reading
 
 
 def case_summary(context: Context, case: Case) -> CaseSummary:
+    """A case as lists show it."""
     return CaseSummary(**_summary(context, case))
 
 
@@ -30,6 +31,7 @@ def _summary(context: Context, case: Case) -> dict[str, object]:
 
 
 def case_detail(context: Context, case: Case) -> CaseDetail:
+    """A case with its timeline, alarms and messages. Reads the database."""
     return CaseDetail.model_validate(
         {
             **_summary(context, case),
@@ -41,6 +43,7 @@ def case_detail(context: Context, case: Case) -> CaseDetail:
 
 
 def device_summary(context: Context, device: Device, state: DeviceState | None) -> DeviceSummary:
+    """A device as lists show it; ``state`` is None where it was never heard."""
     directory = context.directory()
     kind = KINDS[device.kind]
     return DeviceSummary(
@@ -72,6 +75,7 @@ def _supervision_s(device: Device) -> int:
 
 
 def reading_out(kind: str, reading: Reading) -> ReadingOut:
+    """A reading with its metric in words."""
     metric = KINDS[kind].metrics[reading.metric]
     return ReadingOut(
         metric=reading.metric,

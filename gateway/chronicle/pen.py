@@ -27,9 +27,11 @@ class Pauses:
         self._failures = 0
 
     def well(self) -> None:
+        """It went: the next failure is a first one."""
         self._failures = 0
 
     def next_s(self) -> float:
+        """How long to wait after one more failure: longer each time, and never quite the same."""
         self._failures += 1
         top = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(self._failures - 1, 10))
         return random.uniform(top / 2, top)

@@ -51,6 +51,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
+    """A case, and which version of it the store holds."""
+
     id: str
     version: int
     open: bool
@@ -99,6 +101,8 @@ class CaseFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
+    """An alarm, and which version of it the store holds."""
+
     alarm: AlarmSeen
     marked: Mark | None
 
@@ -116,6 +120,7 @@ class ChronicleRows:
     # cases and their alarms
 
     def open_cases(self) -> list[str]:
+        """The ids of all open cases."""
         with reading(self._engine) as connection:
             return list(connection.execute(sa.select(_c.id).where(_c.open.is_(True))).scalars())
 
@@ -257,6 +262,7 @@ class ChronicleRows:
             return int(connection.execute(query).scalar() or 0)
 
     def remember_messages(self, until_ms: int) -> None:
+        """The store holds all messages up to then."""
         mine = (t.cursors.c.reader == self._reader, t.cursors.c.lane == MESSAGES)
         with writing(self._engine) as connection:
             if connection.execute(sa.update(t.cursors).where(*mine).values(position=until_ms)).rowcount == 0:
@@ -313,6 +319,7 @@ class ChronicleRows:
             return Counter({row.place: row.cases for row in connection.execute(query)})
 
     def fleet(self, now_ms: int) -> FleetSeen:
+        """How every device is at this instant."""
         s = t.device_states.c
         standing: dict[str, set[str]] = {}
         with reading(self._engine) as connection:

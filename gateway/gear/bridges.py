@@ -90,6 +90,7 @@ class Bridges:
             await asyncio.to_thread(self._stop_all)
 
     def health(self) -> list[BridgeHealth]:
+        """How each bridge is that runs."""
         with self._lock:
             running = [way for _, way in self._running.values()]
         return [way.health() for way in running]

@@ -44,6 +44,7 @@ class Dc09Way:
 
     @property
     def port(self) -> int:
+        """Where it really listens."""
         return self._listener.port
 
     def stop(self, *, forget: bool) -> None:

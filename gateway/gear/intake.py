@@ -27,9 +27,9 @@ Receive = Callable[[Incoming, AddressBook], Reading]
 class StrangerSink(Protocol):
     """Takes note of gear that is not registered. Quick, from any thread."""
 
-    def note(
-        self, bridge: str, profile: str, announced: Announced, source: str, payload: bytes, at_ms: Millis
-    ) -> None: ...
+    def note(self, bridge: str, profile: str, announced: Announced, source: str, payload: bytes, at_ms: Millis) -> None:
+        """Gear that is not registered has announced itself, or spoken."""
+        ...
 
 
 class GearIntake:

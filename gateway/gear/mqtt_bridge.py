@@ -67,9 +67,11 @@ class MqttBridge:
 
     @property
     def health(self) -> LaneHealth:
+        """How its connection is."""
         return self._lane.health
 
     def start(self) -> None:
+        """Connect, and stay connected until `stop`."""
         self._lane.start()
 
     def stop(self, *, forget: bool) -> None:

@@ -38,6 +38,7 @@ class ScaipWay:
 
     @property
     def port(self) -> int:
+        """Where it really listens."""
         return self._listener.port
 
     def stop(self, *, forget: bool) -> None:

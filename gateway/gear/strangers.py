@@ -35,6 +35,7 @@ class Strangers:
         """Notes for which there was no room."""
 
     def start(self) -> None:
+        """Begin to write down who spoke."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -75,6 +75,7 @@ class Grafana:
         self._refused, self._unreachable = GrafanaException, RequestException
 
     def close(self) -> None:
+        """Give the connections back."""
         self._api.client.s.close()
 
     def version(self) -> str:

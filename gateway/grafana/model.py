@@ -72,11 +72,14 @@ class Grant:
 
     @property
     def who(self) -> str:
+        """The team, role or user it is for."""
         return self.team or self.role or self.user or SERVICE_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
 class WantedFolder:
+    """A folder as it is to be."""
+
     uid: str
     title: str
     grants: tuple[Grant, ...]
@@ -86,6 +89,8 @@ class WantedFolder:
 
 @dataclass(frozen=True, slots=True)
 class WantedDashboard:
+    """A dashboard as it is to be."""
+
     uid: str
     folder: str
     model: Json
@@ -94,6 +99,7 @@ class WantedDashboard:
 
     @property
     def title(self) -> str:
+        """As people see it; the uid where the model has none."""
         return str(self.model.get("title", self.uid))
 
 
@@ -116,6 +122,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FoundDashboard:
+    """A dashboard as it is in Grafana."""
+
     uid: str
     title: str
     folder: str
@@ -127,6 +135,8 @@ class FoundDashboard:
 
 @dataclass(frozen=True, slots=True)
 class FoundFolder:
+    """A folder as it is in Grafana."""
+
     uid: str
     title: str
     version: int
@@ -168,4 +178,5 @@ class Step:
 
     @property
     def changes(self) -> bool:
+        """Whether it changes anything in Grafana."""
         return self.action in CHANGES

@@ -53,6 +53,7 @@ class Figures:
         self._said: dict[str, str] = {}
 
     def look(self) -> Seen:
+        """How the gateway is just now; what cannot be read is left out."""
         metrics: dict[str, float] = {}
         states: dict[str, Ill] = {}
         for read in (

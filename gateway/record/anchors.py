@@ -58,6 +58,7 @@ def digest_of(previous: str, number: int, at_ms: int, heads: tuple[Head, ...]) -
 
 
 def newest(connection: sa.Connection) -> Anchor | None:
+    """The anchor set last; None before the first."""
     row = connection.execute(sa.select(h.anchors).order_by(_a.number.desc()).limit(1)).one_or_none()
     return None if row is None else _anchor(row)
 

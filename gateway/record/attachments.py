@@ -131,6 +131,7 @@ def _add(connection: sa.Connection, one: Attachment) -> Attachment:
 
 
 def find(connection: sa.Connection, attachment: str) -> Attachment | None:
+    """The attachment with this id, if there is one."""
     body = connection.execute(sa.select(_a.body).where(_a.id == attachment)).scalar_one_or_none()
     return None if body is None else Attachment.model_validate_json(body)
 

@@ -177,6 +177,7 @@ class Files:
         return data
 
     def path(self, sha256: str) -> Path:
+        """Where the file with this content lies, or would."""
         return self._directory / sha256[:2] / sha256
 
 

@@ -45,6 +45,7 @@ class Server:
 
     @property
     def victoria(self) -> bool:
+        """Whether it is VictoriaMetrics, which speaks InfluxDB's protocol and keeps no text."""
         return self.major == 0
 
 

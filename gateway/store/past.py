@@ -28,7 +28,9 @@ class Past(Protocol):
     """The stored past. Every method raises StoreUnavailable."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+        ...
 
     def coarse_before_ms(self) -> int:
         """Before this instant there is one value a minute (or an hour), the last one; 0 where all values are kept."""
@@ -42,7 +44,9 @@ class Past(Protocol):
         """All of ``start_ms <= t < end_ms`` in the order of time, events before values."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """To be called once, at the end."""
+        ...
 
 
 def open_past(settings: Settings, kinds: Collection[str]) -> Past:

@@ -223,6 +223,7 @@ def residents(request: Request, context: Gateway, _: Seen, place: Text = "") -> 
 
 @router.post("/dismiss")
 def dismiss(context: Gateway, _: Acting, bridge: Field, address: Field, place: Field = "") -> Response:
+    """Nobody wants this stranger among the devices."""
     with writing(context.engine) as connection:
         candidates.dismiss(connection, bridge, address, context.clock.now_ms())
     return RedirectResponse(f"/devices/adopt?{urlencode({'place': place})}", status_code=303)

@@ -42,14 +42,17 @@ class Board:
 
     @property
     def burning(self) -> list[Card]:
+        """The cards that cannot wait."""
         return [one for one in self.cards if one.burning]
 
     @property
     def unowned(self) -> int:
+        """How many nobody has taken."""
         return sum(1 for one in self.cards if one.unowned)
 
     @property
     def lives(self) -> int:
+        """How many may cost a life."""
         return sum(1 for one in self.cards if one.life)
 
 
@@ -68,11 +71,13 @@ async def console(request: Request, context: Gateway, caller: Seen) -> HTMLRespo
 
 @router.get("/board")
 async def board(request: Request, context: Gateway, caller: Seen) -> HTMLResponse:
+    """The part of the page with the cards, for its refresh."""
     return page(request, "board.html", acts=may_act(caller), board=await _board(context))
 
 
 @router.get("/side")
 async def side(request: Request, context: Gateway, _: Seen) -> HTMLResponse:
+    """The part of the page beside the cards, for its refresh."""
     return page(request, "side.html", **await asyncio.to_thread(_side, context))
 
 

@@ -152,6 +152,7 @@ async def case_page(
 async def case_body(
     request: Request, context: Gateway, caller: Seen, case_id: CaseId, all: bool = False
 ) -> HTMLResponse:
+    """The part of a case's page that changes, for its refresh."""
     return page(request, "case_body.html", acts=may_act(caller), **await _look(context, case_id, all))
 
 

@@ -103,6 +103,7 @@ async def begin(
     for_s: Annotated[int, Form(ge=1, le=86_400)],
     reason: Reason,
 ) -> Response:
+    """The device is worked on, or tried, for a while."""
     order = CareOrder(mode=mode, for_s=for_s, reason=reason)
     await asyncio.to_thread(begin_care, context, device_id, order, caller.actor)
     return _back(device_id)
@@ -110,12 +111,14 @@ async def begin(
 
 @router.post("/care/end")
 async def end(context: Gateway, caller: Acting, device_id: DeviceId) -> Response:
+    """The work on the device is over."""
     await asyncio.to_thread(end_care, context, device_id, caller.actor)
     return _back(device_id)
 
 
 @router.post("/replace")
 async def replace(context: Gateway, caller: Acting, device_id: DeviceId, address: Word, serial: Word = "") -> Response:
+    """Other gear takes the device's place."""
     plan = desk.replace(device_id, address=address.strip(), serial=serial.strip())
     return await _carry_out(context, plan, caller.actor, device_id)
 
@@ -131,6 +134,7 @@ async def change(
     place: Word = "",
     resident: Word = "",
 ) -> Response:
+    """What the registry says of the device."""
     zh, en = name_zh.strip(), name_en.strip()
     fields: dict[str, Any] = {
         "name": {"zh": zh or en, "en": en or zh} if zh or en else None,
@@ -144,11 +148,13 @@ async def change(
 
 @router.post("/retire")
 async def retire(context: Gateway, caller: Acting, device_id: DeviceId, reason: Reason) -> Response:
+    """The device is taken out of service; its history stays."""
     return await _carry_out(context, desk.retire(device_id, reason.strip()), caller.actor, device_id)
 
 
 @router.post("/back")
 async def back_in_service(context: Gateway, caller: Acting, device_id: DeviceId) -> Response:
+    """A retired device serves again."""
     return await _carry_out(context, desk.change(device_id, {"status": "active"}), caller.actor, device_id)
 
 

@@ -40,6 +40,8 @@ PageNumber = Annotated[int, Query(ge=1, le=100_000, alias="page")]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
+    """A metric with its course."""
+
     metric: Metric
     newest: Reading
     drawn: Line | None
@@ -104,6 +106,7 @@ def devices(
 async def device(
     request: Request, context: Gateway, caller: Seen, device_id: str, hours: Annotated[int, Query()] = 6
 ) -> HTMLResponse:
+    """The page of one device."""
     directory = context.directory()
     found = directory.device(device_id) if directory is not None else None
     if found is None:

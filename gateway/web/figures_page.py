@@ -94,6 +94,7 @@ async def figures_page(
 
 
 def percent(share: Share) -> str:
+    """A share in percent; a dash of nothing."""
     return "–" if share.share is None else f"{100 * share.share:.1f} %"
 
 

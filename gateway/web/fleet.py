@@ -47,24 +47,30 @@ class Count:
 
 @dataclass(slots=True)
 class Fleet:
+    """How the devices are: counts by kind, who is away, whose battery is low."""
+
     counts: list[Count]
     away: list[Seat] = field(default_factory=list)
     low: list[Seat] = field(default_factory=list)
 
     @property
     def all(self) -> int:
+        """How many devices there are."""
         return sum(count.all for count in self.counts)
 
     @property
     def online(self) -> int:
+        """How many are heard."""
         return sum(count.online for count in self.counts)
 
     @property
     def away_count(self) -> int:
+        """How many are not heard."""
         return sum(count.away for count in self.counts)
 
     @property
     def low_count(self) -> int:
+        """How many have a low battery."""
         return sum(count.low for count in self.counts)
 
 
@@ -81,6 +87,7 @@ def health_of(device: Device, state: DeviceState | None, now_ms: int) -> str:
 
 
 def is_low(state: DeviceState | None) -> bool:
+    """Whether its battery is low, as far as is known."""
     return state is not None and state.battery is not None and state.battery < LOW_BATTERY
 
 

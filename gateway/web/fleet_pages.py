@@ -54,4 +54,5 @@ def _seat(context: Context, one: Outlook) -> Seat | None:
 
 @router.get("/firmware")
 def firmware(request: Request, context: Gateway, caller: Seen) -> HTMLResponse:
+    """Which firmware runs where."""
     return page(request, "firmware.html", caller=caller, versions=outlooks.firmware_of(context), kinds=KINDS)

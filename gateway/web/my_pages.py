@@ -324,6 +324,7 @@ async def log_in(
 
 @router.post("/logout")
 async def log_out(request: Request, context: Gateway) -> Response:
+    """End the session of this telephone."""
     own_page_only(request)
     token = request.cookies.get(COOKIE)
     if token is not None:

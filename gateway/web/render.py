@@ -55,6 +55,7 @@ class Show:
         return at.strftime("%H:%M:%S" if at.date() == self._today else "%m-%d %H:%M:%S")
 
     def minute(self, at_ms: int) -> str:
+        """Local time; with the date unless it is today."""
         at = self._local(at_ms)
         return at.strftime("%H:%M" if at.date() == self._today else "%m-%d %H:%M")
 
@@ -68,9 +69,11 @@ class Show:
         return self._local(at_ms).strftime("%Y-%m-%d %H:%M:%S")
 
     def day(self, at_ms: int) -> str:
+        """Local date."""
         return self._local(at_ms).strftime("%Y-%m-%d")
 
     def since(self, at_ms: int) -> str:
+        """How long ago that is."""
         return span(self.now_ms - at_ms)
 
     def ago(self, at_ms: int) -> Words:

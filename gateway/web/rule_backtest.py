@@ -110,6 +110,7 @@ def _most(result: Result | None) -> int:
 
 @router.post("/backtests/{backtest_id}/cancel")
 async def cancel(context: Gateway, _: Acting, backtest_id: BacktestId) -> Response:
+    """Nobody wants to know any more."""
     context.backtests.cancel(_found(context, backtest_id))
     return RedirectResponse("/rules", status_code=303)
 

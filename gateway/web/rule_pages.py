@@ -304,16 +304,19 @@ async def save(
 
 @router.post("/{rule_id}/switch")
 async def switch(context: Gateway, caller: Ruling, rule_id: RuleId, how: Annotated[Switch, Form()]) -> Response:
+    """The rule rules, is only tried out, or rests."""
     return await _done(context, rule_desk.switch(rule_id, how), caller.actor, rule_id)
 
 
 @router.post("/{rule_id}/restore")
 async def restore(context: Gateway, caller: Ruling, rule_id: RuleId, version: Version) -> Response:
+    """An earlier version of the rule is in force again."""
     return await _done(context, rule_desk.restore(rule_id, version), caller.actor, rule_id)
 
 
 @router.post("/{rule_id}/delete")
 async def delete(context: Gateway, caller: Ruling, rule_id: RuleId) -> Response:
+    """The rule is gone; its history stays."""
     await _in_words(context, rule_desk.delete(rule_id), caller.actor)
     return RedirectResponse(f"/rules?gone={quote(rule_id, safe='')}", status_code=303)
 

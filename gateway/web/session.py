@@ -42,6 +42,7 @@ class Failures:
         self.waiting = 0
 
     def failed(self, address: str) -> float:
+        """One more wrong password from there; returns how long to wait, s."""
         count = self._counts.pop(address, 0) + 1
         self._counts[address] = count
         while len(self._counts) > ADDRESSES_MAX:
@@ -49,6 +50,7 @@ class Failures:
         return min(DELAY_MAX_S, DELAY_STEP_S * count)
 
     def succeeded(self, address: str) -> None:
+        """Forget what went wrong from there."""
         self._counts.pop(address, None)
 
 
@@ -77,6 +79,7 @@ Acting = Annotated[Caller, Depends(acting)]
 
 
 def may_act(caller: Caller) -> bool:
+    """Whether they may decide about cases and devices."""
     return caller.role in ("operator", "admin")
 
 
@@ -91,6 +94,7 @@ Ruling = Annotated[Caller, Depends(ruling)]
 
 
 def may_rule(caller: Caller) -> bool:
+    """Whether they may change rules."""
     return caller.role == "admin"
 
 
@@ -122,6 +126,7 @@ def own_page_only(request: Request) -> None:
 
 @router.get("/login")
 def login_page(request: Request, then: str = "/") -> HTMLResponse:
+    """Where one enters the token; ``then`` is where it goes on."""
     return _login_page(request, then)
 
 
@@ -165,6 +170,7 @@ async def login(
 
 @router.post("/logout")
 def logout(request: Request) -> Response:
+    """End the session of this browser."""
     own_page_only(request)
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")

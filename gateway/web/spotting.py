@@ -28,6 +28,7 @@ class Spotted:
 
     @property
     def anything(self) -> bool:
+        """Whether anything was found, or is wrong with what was typed."""
         return bool(self.place or self.pole or self.wrong)
 
     @property

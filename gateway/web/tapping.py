@@ -40,6 +40,7 @@ class Tap:
 
 
 def new_once() -> str:
+    """Names one form, so that sending it twice does its work once."""
     return secrets.token_urlsafe(12)
 
 

@@ -38,6 +38,7 @@ def disarmed(cell: str) -> str:
 
 
 def armed(cell: str) -> str:
+    """The text of a cell without the quote that keeps spreadsheets from running it."""
     return cell[1:] if cell.startswith("'") else cell
 
 

@@ -58,6 +58,7 @@ class Outcome:
 
     @property
     def done(self) -> bool:
+        """Whether nothing is left."""
         return not self.left.points
 
 

@@ -27,6 +27,8 @@ _PARQUET = b"PAR1"
 
 
 class Format(StrEnum):
+    """How points stand in a file."""
+
     LINE = "line"
     CSV = "csv"
     PARQUET = "parquet"
@@ -39,7 +41,9 @@ class DiskFull(OSError):
 class PointWriter(Protocol):
     """What takes the points of an export."""
 
-    def write(self, points: Iterable[Point]) -> None: ...
+    def write(self, points: Iterable[Point]) -> None:
+        """Write these, in their order."""
+        ...
 
 
 class LineWriter:

@@ -88,6 +88,7 @@ class InfluxSource:
             self._loop.run(self._http.close())
 
     def query(self, statements: str, *, epoch: str = "ns") -> list[Series]:
+        """The series of one or several InfluxQL statements. Raises as `InfluxHttp.query`."""
         return self._loop.run(self._http.query(statements, epoch=epoch))
 
     def shapes(self) -> list[Shape]:

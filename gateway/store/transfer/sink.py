@@ -259,6 +259,7 @@ class Rolled:
             raise unavailable(self._path, error) from error
 
     def close(self) -> None:
+        """Let go of the database."""
         self._run.close()
 
     def _put(self, point: Point) -> None:

@@ -30,13 +30,17 @@ class Source(Protocol):
     """A store that can be read out. Blocking. Every method raises StoreUnavailable."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+        ...
 
     def read(self, selection: Selection) -> Iterator[Helping]:
         """All points of ``selection``, those of one device in the order of time."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """To be called once, at the end."""
+        ...
 
 
 class CannotErase(Exception):
@@ -53,6 +57,7 @@ class Extent:
     last_ns: int = 0
 
     def add(self, point: Point) -> None:
+        """One more point."""
         self.first_ns = min(self.first_ns, point.at_ns) if self.points else point.at_ns
         self.last_ns = max(self.last_ns, point.at_ns) if self.points else point.at_ns
         self.points += 1
@@ -68,6 +73,7 @@ class Tally:
     devices: set[str] = field(default_factory=set)
 
     def add(self, points: Iterable[Point]) -> None:
+        """Count these."""
         for point in points:
             self.extents.setdefault(point.measurement, Extent()).add(point)
             self.fields.setdefault(point.measurement, Counter()).update(point.fields.keys())
@@ -76,10 +82,12 @@ class Tally:
 
     @property
     def points(self) -> int:
+        """Of all measurements."""
         return sum(extent.points for extent in self.extents.values())
 
     @property
     def values(self) -> int:
+        """Of all measurements."""
         return sum(extent.values for extent in self.extents.values())
 
 
