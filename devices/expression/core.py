@@ -50,7 +50,7 @@ class Walk:
         """This part is none of the language; to be raised."""
         return self.error(
             node,
-            f"{type(node).__name__.lower()} is not part of the language",
+            f"{self.source.said(node)[:40]} is not part of the language",
             self.dialect.language,
             f"write the {self.dialect.noun} with these alone",
         )

@@ -25,6 +25,7 @@ _WORDS = ("and", "or", "not", "in")
 
 _INSTEAD = {
     **{"&": "write and", "且": "write and", "|": "write or", "或": "write or", "，": "write ,", "非": "write not"},
+    **{"≤": "write <=", "≥": "write >=", "≠": "write !=", "×": "write *", "÷": "write /"},
     **dict.fromkeys("%℃°℉", "leave units out"),
 }
 """What people type, and what is meant."""
@@ -98,10 +99,14 @@ def _check_characters(bare: str, dialect: Dialect) -> None:
     character = bare[end]
     plain = unicodedata.normalize("NFKC", character)
     hint = _INSTEAD.get(character, "remove it")
-    if plain != character and dialect.characters.fullmatch(plain):
+    if character.isspace():
+        hint = "it is another kind of space; type an ordinary one"
+    elif plain != character and dialect.characters.fullmatch(plain):
         hint = f"it is a full-width character; type {plain} in half width"
     elif character in "“”‘’「」『』«»" and dialect.quotes:
         hint = dialect.quotes
+    elif character.isalpha() and not character.isascii() and character not in _INSTEAD:
+        hint = f"names are written in English letters, for example: {dialect.example}"
     raise ExpressionError(
         f"character {character!r} is not part of the language", expected=dialect.language, hint=hint, position=end + 1
     )

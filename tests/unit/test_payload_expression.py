@@ -357,7 +357,7 @@ def test_the_words_of_truth() -> None:
         ('x in ("a" "b")', "side by side", 11, "comma"),
         ("x is 3", "this comparison does not exist", 1, "=="),
         ("x if y else z", "if … else", 1, "when()"),
-        ("x ** 2", "binop is not part of the language", 1, "these alone"),
+        ("x ** 2", "x ** 2 is not part of the language", 1, "these alone"),
         ("x % 2", "character '%'", 3, "leave units out"),
         ("x = 3", "it cannot be read", 3, "=="),
         ("x > 3 AND y", "it cannot be read", 7, "small letters"),
