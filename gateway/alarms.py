@@ -191,3 +191,10 @@ class AlarmChange(Frozen):
     """Of a cancel: the code that was given with it, where the device has keys for one."""
     shadow: bool = False
     """The rule is being tried out: this is counted, and nobody is told."""
+    slow_ms: int = 0
+    """By how much the device's clock is known to be slow: of what looks late so much was never under way."""
+
+    @property
+    def late_ms(self) -> int:
+        """How long it was under way; below 0 where the device's clock is ahead."""
+        return self.at_ms - self.observed_at_ms - self.slow_ms

@@ -64,7 +64,7 @@ def open_case(
     """A new case for a raised alarm; with ``storm`` for one that stands for many, with ``work`` for one with limits,
     with ``drill`` for one that is none in earnest."""
     received = max((evidence.received_at_ms for evidence in change.evidence), default=change.at_ms)
-    late = max(0, change.at_ms - change.observed_at_ms)
+    late = max(0, change.late_ms)
     case = Case(
         id=case_id,
         number=number,
@@ -209,9 +209,9 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
     idle = line.state in (LineState.NONE, LineState.VETOED, LineState.FAILED)
     idle = idle or (line.state.ahead and line.deadline_ms is None)  # withheld
     if idle and turn.case.stage is Stage.OPENED:
-        gate.rearm(turn, change.at_ms - change.observed_at_ms)
+        gate.rearm(turn, change.late_ms)
     elif idle and not line.state.ahead:
-        gate.begin(turn, change.at_ms - change.observed_at_ms)  # held while somebody has it, and not gone for good
+        gate.begin(turn, change.late_ms)  # held while somebody has it, and not gone for good
     gate.hasten(turn, again=True)
     if joined:
         emergency_call.further(turn, change)
