@@ -23,7 +23,8 @@ from gateway.decider.case_rows import Conflict
 router = APIRouter(prefix="/cases", tags=["cases"])
 
 CaseId = Annotated[str, Path(max_length=64, pattern=ID, examples=["2026-000042"])]
-DECIDE_WITHIN_S = 15.0
+DECIDE_WITHIN_S = 20.0
+"""Longer than it takes the next gateway to follow a leader that has just died."""
 
 
 def no_such_case(case_id: str) -> ApiProblem:
