@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from dashboards.board import Board, ColumnLook, Panel, Row, Step, Thresholds
+from dashboards.board import Board, Panel, Row, Step, Thresholds
 from dashboards.boards.common import (
     ALL_QUIET,
     CONSOLE_LINK,
     FLEET_LINK,
     PLACES,
-    REAL,
     RESPONSE_LINK,
-    UNMERGED,
     WALL_LINK,
     case_marks,
     here,
     none_is_well,
-    open_cases,
 )
 from dashboards.boards.things import (
-    COMMAND_COLUMNS,
-    COMMAND_LOOKS,
     FLEET_LOOKS,
-    OPEN_LOOKS,
     alarms,
     answer_panel,
     events,
     fleet_now,
+    in_time_panel,
     line,
     now_panel,
+    open_panel,
+    told_panel,
     trouble_panel,
     type_looks,
 )
-from dashboards.query import Column, Query, TagIs
+from dashboards.query import Column, Query
 from dashboards.text import Text
 from dashboards.thresholds import ANSWERED_60
 
@@ -66,101 +63,99 @@ _NOW = now_panel(
     "severities of the rules smoke-alarm, heat-alarm, gas-alarm, co-alarm, water-leak, valve-stuck",
     width=16,
 )
-_OPEN = Panel(
-    key="open",
-    kind="table",
-    title=Text("未结的火灾燃气案卷", "Open cases"),
-    description=Text(
+_OPEN = open_panel(
+    Text("未结的火灾燃气案卷", "Open cases"),
+    Text(
         "最新的在最上面。“阶段”红色＝还没有人接手：马上受理。点地点看谁住在那里、怎么进门。",
         "The newest first. A red stage: nobody has it yet, take it at once. The place shows who lives there and how "
         "to get in.",
     ),
-    queries=(open_cases(types=TYPES_HERE, limit=50),),
-    columns=OPEN_LOOKS,
+    TYPES_HERE,
     empty=ALL_QUIET,
-    width=24,
-    height=8,
+    limit=50,
 )
-_IN_TIME = Panel(
-    key="in-time",
-    kind="stat",
-    title=Text("60 秒内受理", "Taken within 60 s"),
-    description=Text(
+_IN_TIME = in_time_panel(
+    60,
+    Text("60 秒内受理", "Taken within 60 s"),
+    Text(
         "所选时段内烟雾、高温、燃气、一氧化碳报警 60 秒内有人受理的比例和件数，目标 97.5%。红色：查排班和通知渠道。",
         "Alarms of smoke, heat, gas and carbon monoxide of the chosen period that a human took within 60 s, and their "
         "number; target 97.5 %. Red: look at rosters and channels.",
     ),
-    queries=(
-        Query(
-            "case",
-            (Column("within_60", "mean", name="share", scale=100), Column("within_60", "count", name="n")),
-            (*here(), REAL, UNMERGED, TagIs("type", FIRE)),
-        ),
-    ),
-    unit="percent",
-    thresholds=ANSWERED_60,
-    columns=(
-        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=ANSWERED_60),
-        ColumnLook("n", Text("件", "alarms"), unit="short", thresholds=Thresholds((Step(None, "grey"),), "a number")),
-    ),
-    links=(RESPONSE_LINK,),
-    empty=Text("没有报警", "No alarms"),
-    width=8,
+    FIRE,
+    ANSWERED_60,
     height=5,
 )
 
-_GAS = Panel(
-    key="gas",
-    kind="timeseries",
-    title=Text("燃气浓度", "Gas"),
-    description=Text(
+
+def _highest(
+    kind: str,
+    field: str,
+    title: Text,
+    description: Text,
+    thresholds: Thresholds,
+    *,
+    unit: str,
+    decimals: int = 0,
+    low: float | None = None,
+) -> Panel:
+    """What the detectors of each grid read, the highest of them."""
+    return Panel(
+        key=kind,
+        kind="timeseries",
+        title=title,
+        description=description,
+        queries=(Query(kind, (Column(field, "max"),), here(), by=("grid",), every="auto", name="{grid}"),),
+        unit=unit,
+        decimals=decimals,
+        thresholds=thresholds,
+        low=low,
+        width=8,
+        height=9,
+    )
+
+
+_GAS = _highest(
+    "gas",
+    "gas",
+    Text("燃气浓度", "Gas"),
+    Text(
         "各网格燃气探测器的最高读数，爆炸下限的百分比（爆炸下限＝100%）。平时接近 0。橙线 5%：可能漏气，"
         "选网格和楼栋找到哪一户；红线 25%：探测器必须已报警，没有报警就立即派人。",
         "The highest reading of the gas detectors in each grid, in per cent of the lower explosive limit. Usually "
         "next to 0. Orange from 5 %: perhaps a leak; choose grid and building to find the home. Red from 25 %: every "
         "detector must have raised an alarm; where none has, send somebody at once.",
     ),
-    queries=(Query("gas", (Column("gas", "max"),), here(), by=("grid",), every="auto", name="{grid}"),),
+    GAS_STEPS,
     unit="percent",
     decimals=1,
-    thresholds=GAS_STEPS,
     low=0,
-    width=8,
-    height=9,
 )
-_CO = Panel(
-    key="co",
-    kind="timeseries",
-    title=Text("一氧化碳", "Carbon monoxide"),
-    description=Text(
+_CO = _highest(
+    "co",
+    "co",
+    Text("一氧化碳", "Carbon monoxide"),
+    Text(
         "各网格一氧化碳探测器的最高读数（ppm）。30 以下正常；50 以上待久了会头痛；300 以上几分钟内有生命危险，"
         "探测器必须已报警。",
         "The highest reading of the detectors in each grid, ppm. Below 30 is usual; above 50 gives a headache in "
         "time; above 300 is a danger to life within minutes, and the detector must have raised an alarm.",
     ),
-    queries=(Query("co", (Column("co", "max"),), here(), by=("grid",), every="auto", name="{grid}"),),
+    CO_STEPS,
     unit="ppm",
-    decimals=0,
-    thresholds=CO_STEPS,
     low=0,
-    width=8,
-    height=9,
 )
-_HEAT = Panel(
-    key="heat",
-    kind="timeseries",
-    title=Text("最高温度（温感）", "Highest temperature (heat detectors)"),
-    description=Text(
+_HEAT = _highest(
+    "heat",
+    "temperature",
+    Text("最高温度（温感）", "Highest temperature (heat detectors)"),
+    Text(
         "各网格温感测到的最高温度。厨房做饭会到 40℃；54℃ 以上是火灾，探测器必须已报警。",
         "The highest temperature that the heat detectors of each grid measure. A kitchen at noon reaches 40 °C; from "
         "54 °C on something burns, and the detector must have raised an alarm.",
     ),
-    queries=(Query("heat", (Column("temperature", "max"),), here(), by=("grid",), every="auto", name="{grid}"),),
+    HEAT_STEPS,
     unit="celsius",
-    decimals=0,
-    thresholds=HEAT_STEPS,
-    width=8,
-    height=9,
 )
 _OVER_TIME = Panel(
     key="over-time",
@@ -196,20 +191,16 @@ _ANSWERS = answer_panel(
     width=12,
 )
 
-_TOLD = Panel(
-    key="told",
-    kind="table",
-    title=Text("让阀门做的事", "What valves were told"),
-    description=Text(
+_TOLD = told_panel(
+    Text("让阀门做的事", "What valves were told"),
+    Text(
         "网关让阀门关闭（或人工下令）的每一次：结果、用了几秒。“没有执行”：阀门可能没关，立即请人到室外手动关总阀。",
         "Each time that the gateway, or a person, told a valve to move: how it went, and within how many seconds. "
         "Not done: it may not be shut; have the main valve turned by hand, from outside.",
     ),
-    queries=(Query("command", COMMAND_COLUMNS, (*here(), REAL, TagIs("kind", "valve")), limit=100),),
-    columns=COMMAND_LOOKS,
-    empty=Text("没有关过阀门", "No valve was told anything"),
+    "valve",
+    Text("没有关过阀门", "No valve was told anything"),
     width=14,
-    height=9,
 )
 _VALVES = Panel(
     key="valves",

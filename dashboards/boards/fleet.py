@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dashboards.board import Board, ColumnLook, Link, Panel, Row, Thresholds, ValueText
+from dashboards.board import Board, ColumnLook, Link, Panel, PanelKind, Row, Thresholds, ValueText
 from dashboards.boards.common import (
     COMMUNITY,
     GRID,
@@ -20,7 +20,7 @@ from dashboards.boards.common import (
     number,
 )
 from dashboards.boards.things import ACTIVE, FLEET_EVERY, STANDING_LOOKS, standing
-from dashboards.query import Column, Query, TagIs
+from dashboards.query import Aggregate, Column, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import library, watched
 
@@ -69,6 +69,53 @@ def _now(field: str, title: Text, description: Text, thresholds: Thresholds) -> 
         thresholds=thresholds,
         width=3,
         height=5,
+    )
+
+
+def _counted(key: str, title: Text, description: Text, by: tuple[str, ...], *looks: ColumnLook, height: int) -> Panel:
+    """The newest count as a table: how many there are, and in which trouble; the most silent first."""
+    columns = (Column("devices", "sum"), *(Column(field, "sum") for field, _ in _SECTIONS))
+    return Panel(
+        key=key,
+        kind="table",
+        title=title,
+        description=description,
+        queries=(Query("fleet", columns, where=_AREA, by=by, last=_ONE_COUNT),),
+        columns=(*looks, ColumnLook("devices", Text("在册", "Registered"), unit="short"), *_FIELD_LOOKS),
+        sort="silent",
+        width=24,
+        height=height,
+    )
+
+
+def _batteries(
+    key: str,
+    kind: PanelKind,
+    title: Text,
+    description: Text,
+    aggregate: Aggregate,
+    *,
+    last: str | None = None,
+    every: str | None = None,
+) -> Panel:
+    """The charge of each kind of device that is on a battery."""
+    return Panel(
+        key=key,
+        kind=kind,
+        title=title,
+        description=description,
+        queries=tuple(
+            Query(one, (Column("battery", aggregate, name=one),), where=_AREA, last=last, every=every, name=one)
+            for one in _BATTERY_KINDS
+        ),
+        unit="percent",
+        decimals=0,
+        low=0,
+        high=100,
+        thresholds=_BATTERY,
+        columns=kind_looks(*_BATTERY_KINDS),
+        width=12,
+        height=10,
     )
 
 
@@ -174,59 +221,29 @@ _COURSE = Panel(
     width=12,
     height=9,
 )
-_BY_GRID = Panel(
-    key="by-grid",
-    kind="table",
-    title=Text("各网格现在", "By grid, now"),
-    description=Text(
+_BY_GRID = _counted(
+    "by-grid",
+    Text("各网格现在", "By grid, now"),
+    Text(
         "每个网格现在的设备数和不正常数。一个网格特别多：集中器或网络；点网格只看它。",
         "Devices of each grid, and how many are in trouble now. One grid alone: its concentrator or network; a click "
         "shows it alone.",
     ),
-    queries=(
-        Query(
-            "fleet",
-            (Column("devices", "sum"), *(Column(field, "sum") for field, _ in _SECTIONS)),
-            where=_AREA,
-            by=("grid_name", "grid"),
-            last=_ONE_COUNT,
-        ),
-    ),
-    columns=(
-        ColumnLook("grid_name", Text("网格", "Grid"), values=_NO_GRID, link=grid_link("anju-fleet")),
-        ColumnLook("grid", hidden=True),
-        ColumnLook("devices", Text("在册", "Registered"), unit="short"),
-        *_FIELD_LOOKS,
-    ),
-    sort="silent",
-    width=24,
+    ("grid_name", "grid"),
+    ColumnLook("grid_name", Text("网格", "Grid"), values=_NO_GRID, link=grid_link("anju-fleet")),
+    ColumnLook("grid", hidden=True),
     height=7,
 )
-_BY_KIND = Panel(
-    key="by-kind",
-    kind="table",
-    title=Text("各类设备现在", "By kind, now"),
-    description=Text(
+_BY_KIND = _counted(
+    "by-kind",
+    Text("各类设备现在", "By kind, now"),
+    Text(
         "每类设备现在的数量和不正常数。一类特别多：同一批货、同一个固件，先看那一批。",
         "Devices of each kind, and how many are in trouble now. One kind alone: one batch, one firmware; look there "
         "first.",
     ),
-    queries=(
-        Query(
-            "fleet",
-            (Column("devices", "sum"), *(Column(field, "sum") for field, _ in _SECTIONS)),
-            where=_AREA,
-            by=("kind",),
-            last=_ONE_COUNT,
-        ),
-    ),
-    columns=(
-        ColumnLook("kind", Text("类别", "Kind"), values=kind_words()),
-        ColumnLook("devices", Text("在册", "Registered"), unit="short"),
-        *_FIELD_LOOKS,
-    ),
-    sort="silent",
-    width=24,
+    ("kind",),
+    ColumnLook("kind", Text("类别", "Kind"), values=kind_words()),
     height=10,
 )
 _SILENT_BY_GRID = Panel(
@@ -271,49 +288,29 @@ _STANDING = Panel(
     width=24,
     height=10,
 )
-_LOWEST = Panel(
-    key="lowest",
-    kind="bargauge",
-    title=Text("最低的电量，按类别", "Lowest battery of each kind"),
-    description=Text(
+_LOWEST = _batteries(
+    "lowest",
+    "bargauge",
+    Text("最低的电量，按类别", "Lowest battery of each kind"),
+    Text(
         "一天内每类设备报过的最低电量。黄色：有设备不超过 15%（规则 low-battery），在上表里找到它去换。",
         "The lowest charge any device of the kind told within a day. Yellow: one is at 15 % or less (rule "
         "low-battery); find it in the table above, and change it.",
     ),
-    queries=tuple(
-        Query(kind, (Column("battery", "min", name=kind),), where=_AREA, last="1d", name=kind)
-        for kind in _BATTERY_KINDS
-    ),
-    unit="percent",
-    decimals=0,
-    low=0,
-    high=100,
-    thresholds=_BATTERY,
-    columns=kind_looks(*_BATTERY_KINDS),
-    width=12,
-    height=10,
+    "min",
+    last="1d",
 )
-_CHARGE = Panel(
-    key="charge",
-    kind="timeseries",
-    title=Text("平均电量，按类别", "Mean battery of each kind"),
-    description=Text(
+_CHARGE = _batteries(
+    "charge",
+    "timeseries",
+    Text("平均电量，按类别", "Mean battery of each kind"),
+    Text(
         "每类设备每天的平均电量。直线下降：照这个斜率算出换电池的月份，一次备齐。",
         "Mean charge of each kind by day. It falls in a straight line: it tells the month in which to change them, "
         "and how many to buy.",
     ),
-    queries=tuple(
-        Query(kind, (Column("battery", "mean", name=kind),), where=_AREA, every="1d", name=kind)
-        for kind in _BATTERY_KINDS
-    ),
-    unit="percent",
-    decimals=0,
-    low=0,
-    high=100,
-    thresholds=_BATTERY,
-    columns=kind_looks(*_BATTERY_KINDS),
-    width=12,
-    height=10,
+    "mean",
+    every="1d",
 )
 
 FLEET = Board(

@@ -340,7 +340,7 @@ GATEWAY = Board(
         WALL_LINK,
         Link(Text("网关：健康检查", "The gateway: its health"), path="/readyz"),
     ),
-    range="24h",
+    range="6h",
     refresh="10s",
     tags=("anju", "now"),
 )

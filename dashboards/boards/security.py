@@ -19,18 +19,18 @@ from dashboards.boards.common import (
     here,
     looks,
     none_is_well,
-    open_cases,
     place_link,
 )
 from dashboards.boards.things import (
     FLEET_LOOKS,
-    OPEN_LOOKS,
     alarms,
     answer_panel,
     events,
     fleet_now,
+    in_time_panel,
     line,
     now_panel,
+    open_panel,
     trouble_panel,
     type_looks,
 )
@@ -97,19 +97,15 @@ _UNSENSED = Panel(
     height=5,
 )
 
-_OPEN = Panel(
-    key="open",
-    kind="table",
-    title=Text("未结的治安案卷", "Open security cases"),
-    description=Text(
+_OPEN = open_panel(
+    Text("未结的治安案卷", "Open security cases"),
+    Text(
         "入侵、门窗未关、设备被拆动的未结案卷，最新的在最上面。点事由打开案卷，点地点看住户和附近的摄像机。",
         "Open cases of intrusion, doors and windows, tampering, the newest first. The title opens the case, the "
         "place shows who lives there and the cameras near by.",
     ),
-    queries=(open_cases(types=TYPES_HERE),),
-    columns=OPEN_LOOKS,
+    TYPES_HERE,
     empty=ALL_QUIET,
-    width=24,
     height=9,
 )
 
@@ -225,32 +221,17 @@ _NIGHT_DOORS = Panel(
     height=9,
 )
 
-_IN_TIME = Panel(
-    key="in-time",
-    kind="stat",
-    title=Text("180 秒内受理", "Taken within 180 s"),
-    description=Text(
+_IN_TIME = in_time_panel(
+    180,
+    Text("180 秒内受理", "Taken within 180 s"),
+    Text(
         "所选时段内治安报警 180 秒内有人受理的比例和件数。目标见 EN 50518（其他类报警 98.5%）。红色："
         "查值班和通知渠道。",
         "Security alarms of the chosen period that a human took within 180 s, and their number. Target by EN 50518 for "
         "alarms that are neither hold-up nor fire: 98.5 %. Red: look at rosters and channels.",
     ),
-    queries=(
-        Query(
-            "case",
-            (Column("within_180", "mean", name="share", scale=100), Column("within_180", "count", name="n")),
-            (*here(), REAL, UNMERGED, TagIs("type", TYPES_HERE)),
-        ),
-    ),
-    unit="percent",
-    thresholds=OTHERS_180,
-    columns=(
-        ColumnLook("share", Text("比例", "share"), unit="percent", thresholds=OTHERS_180),
-        ColumnLook("n", Text("件", "alarms"), unit="short", thresholds=Thresholds((Step(None, "grey"),), "a number")),
-    ),
-    links=(RESPONSE_LINK,),
-    empty=Text("没有报警", "No alarms"),
-    width=8,
+    TYPES_HERE,
+    OTHERS_180,
     height=9,
 )
 _ANSWERS = answer_panel(

@@ -8,18 +8,25 @@ from dashboards.board import Colour, ColumnLook, Panel, Step, Thresholds, ValueT
 from dashboards.boards.common import (
     ALL_QUIET,
     BURNING,
+    NOTHING,
+    OPEN,
     OPEN_LAST,
     REAL,
+    RESPONSE_LINK,
     SEVERITIES,
     STAGES,
     UNMERGED,
     Level,
     case_link,
+    cases,
     device_link,
     here,
     looks,
     none_is_well,
+    number,
     place_link,
+    share_and_n,
+    share_looks,
 )
 from dashboards.query import Column, Condition, FieldIs, Query, TagIs
 from dashboards.text import Text
@@ -156,7 +163,7 @@ STANDING_LOOKS: tuple[ColumnLook, ...] = (
 )
 
 
-COMMAND_COLUMNS: tuple[Column, ...] = (
+_COMMAND_COLUMNS: tuple[Column, ...] = (
     Column("says", localized=True),
     Column("done"),
     Column("took_s"),
@@ -165,7 +172,7 @@ COMMAND_COLUMNS: tuple[Column, ...] = (
     Column("device"),
     Column("place"),
 )
-COMMAND_LOOKS: tuple[ColumnLook, ...] = (
+_COMMAND_LOOKS: tuple[ColumnLook, ...] = (
     ColumnLook("time", Text("时间", "Time"), width=160),
     ColumnLook("says", Text("命令", "Told to")),
     ColumnLook(
@@ -272,6 +279,73 @@ def answer_panel(
         ),
         low=0,
         empty=Text("没有案卷", "No cases"),
+        width=width,
+        height=9,
+    )
+
+
+def open_panel(
+    title: Text,
+    description: Text,
+    types: tuple[str, ...],
+    *,
+    levels: Levels = HOMES,
+    empty: Text = NOTHING,
+    limit: int = 100,
+    height: int = 8,
+) -> Panel:
+    """What is open of these types, whenever it began: how long already, and who has it."""
+    return Panel(
+        key="open",
+        kind="table",
+        title=title,
+        description=description,
+        queries=(cases(OPEN, TagIs("type", types), levels=levels, last=OPEN_LAST, limit=limit),),
+        columns=OPEN_LOOKS,
+        empty=empty,
+        width=24,
+        height=height,
+    )
+
+
+def in_time_panel(
+    seconds: int,
+    title: Text,
+    description: Text,
+    types: tuple[str, ...],
+    thresholds: Thresholds,
+    *,
+    height: int,
+) -> Panel:
+    """The share of these alarms that somebody took within so many seconds, and of how many."""
+    return number(
+        "in-time",
+        title,
+        description,
+        share_and_n(f"within_{seconds}", REAL, TagIs("type", types)),
+        unit="percent",
+        decimals=None,
+        thresholds=thresholds,
+        columns=share_looks(thresholds),
+        links=(RESPONSE_LINK,),
+        empty=Text("没有报警", "No alarms"),
+        width=8,
+        height=height,
+    )
+
+
+def told_panel(
+    title: Text, description: Text, kind: str, empty: Text, *, levels: Levels = HOMES, width: int = 12
+) -> Panel:
+    """Commands to devices of this kind, the newest first: how each went."""
+    return Panel(
+        key="told",
+        kind="table",
+        title=title,
+        description=description,
+        queries=(Query("command", _COMMAND_COLUMNS, (*here(*levels), REAL, TagIs("kind", kind)), limit=100),),
+        columns=_COMMAND_LOOKS,
+        empty=empty,
         width=width,
         height=9,
     )

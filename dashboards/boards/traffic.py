@@ -8,23 +8,17 @@ from dashboards.boards.common import (
     CONSOLE_LINK,
     FLEET_LINK,
     GRID,
-    NOTHING,
-    OPEN,
-    OPEN_LAST,
-    REAL,
     WALL_LINK,
     case_marks,
-    cases,
     device_link,
     here,
     place_link,
 )
 from dashboards.boards.things import (
-    COMMAND_COLUMNS,
-    COMMAND_LOOKS,
-    OPEN_LOOKS,
     STREETS,
     now_panel,
+    open_panel,
+    told_panel,
     trouble_panel,
 )
 from dashboards.query import Aggregate, Column, Condition, Query, TagIs, Var
@@ -260,20 +254,16 @@ _MINUTES = Panel(
     width=12,
     height=11,
 )
-_CASES = Panel(
-    key="open",
-    kind="table",
-    title=Text("未结的交通案卷", "Open traffic cases"),
-    description=Text(
+_CASES = open_panel(
+    Text("未结的交通案卷", "Open traffic cases"),
+    Text(
         "疑似事故、逆行、拥堵的未结案卷，最新的在最上面。点地点看附近的摄像机，确认后再派人、发布绕行。",
         "Open cases of suspected incidents, wrong way and congestion, the newest first. The place shows the cameras "
         "near by: look before sending people or showing a detour.",
     ),
-    queries=(cases(OPEN, TagIs("type", TYPES_HERE), levels=STREETS, last=OPEN_LAST, limit=50),),
-    columns=OPEN_LOOKS,
-    empty=NOTHING,
-    width=24,
-    height=8,
+    TYPES_HERE,
+    levels=STREETS,
+    limit=50,
 )
 _SIGNS = Panel(
     key="signs",
@@ -307,20 +297,16 @@ _SIGNS = Panel(
     width=12,
     height=9,
 )
-_TOLD = Panel(
-    key="told",
-    kind="table",
-    title=Text("诱导屏发布了什么", "What the signs were told"),
-    description=Text(
+_TOLD = told_panel(
+    Text("诱导屏发布了什么", "What the signs were told"),
+    Text(
         "每次让诱导屏显示或清屏的命令、结果和用时。“没有执行”：司机看到的不是你以为的，查通信后重发。",
         "Each time that a sign was told to show something or nothing, how it went and how long it took. Not done: "
         "drivers do not see what you think; look at the line and say it again.",
     ),
-    queries=(Query("command", COMMAND_COLUMNS, (*here("community", "grid"), REAL, TagIs("kind", "sign")), limit=100),),
-    columns=COMMAND_LOOKS,
-    empty=Text("没有发布", "Nothing was shown"),
-    width=12,
-    height=9,
+    "sign",
+    Text("没有发布", "Nothing was shown"),
+    levels=STREETS,
 )
 
 TRAFFIC = Board(

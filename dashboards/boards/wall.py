@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dashboards.board import Board, ColumnLook, Panel, Row, Step, Thresholds, ValueText
+from dashboards.board import Board, Panel, Row, Step, Thresholds, ValueText
 from dashboards.boards.common import (
     ALARMS,
     ALL_QUIET,
     BURNING,
-    CALLED,
-    CALM_STAGES,
     COMMUNITY,
     CONSOLE_LINK,
-    DRILL,
     FLEET_LINK,
     GATEWAY_LINK,
     GRID,
@@ -19,44 +16,29 @@ from dashboards.boards.common import (
     NOT_LIFE,
     NOTHING,
     NOW,
-    OPEN,
     REAL,
     RESPONSE_LINK,
-    SEVERITIES,
-    STAGES,
     UNMERGED,
     UNTAKEN,
-    URGENT,
-    Level,
-    case_link,
-    cases,
     here,
-    looks,
     none_is_well,
     number,
     share_and_n,
     share_looks,
 )
-from dashboards.query import Column, Condition, FieldIs, Query, TagIs, Var
+from dashboards.boards.wall_lists import AREA, BURNING_NOW, DRILLS, MAP, SERIOUS, SINCE, WORK, WORKS
+from dashboards.query import Column, Condition, Query, TagIs, Var
 from dashboards.text import Text
 from dashboards.thresholds import ANSWERED_60, ANSWERED_180
 
-_AREA: tuple[Level, ...] = ("community", "grid")
-_SINCE = "31d"
-"""How far the wall looks back for what is open. It asks every second: with 6,000 cases a year a month costs InfluxDB a
-tenth of a second of processor for all panels, a year a whole one."""
 _HEARD = "3m"
 """A gateway that says nothing for so long is silent (its supervision)."""
-_SERIOUS: Condition = FieldIs("severity", ">=", URGENT)
-_WORK: Condition = FieldIs("severity", "<", URGENT)
-_OVERDUE_VALUES = (ValueText(1, Text("超时", "overdue"), "orange"), ValueText(0, Text("–", "–")))
-_WAITING = (ValueText("opened", Text("还没有人！", "nobody yet!"), "red"), *STAGES[1:])
 
 
 def _count(*conditions: Condition) -> Query:
     """How many open cases there are of this kind. Counted from ``open`` itself, so that none is 0 and not nothing."""
-    where = (*here(*_AREA), REAL, UNMERGED, *conditions)
-    return Query("case", (Column("open", "sum", name="cases"),), where=where, last=_SINCE)
+    where = (*here(*AREA), REAL, UNMERGED, *conditions)
+    return Query("case", (Column("open", "sum", name="cases"),), where=where, last=SINCE)
 
 
 _UNDONE: tuple[Condition, ...] = BURNING[1:]
@@ -86,7 +68,7 @@ _NOBODY = number(
         "Emergency and urgent cases that nobody has taken. Red: open the case and take it, or ring the next person; "
         "for life safety 60 seconds are promised.",
     ),
-    _count(_SERIOUS, UNTAKEN),
+    _count(SERIOUS, UNTAKEN),
     thresholds=none_is_well("figures LIFE: taken within 60 s"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
@@ -101,7 +83,7 @@ _URGENT_NOW = number(
         "Urgent cases that are not of life safety: leaks, intrusion, silent devices, abnormal vital signs. Orange: "
         "somebody must look within the hour.",
     ),
-    _count(_SERIOUS, NOT_LIFE, *_UNDONE),
+    _count(SERIOUS, NOT_LIFE, *_UNDONE),
     thresholds=none_is_well("severity urgent: somebody must look within the hour", colour="orange"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
@@ -119,8 +101,8 @@ _OVERDUE = number(
     Query(
         "case",
         (Column("overdue", "sum", name="cases"),),
-        where=(*here(*_AREA), REAL, UNMERGED),
-        last=_SINCE,
+        where=(*here(*AREA), REAL, UNMERGED),
+        last=SINCE,
     ),
     thresholds=none_is_well("figures: limits of stages, and 180 s for life safety", colour="orange"),
     values=(ValueText(0, NOTHING, "green"),),
@@ -136,83 +118,12 @@ _WORK_NOW = number(
         "Open service and notice cases, nothing for the night. Never red: what is past its limit is counted on the "
         "left.",
     ),
-    _count(_WORK, *_UNDONE),
+    _count(WORK, *_UNDONE),
     thresholds=Thresholds((Step(None, "green"), Step(1, "blue")), "severity service and notice: working time"),
     values=(ValueText(0, NOTHING, "green"),),
     empty=NOTHING,
     width=4,
     height=5,
-)
-
-_BURNING = Panel(
-    key="burning",
-    kind="table",
-    title=Text("正在发生", "What burns now"),
-    sort="severity",
-    description=Text(
-        "紧急和急的未结案卷，紧急在前，最新的在前。“阶段”红色＝还没有人接手。点事由打开案卷，点地点看住户、门禁、"
-        "摄像机，点网格看该网格的响应。",
-        "Open emergency and urgent cases, emergencies first, then the newest. A red stage: nobody has it yet. The "
-        "title opens the case, the place shows homes, doors and cameras, the grid its figures.",
-    ),
-    queries=(
-        cases(
-            *BURNING,
-            _SERIOUS,
-            UNMERGED,
-            levels=_AREA,
-            columns=(Column("step", localized=True), Column("called_120")),
-            last=_SINCE,
-            limit=200,
-        ),
-    ),
-    columns=looks(
-        ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
-        ColumnLook("stage", Text("阶段", "Stage"), values=_WAITING, width=130),
-        ColumnLook("step", Text("升级到", "Ladder step"), width=170),
-        ColumnLook("called_120", Text("120", "120"), values=CALLED, width=80),
-        ColumnLook("number", hidden=True),
-    ),
-    empty=ALL_QUIET,
-    width=16,
-    height=11,
-)
-_MAP = Panel(
-    key="map",
-    kind="map",
-    title=Text("在哪里", "Where"),
-    description=Text(
-        "有未处置案卷的地点：楼杆和住户。红色紧急，橙色急，蓝色服务。点一下打开案卷。",
-        "Places with open cases, poles and homes. Red emergency, orange urgent, blue service. A click opens the case.",
-    ),
-    queries=(
-        Query(
-            "case",
-            (
-                Column("lat"),
-                Column("lon"),
-                Column("severity"),
-                Column("title", localized=True),
-                Column("place", localized=True, name="where"),
-                Column("number"),
-            ),
-            where=(*here(*_AREA), REAL, *BURNING),
-            last=_SINCE,
-            limit=500,
-        ),
-    ),
-    columns=(
-        ColumnLook("severity", Text("级别", "Severity"), values=SEVERITIES),
-        ColumnLook("title", Text("事由", "What"), link=case_link()),
-        ColumnLook("where", Text("地点", "Where")),
-        ColumnLook("number", Text("案卷号", "Case")),
-    ),
-    thresholds=Thresholds(
-        (Step(None, "grey"), Step(2, "blue"), Step(3, "orange"), Step(4, "red")), "severities of the alarm catalogue"
-    ),
-    empty=ALL_QUIET,
-    width=8,
-    height=11,
 )
 
 
@@ -222,7 +133,7 @@ def _taken_within(seconds: int, title: Text, description: Text, thresholds: Thre
         f"answered-{seconds}",
         title,
         description,
-        share_and_n(f"within_{seconds}", REAL, ALARMS, LIFE, levels=_AREA),
+        share_and_n(f"within_{seconds}", REAL, ALARMS, LIFE, levels=AREA),
         unit="percent",
         decimals=None,
         thresholds=thresholds,
@@ -267,7 +178,7 @@ _SILENT = number(
     Query(
         "fleet",
         (Column("silent", "sum", name="devices"),),
-        where=here(*_AREA),
+        where=here(*AREA),
         every="5m",
         last=NOW,
     ),
@@ -327,70 +238,6 @@ _GATEWAY = number(
     height=4,
 )
 
-_WORKS = Panel(
-    key="works",
-    kind="table",
-    title=Text("服务与提示", "Service and notices"),
-    description=Text(
-        "未处置完的服务和提示类案卷，最新的在上面。“超时”一列橙色：催办、延期或转交。",
-        "Open service and notice cases, the newest first. Orange under overdue: urge, extend or hand on.",
-    ),
-    queries=(
-        cases(
-            *BURNING,
-            _WORK,
-            UNMERGED,
-            levels=_AREA,
-            columns=(Column("overdue"),),
-            last=_SINCE,
-            limit=20,
-        ),
-    ),
-    columns=looks(
-        ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
-        ColumnLook("overdue", Text("超时", "Overdue"), values=_OVERDUE_VALUES, width=90),
-        ColumnLook("number", hidden=True),
-    ),
-    empty=NOTHING,
-    width=14,
-    height=8,
-)
-_DRILLS = Panel(
-    key="drills",
-    kind="table",
-    title=Text("【演练】进行中", "DRILL under way"),
-    description=Text(
-        "正在进行的演练，与真实报警分开。照常应答，但不要拨打 120、119、110。演练不计入任何数字。",
-        "Drills under way, kept apart from what is real. Answer as you would, and dial no emergency number. Drills "
-        "are in no figure.",
-    ),
-    queries=(
-        Query(
-            "case",
-            (
-                Column("title", localized=True),
-                Column("place", localized=True, name="where"),
-                Column("stage"),
-                Column("owner", localized=True),
-                Column("number"),
-            ),
-            where=(*here(*_AREA), DRILL, OPEN),
-            last="7d",
-            limit=20,
-        ),
-    ),
-    columns=(
-        ColumnLook("time", Text("已过", "Age"), unit="dateTimeFromNow", width=130),
-        ColumnLook("title", Text("【演练】事由", "DRILL: what"), link=case_link()),
-        ColumnLook("where", Text("地点", "Where")),
-        ColumnLook("stage", Text("阶段", "Stage"), values=CALM_STAGES, width=100),
-        ColumnLook("owner", Text("承办", "Who has it"), width=120),
-        ColumnLook("number", hidden=True),
-    ),
-    empty=Text("没有演练", "No drill"),
-    width=10,
-    height=8,
-)
 
 WALL = Board(
     uid="anju-wall",
@@ -403,9 +250,9 @@ WALL = Board(
     ),
     rows=(
         Row(None, (_LIFE_NOW, _NOBODY, _URGENT_NOW, _OVERDUE, _WORK_NOW)),
-        Row(None, (_BURNING, _MAP)),
+        Row(None, (BURNING_NOW, MAP)),
         Row(None, (_ANSWERED_60, _ANSWERED_180, _SILENT, _LINE, _GATEWAY)),
-        Row(None, (_WORKS, _DRILLS)),
+        Row(None, (WORKS, DRILLS)),
     ),
     variables=(COMMUNITY, GRID),
     links=(CONSOLE_LINK, RESPONSE_LINK, FLEET_LINK, GATEWAY_LINK),

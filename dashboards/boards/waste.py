@@ -8,20 +8,22 @@ from dashboards.boards.common import (
     CONSOLE_LINK,
     FLEET_LINK,
     GRID,
-    NOTHING,
-    OPEN,
-    OPEN_LAST,
     PLAIN,
     REAL,
     UNMERGED,
     WALL_LINK,
     case_marks,
-    cases,
     device_link,
     here,
     place_link,
 )
-from dashboards.boards.things import OPEN_LOOKS, STREETS, line, now_panel, trouble_panel
+from dashboards.boards.things import (
+    STREETS,
+    line,
+    now_panel,
+    open_panel,
+    trouble_panel,
+)
 from dashboards.query import Column, FieldIs, Query, TagIs
 from dashboards.text import Text
 from dashboards.thresholds import library, watched
@@ -114,20 +116,15 @@ _NEXT = Panel(
     width=12,
     height=12,
 )
-_OPEN = Panel(
-    key="open",
-    kind="table",
-    title=Text("未结的垃圾桶案卷", "Open cases"),
-    description=Text(
+_OPEN = open_panel(
+    Text("未结的垃圾桶案卷", "Open cases"),
+    Text(
         "着火、过热、满溢的未结案卷，最新的在最上面。点事由打开案卷派人，点地点看在哪里。",
         "Open cases of fire, heat and full bins, the newest first. The title opens the case, the place shows where "
         "it is.",
     ),
-    queries=(cases(OPEN, TagIs("type", BINS), levels=STREETS, last=OPEN_LAST, limit=100),),
-    columns=OPEN_LOOKS,
-    empty=NOTHING,
-    width=24,
-    height=8,
+    BINS,
+    levels=STREETS,
 )
 _HEAT = Panel(
     key="temperature",
