@@ -26,8 +26,10 @@ from gateway.registry.model import Community
 from gateway.registry.problem import Problem, did_you_mean
 from gateway.registry.rule_history import RuleLine, What
 from gateway.registry.rule_text import Draft
+from gateway.registry.ruled import ruled_devices
 from gateway.registry.sources import Entry
 from gateway.rules.document import RuleDocument
+from gateway.rules.reach import unreached
 
 SECTION = rule_history.SECTION
 Switch = Literal["enable", "disable", "shadow", "live"]
@@ -130,6 +132,9 @@ def _judge(community: Community, edit: RuleEdit) -> tuple[Problem, ...]:
             raise RuleRefused(*errors)
     said = _unwatched(edit)
     warnings = [replace(problem, level="warning") for problem in problems]
+    if rule is not None and edit.what != "disabled":
+        devices = ruled_devices(community).values()
+        warnings += [entry.problem(place, why, warning=True) for place, why in unreached(rule, devices)]
     return (*([] if said is None else [entry.problem((), said, warning=True)]), *warnings)
 
 

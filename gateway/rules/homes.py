@@ -71,7 +71,7 @@ class Homes:
             member = self._devices(device_id)
             if member is None or member.kind not in one.spec.kinds:
                 continue
-            if one.where is None or _may_give(one.where, member):
+            if one.where is None or may_give(one.where, member):
                 yield device_id
 
     def any_heard(self, ids: Sequence[str], at_ms: int) -> bool:
@@ -85,7 +85,7 @@ class Homes:
         return False
 
 
-def _may_give(where: Expression, device: DeviceInfo) -> bool:
+def may_give(where: Expression, device: DeviceInfo) -> bool:
     """Whether a device is one of those that ``where`` means, as far as facts say: a reading and the hour may still
     have their say when it speaks."""
     try:

@@ -91,6 +91,10 @@ class RuleIndex:
             self._shapes[shape] = found
         return found
 
+    def asks(self, rule: RuleDocument) -> Expression | None:
+        """The ``where`` of a rule, compiled; None where it is for all devices of its kinds."""
+        return self._where.get(rule.id)
+
     def applies(self, rule: RuleDocument, device: DeviceInfo) -> bool:
         """Whether a rule is for this device, by its ``where``."""
         where = self._where.get(rule.id)
