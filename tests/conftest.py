@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import sys
@@ -108,6 +109,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for program, parts in missing.items():
             if any(part in where for part in parts):
                 item.add_marker(pytest.mark.skip(reason=f"needs {program}: apt-get install {program}"))
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests and all that they import stay until the end: nobody need look for garbage among them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

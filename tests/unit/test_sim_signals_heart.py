@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -18,10 +20,6 @@ from devices.native import WireWaveform
 from firmware_sim.signals import ecg, pleth
 from firmware_sim.signals.rhythm import Heart, Pattern, episode, rate_of
 from firmware_sim.signals.shapes import Lead
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what its own imports deprecate is not ours
-    import neurokit2
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -34,6 +32,14 @@ RATES: dict[Pattern, float] = {
     "ventricular_tachycardia": 170,
     "st_elevation": 95,
 }
+
+
+@cache
+def neurokit2() -> Any:
+    """Loaded when somebody reads with it: that takes seconds, and every worker of a run collects these tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what its own imports deprecate is not ours
+        return importlib.import_module("neurokit2")
 
 
 def values(wave: WireWaveform) -> Any:
@@ -72,12 +78,12 @@ class Reading:
 
 
 def read(wave: WireWaveform, *, delineated: bool = True) -> Reading:
-    clean = neurokit2.ecg_clean(values(wave), sampling_rate=ecg.RATE_HZ)
-    _, peaks = neurokit2.ecg_peaks(clean, sampling_rate=ecg.RATE_HZ)
+    clean = neurokit2().ecg_clean(values(wave), sampling_rate=ecg.RATE_HZ)
+    _, peaks = neurokit2().ecg_peaks(clean, sampling_rate=ecg.RATE_HZ)
     found = peaks["ECG_R_Peaks"]
     if not delineated:
         return Reading(found, {})
-    _, waves = neurokit2.ecg_delineate(clean, found, sampling_rate=ecg.RATE_HZ, method="dwt")
+    _, waves = neurokit2().ecg_delineate(clean, found, sampling_rate=ecg.RATE_HZ, method="dwt")
     return Reading(found, waves)
 
 
@@ -252,16 +258,16 @@ def test_artefacts_are_what_they_are_called() -> None:
     assert np.all(np.abs(off[5 * ecg.RATE_HZ :]) > 0.9 * ecg.RAIL_MV)
     assert np.abs(off).max() <= ecg.RAIL_MV
     # NeuroKit2 still finds the beats through the hum, which a notch filter takes out
-    clean = neurokit2.ecg_clean(mains, sampling_rate=ecg.RATE_HZ, powerline=50)
-    assert len(neurokit2.ecg_peaks(clean, sampling_rate=ecg.RATE_HZ)[1]["ECG_R_Peaks"]) in (12, 13)
+    clean = neurokit2().ecg_clean(mains, sampling_rate=ecg.RATE_HZ, powerline=50)
+    assert len(neurokit2().ecg_peaks(clean, sampling_rate=ecg.RATE_HZ)[1]["ECG_R_Peaks"]) in (12, 13)
 
 
 # --- pleth ------------------------------------------------------------------------------------------------------------
 
 
 def pulses(line: Any, rate_hz: float) -> Any:
-    clean = neurokit2.ppg_clean(np.asarray(line), sampling_rate=rate_hz)
-    return neurokit2.ppg_findpeaks(clean, sampling_rate=rate_hz)["PPG_Peaks"] / rate_hz
+    clean = neurokit2().ppg_clean(np.asarray(line), sampling_rate=rate_hz)
+    return neurokit2().ppg_findpeaks(clean, sampling_rate=rate_hz)["PPG_Peaks"] / rate_hz
 
 
 @pytest.mark.parametrize("rate", [50, 72, 95, 120])
