@@ -260,6 +260,11 @@ def _line(settings: Settings, line: EmergencyLine | None) -> Finding:
         return Finding("warning", name, f"live, {agreement}; but this box has no live_dialling: true, and dials nobody")
     if today > line.live.valid_until:
         return Finding("error", name, f"live, {agreement}: it is over, and nothing is dialled; renew the agreement")
+    ways = {"modem": settings.modems, "sip": settings.sip}
+    if not any(ways[way] for way in line.live.by):
+        by = " or ".join(line.live.by)
+        said = f"live, {agreement}; but it dials by {by}, and this box has none in its settings (docs/telephony.md)"
+        return Finding("error", name, said)
     who = "the machine may dial" if line.live.automatic else "only people may dial, by a button"
     return Finding("ok", name, f"LIVE: it really dials; {agreement}; {who}")
 

@@ -43,7 +43,7 @@ def _ask(method: str, path: str, url: str, token: str, body: object | None) -> A
     except httpx.TimeoutException:
         fail(f"网关没有及时回答 {url} did not answer in time", "look at the case before you try again")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        fail(f"没有网关 no gateway at {url}", error)
+        fail(f"没有网关 no gateway at {url}", f"{error}; where it listens elsewhere: --url or ANJU_URL")
     try:
         document = answer.json()
         if answer.is_error:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.cases.effects import DRILL_LINE_CHANNEL, LINE_CHANNEL, Purpose, Send
+from gateway.doctor import findings
 from gateway.outbox.card import MARK, marked
 from gateway.outbox.channel import Attempt, Result
 from gateway.outbox.channels.build import build_channels
@@ -16,9 +17,11 @@ from gateway.outbox.channels.emergency_line import DrillLine
 from gateway.outbox.channels.live_line import ClosedLine, LiveLine, NotPermitted, Permit, permit
 from gateway.outbox.line_words import MOST, call_words, cancel_words, update_words
 from gateway.outbox.voice import Called, CallEnd, Words
+from gateway.registry import store
 from gateway.registry.line import DECLARATIONS, EmergencyLine
 from gateway.registry.model import Community
 from gateway.settings import Secrets, Settings
+from gateway.state.db import open_database
 from tests.support.homes import community
 from tests.support.outbox import HandClock
 
@@ -123,6 +126,27 @@ async def test_what_a_box_is_given_to_dial_with(
     assert (type(channels[DRILL_LINE_CHANNEL]) if DRILL_LINE_CHANNEL in channels else None) is drill
     for channel in channels.values():
         await channel.close()
+
+
+@pytest.mark.parametrize(
+    ("box", "level", "said"),
+    [
+        ({}, "warning", "dials nobody"),
+        ({"live_dialling": True}, "error", "it dials by modem, and this box has none"),
+        ({"live_dialling": True, "modems": [{"name": "4g", "port": "/dev/ttyUSB2"}]}, "ok", "LIVE: it really dials"),
+    ],
+)
+def test_doctor_says_live_only_where_there_is_something_to_dial_with(
+    box: dict[str, Any], level: str, said: str, tmp_path: Any
+) -> None:
+    settings = Settings(data_dir=tmp_path, **box)
+    agreed = {**AGREEMENT, "agreed_on": "2020-01-01", "valid_until": "2099-12-31", "by": ["modem"]}
+    line_of_it = {"mode": "live", "live": agreed}
+    document = {"anju": 1, "community": community()["community"], "emergency_line": line_of_it}
+    store.apply(open_database(settings.database), Community.model_validate(document), "test", 1)
+    [line] = [finding for finding in findings(settings) if finding.what == "120 line"]
+    assert line.level == level
+    assert said in line.said
 
 
 async def test_a_real_call_says_where_first_and_leaves_the_line_open() -> None:
