@@ -209,7 +209,13 @@ class ManagedBroker:
                 began = time.monotonic()
                 if self._any_port and not started.is_set():
                     self.port = free_port(self.host)
-                trouble = self._run_once(report)
+                try:
+                    trouble = self._run_once(report)
+                except Exception as error:  # nobody would ever start it again
+                    log.exception("the broker cannot be watched")
+                    self._ready = False
+                    self._end_process()
+                    trouble = f"could not be watched: {type(error).__name__}: {error}"
                 if self._stopping:
                     return
                 if (aside := set_damaged_aside(self._directory, self._said)) is not None:

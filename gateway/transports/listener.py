@@ -134,7 +134,7 @@ class Listener(ABC):
             except OSError:
                 server.close()
                 raise
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - who starts it hears of it
             ready.set_exception(error)
             return
         ready.set_result(None)
@@ -187,7 +187,12 @@ class Listener(ABC):
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: a datagram was not heard out", self.name, exc_info=task.exception())
 
     async def _offered(self, take: Callable[[Done], None], who: str) -> Outcome:
         """What became of what ``take`` hands in; REFUSED where nobody says so in time: the unit says it again."""

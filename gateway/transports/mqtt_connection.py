@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, ParamSpec
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -49,7 +49,7 @@ class End(StrEnum):
     LOST = "lost"
     TAKEN_OVER = "taken_over"
     REFUSED = "refused"
-    """Ended by us: the journal could not take a message, and the broker is to send it again later."""
+    """Ended by us: a message could not be taken, and the broker is to send it again later."""
     STOPPED = "stopped"
 
 
@@ -94,6 +94,7 @@ class Address:
 Receive = Callable[["Connection", paho.MQTTMessage], None]
 Published = Callable[[PublishResult], None]
 _READY: Final = "ready"
+_P = ParamSpec("_P")
 
 
 def _nobody(_result: PublishResult) -> None:
@@ -240,12 +241,24 @@ class Connection:
         client.username_pw_set(self.address.username, self.address.password)
         if self.address.tls_ca is not None:
             client.tls_set(ca_certs=str(self.address.tls_ca))
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_disconnect = self._on_disconnect
+        client.on_connect = self._guarded(self._on_connect)
+        client.on_subscribe = self._guarded(self._on_subscribe)
+        client.on_message = self._guarded(self._on_message)
+        client.on_publish = self._guarded(self._on_publish)
+        client.on_disconnect = self._guarded(self._on_disconnect)
         return client
+
+    def _guarded(self, callback: Callable[_P, None]) -> Callable[_P, None]:
+        """paho's network thread dies of what a callback raises, and tells nobody: the connection would stay, deaf."""
+
+        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+            try:
+                callback(*args, **kwargs)
+            except Exception as error:
+                log.exception("MQTT %s: a fault in here; connecting anew", self.address.client_id)
+                self.end(Ending(End.REFUSED, f"a fault in here: {type(error).__name__}: {error}"))
+
+        return guarded
 
     # From here on, on paho's network thread.
 

@@ -22,6 +22,7 @@ from gateway.clock import Clock
 from gateway.journal.entry import Done, Outcome
 from gateway.transports.backoff import Backoff
 from gateway.transports.mqtt_connection import Address, Connection, End, Ending, PublishOutcome, PublishResult
+from gateway.transports.mqtt_window import Window
 
 log = logging.getLogger(__name__)
 
@@ -92,58 +93,6 @@ class LaneHealth:
     refused_qos0: int
     late_acks: int
     """Stored, but its connection was over by then: the broker sends it again and the journal knows it."""
-
-
-class Window:
-    """What was handed in and is not yet answered, over all connections of the lane.
-
-    The bound is ours because it must be: Mosquitto 2.0.11 sends a backlog faster than the receive maximum allows, and
-    MQTT 3.1.1 has no receive maximum. Who waits here is the network thread; TCP then makes the broker wait.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._since: dict[int, float] = {}
-        self._answered: set[int] = set()
-        self._next = 0
-        self._changed = threading.Condition()
-
-    def enter(self, give_up: Callable[[], bool]) -> int | None:
-        """A place, as soon as there is one; None when ``give_up()`` first becomes true."""
-        with self._changed:
-            while len(self._since) >= self._limit:
-                if give_up():
-                    return None
-                self._changed.wait(0.2)
-            self._next += 1
-            self._since[self._next] = time.monotonic()
-            return self._next
-
-    def answer(self, place: int) -> bool:
-        """The journal has answered what has this place; False if it had before."""
-        with self._changed:
-            if place not in self._since or place in self._answered:
-                return False
-            self._answered.add(place)
-            return True
-
-    def leave(self, place: int) -> None:
-        """Give the place back. Not before the acknowledgement is sent: who waits for the window to be empty
-        then ends the connection."""
-        with self._changed:
-            self._answered.discard(place)
-            self._since.pop(place, None)
-            self._changed.notify_all()
-
-    def wait_empty(self, within_s: float) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._since, within_s)
-
-    def unanswered(self) -> tuple[int, float]:
-        """How many, and how old the oldest is in seconds."""
-        with self._changed:
-            oldest = next(iter(self._since.values()), None)
-            return len(self._since), 0.0 if oldest is None else time.monotonic() - oldest
 
 
 class MqttLane:
@@ -386,7 +335,7 @@ class MqttLane:
                 connection.ack(message.mid)
             return
         place = self._window.enter(lambda: connection.closing or self._draining)
-        if place is None or self._draining:
+        if place is None:
             return  # not acknowledged: the broker sends it again on the next connection
         with self._counts:
             self._received += 1

@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import select
+import termios
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -109,20 +110,28 @@ class PortThread(ABC):
         attempt = 0
         began = time.monotonic()
         while not self._stopping.is_set():
-            setting = self._setting()
             try:
-                port = serial.Serial(self.line.port, **_pyserial(setting), timeout=0, write_timeout=0, exclusive=True)
-            except (OSError, ValueError) as error:  # SerialException is an OSError
-                missing = isinstance(error, OSError) and error.errno == errno.ENOENT
-                awaited = missing and self._opened == 0 and time.monotonic() - began < PLUGGED_IN_WITHIN_S
-                self._set_state(LineState.DOWN, why_not_open(error, self.line.port, setting.baud), quiet=awaited)
-            else:
-                if self._use(port, setting):
+                if self._try(began):
                     attempt = 0
+            except Exception:  # whatever it is: a line whose thread has died is silent for ever
+                log.exception("serial line %s", self.line.name)
+                self._set_state(LineState.DOWN, FAULT)
             self._rest(REOPEN.delay_s(attempt))
             attempt += 1
         self._set_state(LineState.DOWN, STOPPED, quiet=True)
         self._idle()
+
+    def _try(self, began: float) -> bool:
+        """Open the port and converse until it is lost; whether somebody was heard."""
+        setting = self._setting()
+        try:
+            port = _open(self.line.port, setting)
+        except (OSError, ValueError) as error:
+            missing = isinstance(error, OSError) and error.errno == errno.ENOENT
+            awaited = missing and self._opened == 0 and time.monotonic() - began < PLUGGED_IN_WITHIN_S
+            self._set_state(LineState.DOWN, why_not_open(error, self.line.port, setting.baud), quiet=awaited)
+            return False
+        return self._use(port, setting)
 
     def _use(self, port: serial.Serial, setting: SerialSetting) -> bool:
         """Converse until the port is lost or no longer wanted; whether somebody was heard."""
@@ -197,6 +206,14 @@ class PortThread(ABC):
         else:
             level = logging.INFO if quiet else logging.WARNING
             log.log(level, "serial line %s (%s) is %s: %s", self.line.name, self.line.port, state.value, reason)
+
+
+def _open(port: str, setting: SerialSetting) -> serial.Serial:
+    """Raises OSError (as SerialException is one), ValueError."""
+    try:
+        return serial.Serial(port, **_pyserial(setting), timeout=0, write_timeout=0, exclusive=True)
+    except termios.error as error:  # it was unplugged while it was being opened; pyserial hands that on as it is
+        raise OSError(*error.args) from error
 
 
 def _pyserial(setting: SerialSetting) -> dict[str, Any]:

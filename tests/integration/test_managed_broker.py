@@ -252,6 +252,20 @@ def test_started_again_when_it_dies(tmp_path: Path, kind: BrokerKind, caplog: py
         assert "starting it again" in caplog.text
 
 
+def test_a_fault_of_ours_beside_it_does_not_leave_us_without_a_broker(tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        faults = iter((ZeroDivisionError("a bug"),))
+
+        def reading() -> bool:
+            for fault in faults:
+                raise fault
+            return True
+
+        site.broker.reading = reading
+        eventually(lambda: site.broker.health.restarts == 1 and site.broker.health.running)
+        assert "a bug" in site.broker.health.why
+
+
 def test_what_it_kept_is_damaged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Site(tmp_path, MOSQUITTO) as site:
         site.gateway(Offers()).stop()

@@ -234,7 +234,11 @@ def test_wrong_password_and_no_broker_are_told_apart(tmp_path: Path) -> None:
 
 
 def lane(
-    site: Site, offer: Callable[[Delivery, Done], None], more: Callable[[], tuple[str, ...]], user: str
+    site: Site,
+    offer: Callable[[Delivery, Done], None],
+    more: Callable[[], tuple[str, ...]],
+    user: str,
+    ignore: Callable[[str], bool] = lambda _topic: False,
 ) -> MqttLane:
     """A lane that listens to ``house/#`` and to ``more``."""
     address = Address(
@@ -246,7 +250,7 @@ def lane(
         tls_ca=None,
         receive_maximum=10,
     )
-    return MqttLane("house", address, lambda _version: ("house/#",), offer, SystemClock(), more=more)
+    return MqttLane("house", address, lambda _version: ("house/#",), offer, SystemClock(), more=more, ignore=ignore)
 
 
 def test_what_the_first_message_of_a_session_makes_known_is_listened_to(tmp_path: Path) -> None:
@@ -278,6 +282,27 @@ def test_what_the_first_message_of_a_session_makes_known_is_listened_to(tmp_path
             eventually(smoke_is_heard)
         finally:
             back.stop(0)
+
+
+def test_a_fault_of_ours_in_a_callback_costs_a_connection_and_no_message(tmp_path: Path) -> None:
+    """paho's network thread dies of what a callback raises: the lane must not stay connected and deaf."""
+    with Site(tmp_path) as site:
+        offers, faults = Offers(), iter((ZeroDivisionError("a bug"),))
+
+        def ignore(_topic: str) -> bool:
+            for fault in faults:
+                raise fault
+            return False
+
+        listening = lane(site, offers, tuple, GATEWAY_USER, ignore=ignore)
+        listening.start()
+        try:
+            eventually(lambda: listening.connection is not None)
+            site.device(user=GATEWAY_USER).publish("house/kitchen", "smoke")
+            eventually(lambda: offers.payloads == ["smoke"])
+            assert "a bug" in listening.health.why
+        finally:
+            listening.stop(0)
 
 
 def test_a_forbidden_topic_that_was_made_known_does_not_cut_off_the_others(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
+import termios
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -105,6 +108,26 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, caplog: pytest.Log
         assert health.since_ms >= since
         warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert len(warnings) == len(set(warnings)) == 2, "gone, and not there: one warning each"
+
+
+async def test_an_adapter_that_is_pulled_while_it_is_being_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyserial hands the error of the terminal on as it is, and that is no OSError."""
+    failures = [termios.error(errno.EIO, "Input/output error")]
+    flush = termios.tcflush
+
+    def pulled(fd: int, which: int) -> None:
+        if failures and threading.current_thread().name == "serial-bus":
+            raise failures.pop()
+        flush(fd, which)
+
+    async with serial_line(tmp_path, start=False) as line:
+        pressed = line.press(1)
+        monkeypatch.setattr("serial.serialposix.termios.tcflush", pulled)
+        line.transport.start()
+        await eventually_async(lambda: line.acked == pressed)
+        assert failures == []
 
 
 async def test_an_adapter_missing_at_the_start_is_a_fault_only_after_a_while(

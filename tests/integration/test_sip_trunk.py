@@ -9,12 +9,14 @@ import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from gateway.outbox.channel import Attempt, Heard, Invitation, Result
 from gateway.outbox.channels.voice import VoiceCalls
+from gateway.outbox.sip import line as line_of_a_trunk
 from gateway.outbox.sip.trunk import SipTrunks
 from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Called, CallEnd, Words
@@ -522,6 +524,21 @@ async def test_without_baresip_it_says_what_to_do(tmp_path: Path, monkeypatch: p
         called = await caller.call(NUMBER, ONCE, timeout_s=5)
         assert called.end is CallEnd.NOT_PLACED
         assert "baresip-core" in called.detail
+
+
+async def test_a_fault_of_ours_does_not_end_a_line_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = iter((ZeroDivisionError("a bug"),))
+    write = line_of_a_trunk.write_config
+
+    def broken(*args: Any, **given: Any) -> None:
+        for fault in faults:
+            raise fault
+        write(*args, **given)
+
+    monkeypatch.setattr(line_of_a_trunk, "write_config", broken)
+    async with trunk_to(9, tmp_path) as caller:
+        await up(caller)
+        assert caller.health.lines[0].restarts == 1
 
 
 async def test_a_missing_or_impossible_password_is_told(tmp_path: Path) -> None:

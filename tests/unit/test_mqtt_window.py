@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.transports.mqtt_lane import Window
+from gateway.transports.mqtt_window import Window
 
 
 def test_a_place_is_taken_until_its_acknowledgement_was_sent() -> None:
@@ -23,3 +23,13 @@ def test_a_place_is_answered_once() -> None:
     assert not window.answer(place)
     window.leave(place)
     assert not window.answer(place)
+
+
+def test_who_gives_up_gets_no_place_and_keeps_nobody_waiting() -> None:
+    window = Window(2)
+    assert window.enter(lambda: True) is None, "the lane is stopping: the broker keeps the message"
+    assert window.wait_empty(0)
+    assert window.enter(lambda: False) is not None
+    assert window.enter(lambda: False) is not None
+    asked = iter((False, True))
+    assert window.enter(lambda: next(asked)) is None, "full, and then the connection ends"

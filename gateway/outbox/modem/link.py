@@ -58,7 +58,7 @@ class AtLink:
             self._serial = await asyncio.to_thread(
                 serial.Serial, self._port, self._baud, timeout=0, write_timeout=0, exclusive=True
             )
-        except (OSError, ValueError) as error:  # pyserial's SerialException is an OSError
+        except (OSError, ValueError, termios.error) as error:  # pyserial's SerialException is an OSError
             raise Lost(f"{self._port}: {getattr(error, 'strerror', None) or error}") from None
         self._fd = self._serial.fileno()
         os.set_blocking(self._fd, False)

@@ -90,6 +90,7 @@ class Line:
         self._why = "尚未启动 not started yet"
         self._secret = ""
         self._said: deque[str] = deque(maxlen=10)
+        self._turning_away: set[asyncio.Task[None]] = set()
         self._listener: Callable[[Event | ControlLost], None] | None = None
 
     @property
@@ -151,6 +152,9 @@ class Line:
             trouble = str(await control.lost())
         except (NotInstalled, CommandRefused, ControlLost, ValueError, KeyError, OSError) as error:
             trouble = str(error.args[0] if isinstance(error, KeyError) else error) or type(error).__name__
+        except Exception as error:  # a line's life must outlive our own mistakes
+            log.exception("sip %s", self.trunk.name)
+            trouble = f"程序错误 a fault in here: {type(error).__name__}: {error}"
         finally:
             self._control = None
             self._registered = False if self._registers else None
@@ -262,7 +266,9 @@ class Line:
                 self._why = f"注册失败 the trunk refuses the registration: {event.param or 'no answer'}"
                 log.error("sip %s: %s", self.trunk.name, self._why)
             case "CALL_INCOMING":
-                asyncio.get_running_loop().create_task(self._turn_away(event.id), name="sip turn away")
+                turning_away = asyncio.get_running_loop().create_task(self._turn_away(event.id), name="sip turn away")
+                self._turning_away.add(turning_away)  # a task that nobody holds may vanish before it has run
+                turning_away.add_done_callback(self._turning_away.discard)
         if event.direction == "outgoing" and self._listener is not None:
             self._listener(event)
 
