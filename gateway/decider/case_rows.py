@@ -32,8 +32,6 @@ from gateway.outbox import rows as outbox_rows
 from gateway.state import tables as t
 from gateway.state.db import insert, insert_for
 
-_AT_WORK = (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
-"""While a case is so, what else is wrong there is part of it."""
 JOIN_WITHIN_MS = 10 * 60_000
 """Alarms of one home within so long join one case, so that nobody is called twice for one thing."""
 
@@ -51,6 +49,8 @@ def machines_trouble(error: Exception) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DueTimer:
+    """A timer whose time has come; ``generation`` is the version of the case that set it."""
+
     case_id: str
     name: TimerName
     generation: int
@@ -285,7 +285,7 @@ def joinable(connection: sa.Connection, change: AlarmChange, ladder: Ladder, now
         # Beside an emergency, what else is wrong with the same person is part of it.
         beside = change.resident is not None and change.severity in (Severity.EMERGENCY, Severity.URGENT)
         same_work = case.ladder.id == change.ladder or (case.ladder.life_safety and (ladder.life_safety or beside))
-        if same_person and same_work and case.stage in _AT_WORK:
+        if same_person and same_work and case.at_work:
             return case
     return None
 
@@ -328,6 +328,7 @@ def insert_alarm(connection: sa.Connection, change: AlarmChange, case_id: str) -
 
 
 def repeat_alarm(connection: sa.Connection, rule: str, subject: str) -> None:
+    """Count that the open alarm with this key came again."""
     connection.execute(
         sa.update(t.alarms)
         .where(t.alarms.c.rule == rule, t.alarms.c.subject == subject, t.alarms.c.cleared_at_ms.is_(None))

@@ -9,29 +9,30 @@ anywhere replays to the same result.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 
 import sqlalchemy as sa
 
 from devices.observation import Lane
-from gateway.cases.commands import HumanAction, Refused
+from gateway.cases.commands import HumanAction
 from gateway.cases.model import Case
 from gateway.cases.report import Report
 from gateway.clock import Clock
-from gateway.decider import case_rows, others
-from gateway.decider.decision import Decision
+from gateway.decider import case_rows
+from gateway.decider.answering import Answering
 from gateway.decider.desk import Desk
 from gateway.decider.health import Changed, Health
+from gateway.decider.hearing import Hearing
+from gateway.decider.positions import Positions
+from gateway.decider.transactions import Transactions
 from gateway.decider.view import View, Views
 from gateway.journal.entry import JournalReader, Quarantined
 from gateway.registry.directory import CommunityDirectory
 from gateway.state.db import reading
-from gateway.state.leadership import Leadership, NotLeading
+from gateway.state.leadership import ALONE, Leadership, NotLeading
 
 log = logging.getLogger(__name__)
 
@@ -79,21 +80,29 @@ class Decider:
         self._leadership = leadership
         self._term = 0
         """Under which lead it decided last; 0 while it stands by."""
-        self._relayed: dict[str, tuple[int, Future[Case]]] = {}
-        """What was left for the leader: since when, and who waits for its answer."""
-        self._desk = Desk(
+        self._positions = Positions(engine, journal, ALONE if leadership is None else leadership.gateway)
+        self._tx = Transactions(
             engine,
-            journal,
             clock,
             self.health,
-            quarantine=quarantine,
+            self._positions,
             on_change=on_change,
             on_said=on_said,
-            reload=self._reload,
             steady_ms=steady_ms,
             leadership=leadership,
         )
-        self._actions: queue.SimpleQueue[tuple[str, HumanAction | Report, Future[Case]]] = queue.SimpleQueue()
+        self._hearing = Hearing(
+            self._tx,
+            journal,
+            clock,
+            self.health,
+            self._positions,
+            quarantine=quarantine,
+            reload=self._reload,
+            leadership=leadership,
+        )
+        self._answering = Answering(self._tx, engine, clock, self.health, reload=self._reload, leadership=leadership)
+        self._desk = Desk(self._tx, engine, clock, self.health, self._positions, leadership)
         self._wake = threading.Event()
         self._quiet_until_s = 0.0
         self._routine_at_s = 0.0
@@ -109,13 +118,13 @@ class Decider:
     @property
     def view(self) -> View | None:
         """The registry the decider works by; None before the first one was applied."""
-        return self._desk.view
+        return self._tx.view
 
     def start(self) -> None:
         """Load the state and begin to decide. Raises what the database raises."""
         self._term = self._lead()
         self._reload()
-        self._shown = self._desk.view.revision if self._desk.view is not None else 0
+        self._shown = self.view.revision if self.view is not None else 0
         self._journal.subscribe(self._stored)
         self._thread.start()
 
@@ -139,16 +148,14 @@ class Decider:
 
     def act(self, case_id: str, action: HumanAction) -> Future[Case]:
         """Have a person's decision taken; the future fails with KeyError or commands.Refused."""
-        future: Future[Case] = Future()
-        self._actions.put((case_id, action, future))
+        future = self._answering.put(case_id, action)
         self.wake()
         return future
 
     def report(self, report: Report) -> Future[Case]:
         """Have a case opened for what somebody reports; the future fails with commands.Refused. What comes twice under
         one key opens one case."""
-        future: Future[Case] = Future()
-        self._actions.put(("", report, future))
+        future = self._answering.put("", report)
         self.wake()
         return future
 
@@ -193,10 +200,10 @@ class Decider:
         with reading(self._engine) as connection:
             due = case_rows.next_timer_ms(connection)
         deadlines = [at for at in (due, self.view.rules.next_deadline_ms() if self.view else None) if at is not None]
-        if self._relayed or (self._leadership is not None and self._leadership.peers):
+        if self._answering.relayed or (self._leadership is not None and self._leadership.peers):
             deadlines.append(self._clock.now_ms() + int(BESIDE_S * 1000))
         if not deadlines or not self._term:
-            return BESIDE_S if self._relayed else IDLE_S
+            return BESIDE_S if self._answering.relayed else IDLE_S
         return min(IDLE_S, max(0.0, (min(deadlines) - self._clock.now_ms()) / 1000))
 
     def _well(self) -> None:
@@ -218,13 +225,12 @@ class Decider:
             self._trouble(error)
 
     def _reload(self) -> None:
-        self._desk.find_position()
-        self._desk.view = self._views.load(self._desk.view)
+        self._positions.find()
+        self._tx.view = self._views.load(self._tx.view)
         self.health.left_out = tuple(map(str, self._views.refused))
 
     def cycle(self) -> bool:
         """Do all that is due now, and one helping of routine. True when there may be more to do at once."""
-        desk = self._desk
         self.health.cycles += 1
         self.health.beat = time.monotonic()
         term = self._lead()
@@ -233,28 +239,32 @@ class Decider:
             self._on_said()
         self._term = term
         self._refresh_view()
-        if self._relayed:
-            self._hear_leader()
+        if self._answering.relayed:
+            self._answering.hear_leader()
         if not term:
-            self._stand_by()
+            self._answering.leave_all()
+            if self._leadership is not None and self.view is not None:
+                # Come after it in the own journal, far enough behind to miss nothing of what it may leave undone.
+                self._positions.follow(self._leadership.decided_ms)
+                self.health.audited = time.monotonic()  # the leader's to do
             return False
-        desk.mind_the_clock()
-        self._answers()
-        self._answers_from_others()
-        if desk.view is None:
+        self._tx.mind_the_clock()
+        self._answering.decide()
+        self._answering.decide_for_others()
+        if self._tx.view is None:
             return False
         before = self.health.decided[Lane.URGENT.value]
-        busy = desk.observations(Lane.URGENT, URGENT_BATCH)
+        busy = self._hearing.observations(Lane.URGENT, URGENT_BATCH)
         if self.health.decided[Lane.URGENT.value] != before:
             self._quiet_until_s = time.monotonic() + QUIET_S
-        busy = desk.deliveries() or busy
-        busy = desk.timers() or busy
-        desk.shifts()
-        desk.drills()
-        busy = desk.silence() or busy
-        desk.settle_care()
-        desk.audit()
-        busy = desk.release() or busy
+        busy = self._desk.deliveries() or busy
+        busy = self._desk.timers() or busy
+        self._desk.shifts()
+        self._desk.drills()
+        busy = self._desk.silence() or busy
+        self._desk.settle_care()
+        self._desk.audit()
+        busy = self._desk.release() or busy
         return self._routine() or busy
 
     def _routine(self) -> bool:
@@ -264,124 +274,29 @@ class Decider:
             self._now.wait(self._quiet_until_s - now_s)
             return True
         self._routine_at_s = now_s
-        return self._desk.observations(Lane.ROUTINE, ROUTINE_BATCH)
+        return self._hearing.observations(Lane.ROUTINE, ROUTINE_BATCH)
 
     def _refresh_view(self) -> None:
-        revision = self._views.revision()
-        if revision and self._desk.view is None:
-            self._desk.view = self._views.load()
-        elif self._desk.view is not None and revision not in (self._desk.view.revision, self._unusable):
+        revision, view = self._views.revision(), self._tx.view
+        if revision and view is None:
+            self._tx.view = self._views.load()
+        elif view is not None and revision not in (view.revision, self._unusable):
             try:
-                self._desk.view = self._views.follow(self._desk.view)
+                self._tx.view = self._views.follow(view)
                 self.health.registry = None
             except sa.exc.SQLAlchemyError:
                 raise
             except Exception as error:  # deciding by the registry before it is better than not deciding
                 log.exception("registry revision %s cannot be used; the one before it stays in force", revision)
                 self._unusable, self.health.registry = revision, f"{type(error).__name__}: {error}"
-        if self._desk.view is not None and self._desk.view.revision != self._shown:
-            log.info("registry revision %s", self._desk.view.revision)
-            self._on_view(self._desk.view.directory)
-            self._shown = self._desk.view.revision
+        view = self._tx.view
+        if view is not None and view.revision != self._shown:
+            log.info("registry revision %s", view.revision)
+            self._on_view(view.directory)
+            self._shown = view.revision
 
     def _lead(self) -> int:
         """Renew the lead or take it; its number, 0 where another gateway leads."""
         if self._leadership is None:
             return 1
-        return self._leadership.fence if self._leadership.keep(self._desk.decided_ms) else 0
-
-    def _stand_by(self) -> None:
-        """Another gateway decides. What people say here is left for it."""
-        assert self._leadership is not None
-        while True:
-            try:
-                case_id, said, future = self._actions.get_nowait()
-            except queue.Empty:
-                break
-            if future.set_running_or_notify_cancel():
-                self._leave(case_id, said, future)
-        if self._desk.view is not None:
-            self._desk.stand_by()
-
-    def _leave(self, case_id: str, said: HumanAction | Report, future: Future[Case]) -> None:
-        """What somebody says is left for the gateway that leads."""
-        assert self._leadership is not None
-        now_ms = self._clock.now_ms()
-        self._relayed[others.relay(self._engine, self._leadership.gateway, case_id, said, now_ms)] = now_ms, future
-
-    def _hear_leader(self) -> None:
-        for id_, found in others.answered(self._engine, self._relayed).items():
-            _, future = self._relayed.pop(id_)
-            if isinstance(found, Case):
-                future.set_result(found)
-            elif isinstance(found, BaseException):
-                future.set_exception(found)
-        given_up_ms = self._clock.now_ms() - others.ANSWER_WITHIN_MS
-        for id_ in [id_ for id_, (since_ms, _) in self._relayed.items() if since_ms < given_up_ms]:
-            _, future = self._relayed.pop(id_)
-            future.set_exception(TimeoutError("no gateway took it up"))
-
-    def _answers_from_others(self) -> None:
-        """What people decided at gateways that do not lead."""
-        if self._leadership is None or not (self._leadership.peers or self._relayed):
-            return
-        refusal: KeyError | Refused
-        for item in others.waiting(self._engine, self._clock.now_ms()):
-
-            def take(decision: Decision, item: others.Relayed = item) -> set[str]:
-                if others.answer(decision.connection, item.id, decision.now_ms):
-                    case = decision.take(item.case_id, item.said())
-                    others.name_case(decision.connection, item.id, case.id)
-                return set()
-
-            try:
-                self._desk.commit(take)
-            except (KeyError, Refused) as error:
-                refusal = error
-            except Exception as error:
-                if isinstance(error, NotLeading) or case_rows.machines_trouble(error):
-                    raise
-                # Alarms must not wait behind what this gateway cannot carry out.
-                log.exception("cannot decide: what somebody said at another gateway about %s", item.case_id or "work")
-                self.health.undecidable += 1
-                refusal = Refused("not_decided", "网关出错，未执行", "the gateway failed on it; nothing was done")
-            else:
-                continue
-            self._desk.commit(partial(_refuse, id_=item.id, why=refusal))
-
-    def _answers(self) -> None:
-        while True:
-            try:
-                case_id, said, future = self._actions.get_nowait()
-            except queue.Empty:
-                return
-            if not future.set_running_or_notify_cancel():
-                continue
-            results: list[Case] = []
-
-            def take(
-                decision: Decision,
-                case_id: str = case_id,
-                said: HumanAction | Report = said,
-                results: list[Case] = results,
-            ) -> set[str]:
-                results.append(decision.take(case_id, said))
-                return set()
-
-            try:
-                self._desk.commit(take)
-            except (KeyError, Refused) as error:
-                future.set_exception(error)
-            except NotLeading:
-                self._leave(case_id, said, future)
-                raise
-            except BaseException as error:
-                future.set_exception(error)
-                raise
-            else:
-                future.set_result(results[-1])
-
-
-def _refuse(decision: Decision, id_: str, why: KeyError | Refused) -> set[str]:
-    others.answer(decision.connection, id_, decision.now_ms, why)
-    return set()
+        return self._leadership.fence if self._leadership.keep(self._positions.decided_ms) else 0

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from devices.kinds import KINDS
 from devices.observation import Observation
-from gateway.alarms import ALARM_TYPES, AlarmChange, AlarmMove, Evidence, Severity
+from gateway.alarms import ALARM_TYPES, AlarmChange, AlarmMove
 from gateway.cases import machine
 from gateway.cases.commands import (
     AlarmHeard,
@@ -34,13 +34,14 @@ from gateway.cases.commands import (
 )
 from gateway.cases.effects import Effect, EndMomentaryAlarms, TimerName, Write
 from gateway.cases.handover import hand_over
-from gateway.cases.model import Case, Stage, Storm
+from gateway.cases.model import Case, Storm
 from gateway.cases.policy import Ladder
 from gateway.cases.report import Report
 from gateway.cases.turn import Moved
 from gateway.decider import answer_rows, care_rows, case_rows, press_drills, shadow_rows, storm, withheld_rows, working
 from gateway.decider.care import TECHNICAL, hides
 from gateway.decider.orders import orders
+from gateway.decider.slow_clock import allowed_for
 from gateway.decider.view import View
 from gateway.decider.withheld_rows import Withheld
 from gateway.registry.care import Care
@@ -78,7 +79,7 @@ class Decision:
             return
         elif raised:
             if not press_drills.takes(self, change):
-                self._raised(change)
+                self._raised(allowed_for(self.connection, change))
             return
         withheld_rows.forget(self.connection, change.rule, change.subject)
         case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
@@ -115,77 +116,6 @@ class Decision:
         query = sa.select(t.device_states.c.states).where(t.device_states.c.device == device.id)
         states = json.loads(self.connection.execute(query).scalar_one_or_none() or "{}")
         return any(row.on in rule.events and states.get(row.key) == 1 for row in KINDS[device.kind].states.values())
-
-    def undecidable(self, observation: Observation) -> None:
-        """The rules' code fails on something urgent: people are told that something was said, and judge themselves.
-
-        The ladder is one for life safety, where there is one, without its emergency line: what was said is not known
-        to be an emergency.
-        """
-        device = self.view.directory.device(observation.device)
-        subject = f"device:{observation.device}"
-        ladder = self._ladder_of_the_undecidable()
-        change = AlarmChange(
-            move=AlarmMove.RAISED,
-            rule="undecidable",
-            rule_version=1,
-            subject=subject,
-            type="undecidable",
-            severity=Severity.URGENT,
-            ladder=ladder.id,
-            at_ms=self.now_ms,
-            observed_at_ms=observation.observed_at_ms,
-            device=observation.device,
-            place=device.place if device is not None else None,
-            resident=device.resident if device is not None else None,
-            momentary=True,
-            explanation=f"{observation.kind}: {observation.event}",
-            evidence=(
-                Evidence(
-                    message_id=observation.message_id,
-                    device=observation.device,
-                    observed_at_ms=observation.observed_at_ms,
-                    received_at_ms=observation.received_at_ms,
-                    event=observation.event,
-                    metrics=observation.metrics,
-                    clock_suspect=observation.clock_suspect,
-                ),
-            ),
-        )
-        self._tell_undecidable(change, ladder)
-
-    def untold(self, change: AlarmChange, care: Care | None = None) -> None:
-        """The code fails on telling of an alarm that the rules remember as raised: as in `undecidable`."""
-        if change.shadow or change.move not in (AlarmMove.RAISED, AlarmMove.REPEATED):
-            return
-        if care is not None and hides(care.mode, change):
-            return
-        ladder = self._ladder_of_the_undecidable()
-        instead = {"rule": "undecidable", "rule_version": 1, "type": "undecidable", "severity": Severity.URGENT}
-        words = {"explanation": f"{change.rule}: {change.explanation}", "zh": "", "en": ""}
-        more = {"ladder": ladder.id, "momentary": True, "move": AlarmMove.RAISED}
-        self._tell_undecidable(change.model_copy(update=instead | words | more), ladder)
-
-    def concerns_life(self, rule: str) -> bool:
-        """Whether what a rule in force tells may concern a life."""
-        known = self.view.rules.rule(rule)
-        if known is None or known.shadow:
-            return False
-        return known.raises.severity is Severity.EMERGENCY or ALARM_TYPES[known.raises.type].life_safety
-
-    def _ladder_of_the_undecidable(self) -> Ladder:
-        ladders = sorted(self.view.ladders.values(), key=lambda ladder: (not ladder.life_safety, ladder.id))
-        rungs = tuple(rung for rung in ladders[0].rungs if rung.call is None)
-        quiet = {"cancel_window_s": 0, "lines": (), "fallback": None}
-        return ladders[0].model_copy(update={"rungs": rungs or ladders[0].rungs[:1]} | quiet)
-
-    def _tell_undecidable(self, change: AlarmChange, ladder: Ladder) -> None:
-        case_id = case_rows.open_alarm_case(self.connection, change.rule, change.subject)
-        case = None if case_id is None else case_rows.load(self.connection, case_id)
-        if case is not None and case.open:
-            self.apply(case, machine.step(case, AlarmHeard(change=change), self.view.directory, self.now_ms))
-        else:
-            self._open(change, ladder)
 
     def look_again(self, row: Withheld, care: Care | None) -> None:
         """What held an alarm back is over: what still holds is told now, unless another alarm holds it back.
@@ -225,8 +155,8 @@ class Decision:
     def _raised(self, change: AlarmChange) -> None:
         rule = self.view.rules.rule(change.rule)
         wanted = orders(self.view.directory, rule, change)
-        case_id, case = self._told(change.rule, change.subject)
-        if case is not None and case.open and case.stage not in (Stage.RESOLVED, Stage.VERIFIED):
+        case_id, case = self.told(change.rule, change.subject)
+        if case is not None and case.at_work:
             case_rows.repeat_alarm(self.connection, change.rule, change.subject)
             heard = AlarmHeard(change=change, orders=wanted)
             self.apply(case, machine.step(case, heard, self.view.directory, self.now_ms))
@@ -245,9 +175,9 @@ class Decision:
             heard = AlarmHeard(change=change, orders=wanted)
             self.apply(joined, machine.step(joined, heard, self.view.directory, self.now_ms))
         elif rule is None or not storm.may_join(change, ladder) or not self._storm(change, rule, ladder, wanted):
-            self._open(change, ladder, wanted)
+            self.open(change, ladder, wanted)
 
-    def _told(self, rule: str, subject: str) -> tuple[str | None, Case | None]:
+    def told(self, rule: str, subject: str) -> tuple[str | None, Case | None]:
         """The open alarm with this key: the id of its case, and the case."""
         case_id = case_rows.open_alarm_case(self.connection, rule, subject)
         return case_id, None if case_id is None else case_rows.load(self.connection, case_id)
@@ -266,8 +196,8 @@ class Decision:
     def _storm(self, change: AlarmChange, rule: RuleDocument, ladder: Ladder, wanted: tuple[Order, ...]) -> bool:
         """Whether there are so many alarms of the rule that this one joins the case that stands for all of them."""
         recent, until_ms = storm.rate(self.connection, rule.id, rule.storm, self.now_ms)
-        case_id, case = self._told(rule.id, storm.subject_of(rule.id))
-        if case is not None and (not case.open or case.stage in (Stage.RESOLVED, Stage.VERIFIED)):
+        case_id, case = self.told(rule.id, storm.subject_of(rule.id))
+        if case is not None and not case.at_work:
             case = None
         over = recent >= rule.storm.count
         if not over and (case is None or case.storm is None or not storm.lasts(case.storm, self.now_ms)):
@@ -277,15 +207,16 @@ class Decision:
                 case_rows.close_alarm(self.connection, rule.id, storm.subject_of(rule.id), self.now_ms)
             raised = storm.raised(self.connection, self.view.directory, rule, ladder, change, recent + 1, self.now_ms)
             stands_for = Storm(rule=rule.id, count=recent, within_s=rule.storm.within_s, until_ms=until_ms)
-            case = self._open(raised, ladder, storm=stands_for)
+            case = self.open(raised, ladder, storm=stands_for)
         case_rows.insert_alarm(self.connection, change, case.id)
         joined = StormJoined(change=change, orders=wanted, until_ms=until_ms if over else 0)
         self.apply(case, machine.step(case, joined, self.view.directory, self.now_ms))
         return True
 
-    def _open(
+    def open(
         self, change: AlarmChange, ladder: Ladder, wanted: tuple[Order, ...] = (), *, storm: Storm | None = None
     ) -> Case:
+        """Open a case for the alarm. ``wanted``: what its rule has done; ``storm``: the case stands for many alarms."""
         case_id, number = self.new_case()
         case_rows.insert_alarm(self.connection, change, case_id)
         device = self.view.directory.device(change.device or "")

@@ -37,6 +37,7 @@ class Subject(Frozen):
 
     @property
     def name(self) -> str:
+        """The id of what the drill is about; empty for nothing in particular."""
         return self.device or self.resident or self.place or ""
 
 
@@ -102,11 +103,13 @@ def add(connection: sa.Connection, drill: Drill) -> bool:
 
 
 def save(connection: sa.Connection, drill: Drill) -> None:
+    """Write down how far the drill has come."""
     values = {"state": drill.state, "body": drill.model_dump_json()}
     connection.execute(sa.update(drills).where(_c.id == drill.id).values(**values))
 
 
 def load(connection: sa.Connection, id_: str) -> Drill | None:
+    """The drill, locked to the end of the transaction; None where there is none of this id."""
     body = connection.execute(sa.select(_c.body).where(_c.id == id_).with_for_update()).scalar_one_or_none()
     return None if body is None else Drill.model_validate_json(body)
 
@@ -155,6 +158,7 @@ def looked(connection: sa.Connection) -> dict[str, int]:
 
 
 def note_looked(connection: sa.Connection, test: str, now_ms: int) -> None:
+    """The schedule of this self-test has been looked at up to now."""
     connection.execute(
         insert(connection, drill_schedule)
         .values(test=test, looked_ms=now_ms)

@@ -51,6 +51,7 @@ class Watch:
         """The registry's revision that was looked by, and when the next self-test is due by it."""
 
     def due(self, engine: sa.Engine, view: View, now_ms: int) -> bool:
+        """Whether a self-test is due, or a drill under way wants something."""
         if self._looked_for is None or self._looked_for[0] != view.revision:
             return True
         if self._looked_for[1] is not None and now_ms >= self._looked_for[1]:

@@ -50,10 +50,12 @@ class Change(NamedTuple):
 
     @property
     def incoming(self) -> tuple[str, ...]:
+        """Who has come on duty."""
         return tuple(person for person in self.after if person not in self.before)
 
     @property
     def outgoing(self) -> tuple[str, ...]:
+        """Who has gone off duty."""
         return tuple(person for person in self.before if person not in self.after)
 
 

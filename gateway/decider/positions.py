@@ -26,6 +26,7 @@ class Positions:
         self._journal = journal
         self._reader = own_name(READER, gateway)
         self._at: dict[Lane, int] = {}
+        self._read_until_ms: dict[Lane, int] = {}
 
     def __getitem__(self, lane: Lane) -> int:
         return self._at.get(lane, 0)
@@ -63,7 +64,18 @@ class Positions:
         self._at[lane] = position
         self._journal.set_cursor(READER, lane, position)
 
+    def read_until(self, lane: Lane, received_ms: int) -> None:
+        """All that was received up to then in this lane has been decided."""
+        self._read_until_ms[lane] = received_ms
+
+    @property
+    def decided_ms(self) -> int:
+        """Up to when all that was received has been decided, a backlog being no silence of its devices; 0 while that
+        is not known."""
+        return min(self._read_until_ms.values()) if len(self._read_until_ms) == len(Lane) else 0
+
     def save(self, connection: sa.Connection, lane: Lane, position: int) -> None:
+        """Write down how far the decisions of this transaction come."""
         values = {"position": position}
         connection.execute(
             insert(connection, t.cursors)
@@ -80,3 +92,4 @@ class Positions:
                 with writing(self._engine) as connection:
                     self.save(connection, lane, position)
                 self.reached(lane, position)
+        self._read_until_ms.clear()

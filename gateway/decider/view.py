@@ -36,6 +36,7 @@ class View:
 
     @property
     def timezone(self) -> str:
+        """The community's, as an IANA name."""
         return self.directory.community.community.timezone
 
 
@@ -69,6 +70,7 @@ class Views:
         return self._directory is not None and self._directory.bridge_of(device) not in (None, NATIVE)
 
     def revision(self) -> int:
+        """The newest one in the database; 0 before the first."""
         return registry_store.revision(self._engine)
 
     def load(self, before: View | None = None) -> View | None:

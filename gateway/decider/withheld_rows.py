@@ -101,6 +101,7 @@ def forget(connection: sa.Connection, rule: str, subject: str) -> bool:
 
 
 def find(connection: sa.Connection, rule: str, subject: str) -> Withheld | None:
+    """The alarm with this key, if it is held back."""
     query = sa.select(t.withheld).where(_w.rule == rule, _w.subject == subject)
     row = connection.execute(query).one_or_none()
     return None if row is None else _withheld(row)

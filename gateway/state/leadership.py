@@ -101,6 +101,11 @@ class Leadership:
         """Whether the emergency line may be called: a leader that fell silent may be calling still."""
         return self.leads and self._steady() >= self._line_from
 
+    @property
+    def beside(self) -> bool:
+        """Whether there is another gateway on this database, or was."""
+        return bool(self.peers or self.missing)
+
     def keep(self, decided_ms: int) -> bool:
         """Renew the lease or, where the leader is gone, take it. Looks into the database every `RENEW_S` seconds.
 

@@ -334,6 +334,25 @@ def test_a_press_on_which_the_rules_fail_is_told_to_people_all_the_same(
     assert [item.reason for item in room.quarantined] == ["undecidable"] * 3
 
 
+@pytest.mark.parametrize("done", ["resolve", "close"])
+def test_a_press_on_which_the_rules_fail_again_is_told_again_once_the_first_is_done(
+    room: DecidersRoom, monkeypatch: pytest.MonkeyPatch, done: str
+) -> None:
+    def broken(self: Engine, observation: Observation, now_ms: int) -> list[AlarmChange]:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(Engine, "observe", broken)
+    room.settle()
+    room.says("sos-1", "press")
+    (first,) = room.cases()
+    for action in ("acknowledge", "resolve", *(["close"] if done == "close" else [])):
+        room.act(first.id, action)
+    room.says("sos-1", "press")
+    _, second = room.cases()
+    assert (second.type, second.stage) == ("undecidable", Stage.OPENED)
+    assert second.told, "somebody is told, and looks"
+
+
 def test_beside_a_new_database_nothing_that_was_decided_is_told_again(tmp_path: Path) -> None:
     room = DecidersRoom(open_database(f"sqlite:///{tmp_path / 'first.db'}"), tmp_path)
     room.says("sos-1", "press")

@@ -9,6 +9,8 @@ import pytest
 
 from devices.observation import Lane
 from gateway.cases.effects import Purpose
+from gateway.decider import undecidable
+from gateway.decider.decision import Decision
 from tests.support.deciding import DecidingRoom, deciding
 
 RUNGS = (
@@ -49,11 +51,11 @@ def test_a_press_does_not_join_what_could_not_be_decided_and_calls_no_line(room:
     room.press()
     entry = room.journal.entries[Lane.URGENT].pop()
 
-    def tell(decision: object) -> set[str]:
-        decision.undecidable(entry.observation)  # type: ignore[attr-defined]
+    def tell(decision: Decision) -> set[str]:
+        undecidable.tell(decision, entry.observation)
         return set()
 
-    room.decider._desk.commit(tell)
+    room.decider._tx.commit(tell)
     room.run(20)
     room.press()
     room.run(120)

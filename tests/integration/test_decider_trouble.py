@@ -18,7 +18,7 @@ from gateway.cases.model import Stage
 from gateway.cases.turn import Moved
 from gateway.checkup import STALLED_S, Checkup, Organs
 from gateway.decider import case_rows
-from gateway.decider.decider import Decider
+from gateway.decider.answering import Answering
 from gateway.health import Part
 from gateway.rules import engine
 from gateway.state import tables as t
@@ -280,7 +280,7 @@ def test_the_thread_survives_a_database_that_fails_while_it_would_rest(
 
 def test_a_thread_that_hangs_shows(room: DecidingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
-    monkeypatch.setattr(Decider, "_answers", lambda self: held.wait())
+    monkeypatch.setattr(Answering, "decide", lambda self: held.wait())
     room.decider.start()
     try:
         eventually(lambda: room.decider.stalled_s > 0.3, within_s=5)

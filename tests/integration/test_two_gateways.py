@@ -200,7 +200,7 @@ def test_work_that_is_longer_than_the_lease_does_not_lose_it(pair: Pair) -> None
         pair.press()
         pair.home.steady_s += LEASE_S / 2
         pair.other.steady_s += LEASE_S / 2
-        pair.home.decider._desk.observations(Lane.URGENT, 1)
+        pair.home.decider._hearing.observations(Lane.URGENT, 1)
         assert pair.home.leadership.leads
         pair.other.cycle()
     assert not pair.other.decider.leads
