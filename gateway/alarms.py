@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Severity(StrEnum):
@@ -31,6 +31,10 @@ class Frozen(BaseModel):
     """Base of immutable records: unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Kept = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\ufffd"))]
+"""Text as people and devices give it, with the one character that PostgreSQL does not keep made visible."""
 
 
 class Position(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from gateway.alarms import Frozen
+from gateway.alarms import Frozen, Kept
 
 
 class TimerName(StrEnum):
@@ -151,7 +151,7 @@ class Write(Frozen):
     """``system``, ``rule:<id>``, ``device:<id>``, ``person:<id>``, ``operator:<token name>``."""
     what: str
     """A stable code: ``opened``, ``told``, ``acknowledged`` …; the page words it."""
-    reason: str = ""
+    reason: Kept = ""
     data: dict[str, object] = {}
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.alarms import Frozen
+from gateway.alarms import Frozen, Kept
 from gateway.cases.effects import Send
 
 
 class Result(StrEnum):
+    """What is known of one attempt when it is over."""
+
     DELIVERED = "delivered"
     """The other side confirmed it (a 2xx, a device's result, the 120 centre's answer)."""
     SENT = "sent"
@@ -54,7 +56,7 @@ class Heard(Frozen):
     channel: str
     sender: str
     """The number or address it came from."""
-    text: str
+    text: Kept
     """The reply; of a call the keys pressed."""
     key: str | None = None
     """The message of the outbox it answers, where the channel knows that (a key pressed in a call)."""
@@ -65,7 +67,9 @@ class Listener(Protocol):
     """Takes answers in. Returns when the answer is durable and decided, with the words to say back (empty for none);
     only then may the channel forget it (delete it from the SIM)."""
 
-    async def __call__(self, heard: Heard) -> str: ...
+    async def __call__(self, heard: Heard) -> str:
+        """The words to say back. Whatever it raises: ``heard`` is not settled, and has to be handed in again."""
+        ...
 
 
 class Attempt(Frozen):
@@ -102,7 +106,9 @@ class OutboxChannel(Protocol):
     """One way out. Implementations must not raise for what the other side does; they report it."""
 
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> Limits:
+        """How it is to be used; the same for as long as it lives."""
+        ...
 
     async def send(self, message: Send, attempt: Attempt) -> Report:
         """Send ``message``; ``message.key`` goes along as the idempotency key wherever the protocol has room."""
@@ -116,4 +122,6 @@ class OutboxChannel(Protocol):
         """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of connections. Nothing is sent any more."""
+        ...

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from gateway.answers import links, rows
 from gateway.answers.invitations import KEPT_MS, Inviter
 from gateway.answers.meaning import Answer
+from gateway.cases.commands import HumanAction
 from gateway.cases.effects import Purpose
 from gateway.cases.model import Stage
 from gateway.outbox.channel import Invitation
@@ -143,6 +144,16 @@ async def test_the_same_reply_is_carried_out_once_and_answered_the_same(room: An
     assert len(set(said)) == 1 and len(set(both)) == 1
     assert room.timeline(room.case.id).count("acknowledged") == 1
     assert "lease_renewed" not in room.timeline(room.case.id)
+    assert room.timeline(room.case.id).count("note") == 1
+
+
+async def test_what_no_database_keeps_harms_no_answer(room: AnsweringRoom) -> None:
+    """PostgreSQL takes no U+0000, which a telephone can send and a page be given."""
+    await pressed(room)
+    assert "已由您受理" in await room.sms("grid", f"1 {room.code('grid')}\x00")
+    note = HumanAction(action="note", actor="operator:night", reason="门开着\x00")
+    taken = await asyncio.wrap_future(room.decider.act(room.case.id, note))
+    assert taken.id == room.case.id
     assert room.timeline(room.case.id).count("note") == 1
 
 
