@@ -25,12 +25,15 @@ journal_app = typer.Typer(help="看日志 · Look into the journal: what devices
 
 
 class LaneChoice(StrEnum):
+    """What can be asked for on the command line."""
+
     URGENT = "urgent"
     ROUTINE = "routine"
     BOTH = "both"
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
+        """The lanes that are meant."""
         return tuple(Lane) if self is LaneChoice.BOTH else (Lane(self.value),)
 
 

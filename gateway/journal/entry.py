@@ -58,7 +58,9 @@ class JournalReader(Protocol):
         """Entries with position > ``after``, in order."""
         ...
 
-    def last_position(self, lane: Lane) -> int: ...
+    def last_position(self, lane: Lane) -> int:
+        """The highest position ever given in ``lane``; 0 when there was none."""
+        ...
 
     def subscribe(self, wake: Callable[[Lane], None]) -> None:
         """Call ``wake`` (from the writer thread) after each commit that added entries."""

@@ -54,6 +54,8 @@ class LaneStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineStats:
+    """The quarantine now."""
+
     depth: int
     refused: int
     counts: Mapping[str, int]
@@ -62,11 +64,14 @@ class QuarantineStats:
 
     @property
     def total(self) -> int:
+        """Messages ever quarantined."""
         return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalStats:
+    """All parts of the journal now."""
+
     lanes: Mapping[Lane, LaneStats]
     quarantine: QuarantineStats
     disk_free_bytes: int

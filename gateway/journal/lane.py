@@ -56,10 +56,12 @@ _decoder = msgspec.msgpack.Decoder(Observation)
 
 
 def encode_body(observation: Observation) -> bytes:
+    """An observation as it is stored (MessagePack)."""
     return _encoder.encode(observation)
 
 
 def decode_body(body: bytes) -> Observation:
+    """The observation of a stored body. Raises msgspec.DecodeError."""
     return _decoder.decode(body)
 
 
@@ -79,6 +81,7 @@ class Totals:
 
 
 def load_totals(connection: sqlite3.Connection) -> Totals:
+    """The figures of a lane's file, as committed."""
     row = connection.execute(
         "SELECT rows, accepted, duplicates, reused_ids, trimmed, dropped_unread FROM totals"
     ).fetchone()
@@ -89,6 +92,8 @@ def load_totals(connection: sqlite3.Connection) -> Totals:
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
+    """An observation on its way into the file, and the bytes it is stored as."""
+
     observation: Observation
     body: bytes
 
@@ -123,12 +128,14 @@ class LaneTable:
     # --- cursors: any thread ---
 
     def set_cursor(self, reader: str, position: int) -> None:
+        """``reader`` has read up to ``position``; saved with the next commit."""
         with self._lock:
             if self._cursors.get(reader) != position:
                 self._cursors[reader] = position
                 self._cursors_changed = True
 
     def retain_readers(self, readers: Collection[str]) -> None:
+        """Forget the cursors of all others."""
         with self._lock:
             gone = self._cursors.keys() - set(readers)
             for reader in gone:
@@ -137,6 +144,7 @@ class LaneTable:
 
     @property
     def cursors(self) -> dict[str, int]:
+        """Reader to the position it has read up to; a copy."""
         with self._lock:
             return dict(self._cursors)
 

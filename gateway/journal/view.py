@@ -37,6 +37,7 @@ class LaneFile:
 
 
 def file_of(directory: Path, part: str) -> Path:
+    """The file of ``urgent``, ``routine`` or ``quarantine``."""
     return directory / f"{part}.db"
 
 
@@ -78,6 +79,7 @@ class JournalView:
         return [Entry(position, decode_body(body)) for position, body in reversed(rows)]
 
     def last_position(self, lane: Lane) -> int:
+        """The highest position ever given in ``lane``; 0 when there was none."""
         with self._connection(lane) as connection:
             return last_position(connection)
 
@@ -120,6 +122,7 @@ class JournalView:
         return sorted(found, key=lambda entry: entry.position)[-limit:]
 
     def lane_file(self, lane: Lane) -> LaneFile:
+        """The figures and cursors of ``lane``, as committed."""
         with self._connection(lane) as connection:
             return LaneFile(
                 lane=lane,
@@ -140,6 +143,7 @@ class JournalView:
             return load_counts(connection)
 
     def close(self) -> None:
+        """Close what is open and idle; a read that is under way closes its own."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, {}
@@ -180,9 +184,12 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA busy_timeout=2000")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    try:
+        connection.execute("PRAGMA busy_timeout=2000")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise JournalError(f"{path}: written by another version of Anju (schema {version}, not {SCHEMA_VERSION})")
+    except BaseException:
         connection.close()
-        raise JournalError(f"{path}: written by another version of Anju (schema {version}, not {SCHEMA_VERSION})")
+        raise
     return connection

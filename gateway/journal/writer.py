@@ -56,7 +56,9 @@ class Table(Protocol[Row_contra]):
     """What one SQLite file holds. All methods run in the writer's thread, but `concern` may be read from any."""
 
     @property
-    def schema(self) -> str: ...
+    def schema(self) -> str:
+        """The SQL that makes its tables, statements divided by ``;``."""
+        ...
 
     @property
     def concern(self) -> Obstacle | None:
@@ -200,6 +202,7 @@ class Writer(Generic[Row]):
 
     @property
     def trouble(self) -> Trouble | None:
+        """What stands in the way now, or will soon; None while all is well."""
         return self._trouble
 
     # --- in the thread ---

@@ -52,6 +52,7 @@ class Commits:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
+        """Take nothing more; does not wait. What was handed over is still committed."""
         self._thread.shutdown(wait=False)
 
     def _commit(self) -> None:

@@ -56,6 +56,7 @@ class ChannelBook:
         """By channel: when its trouble was last logged (monotonic seconds), and how much it failed up to then."""
 
     def note(self, name: str, report: Report) -> None:
+        """An attempt over channel ``name`` ended so."""
         health = self.channels.get(name, ChannelHealth())
         if report.result in (Result.DELIVERED, Result.SENT):
             changes: dict[str, object] = {

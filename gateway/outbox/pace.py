@@ -25,6 +25,7 @@ class Pace:
         return self.per_minute - kept - len(self._taken)
 
     def take(self, count: int = 1) -> None:
+        """So many were taken up now."""
         self._taken.extend([self._steady()] * count)
 
     def wait_s(self) -> float:

@@ -25,18 +25,12 @@ class Outcome(Frozen):
     @property
     def heard(self) -> DeliveryHeard:
         """As the case machine takes it."""
-        return DeliveryHeard(
-            key=self.send.key,
-            channel=self.send.channel,
-            purpose=self.send.purpose,
-            delivery=self.delivery,
-            person=self.send.person,
-            detail=self.detail,
-            reference=self.reference,
-        )
+        return DeliveryHeard.of(self.send, self.delivery, self.detail, self.reference)
 
 
 class Told(Frozen):
+    """One thing that became of a row, and whether its case has heard it."""
+
     delivery: Delivery
     detail: str
     reference: str | None
@@ -70,6 +64,7 @@ class Claim:
 
     @property
     def deadline_ms(self) -> int:
+        """The instant at which the message is given up."""
         return self.created_at_ms + self.send.give_up_after_s * 1000
 
 

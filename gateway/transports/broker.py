@@ -56,12 +56,16 @@ class BrokerError(Exception):
 
 
 class BrokerKind(StrEnum):
+    """The brokers that we know how to run, by the name of their program."""
+
     MOSQUITTO = "mosquitto"
     NATS = "nats-server"
 
 
 @dataclass(frozen=True, slots=True)
 class FoundBroker:
+    """A broker that is installed here."""
+
     kind: BrokerKind
     executable: Path
     version: str
@@ -69,6 +73,8 @@ class FoundBroker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerHealth:
+    """How the managed broker is at this moment."""
+
     running: bool
     description: str
     pid: int | None
@@ -149,6 +155,7 @@ class ManagedBroker:
 
     @property
     def health(self) -> BrokerHealth:
+        """How it is at this moment, from any thread."""
         process = self._process
         return BrokerHealth(
             running=self._ready,

@@ -40,7 +40,9 @@ class Take(Protocol):
         received_at_ms: Millis,
         refusal: Refusal | None,
         done: Done,
-    ) -> None: ...
+    ) -> None:
+        """Returns at once; ``done`` is called once, on any thread."""
+        ...
 
 
 @dataclass(slots=True)

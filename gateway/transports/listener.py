@@ -92,6 +92,7 @@ class Listener(ABC):
 
     @property
     def port(self) -> int:
+        """The port it listens at; the real one after `start`."""
         return self._port
 
     def start(self) -> None:
@@ -111,6 +112,7 @@ class Listener(ABC):
             self._thread.join(timeout=10)
 
     def health(self) -> ListenerHealth:
+        """How it is at this moment."""
         with self._lock:
             return ListenerHealth(
                 address=f"{self._host}:{self._port}",

@@ -36,6 +36,8 @@ FALLING_BEHIND_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class MqttHealth:
+    """How both connections are."""
+
     urgent: LaneHealth
     routine: LaneHealth
 
@@ -92,6 +94,7 @@ class MqttTransport:
 
     @property
     def health(self) -> MqttHealth:
+        """How both connections are at this moment, from any thread."""
         return MqttHealth(self._urgent.health, self._routine.health)
 
     @property

@@ -55,11 +55,15 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
+    """Why a connection ended, for the program and in words."""
+
     kind: End
     why: str
 
 
 class PublishOutcome(StrEnum):
+    """What is known of something published."""
+
     ACCEPTED = "accepted"
     """The broker has it, and (MQTT 5) somebody subscribes to it. The device's own answer is its ``command_result``."""
     NOBODY_LISTENING = "nobody_listening"
@@ -74,6 +78,8 @@ class PublishOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublishResult:
+    """The outcome, and why in words."""
+
     outcome: PublishOutcome
     detail: str
 

@@ -149,6 +149,7 @@ class MqttLane:
 
     @property
     def health(self) -> LaneHealth:
+        """How it is at this moment, from any thread."""
         unanswered, oldest_s = self._window.unanswered()
         with self._counts:
             return LaneHealth(
@@ -172,6 +173,7 @@ class MqttLane:
             )
 
     def start(self) -> None:
+        """Begin to connect, in a thread of its own; returns at once."""
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{self.name}", daemon=True)
         self._thread.start()
 

@@ -58,7 +58,9 @@ class Take(Protocol):
         received_at_ms: Millis,
         refusal: Refusal | None,
         done: Done,
-    ) -> None: ...
+    ) -> None:
+        """Returns at once; ``done`` is called once, on any thread."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from gateway.clock import Millis
 
 
 class LineState(StrEnum):
+    """How far a serial line works."""
+
     DOWN = "down"
     """The port cannot be opened, or is gone."""
     SILENT = "silent"
@@ -80,6 +82,8 @@ class ModbusHealth(PortHealth):
 
 
 class CommandOutcome(StrEnum):
+    """What became of a command on a line, as far as the line can tell."""
+
     HANDED_OVER = "handed_over"
     """The device has it. What it did follows as its event ``command_result``."""
     UNKNOWN_DEVICE = "unknown_device"

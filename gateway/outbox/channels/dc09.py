@@ -59,6 +59,7 @@ class Signal(Frozen):
     after: tuple[str, ...] = ()
 
     def data(self, account: str) -> str:
+        """The data of a frame, for ``account``."""
         return f"#{account}|{self.qualifier}{self.code:03d} {self.partition:02d} {self.zone:03d}"
 
 

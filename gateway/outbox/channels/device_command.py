@@ -16,9 +16,14 @@ class Published(Protocol):
     """What a transport says of a command it was given."""
 
     @property
-    def outcome(self) -> str: ...
+    def outcome(self) -> str:
+        """One of the words of `OUTCOMES`."""
+        ...
+
     @property
-    def detail(self) -> str: ...
+    def detail(self) -> str:
+        """Why, for the timeline."""
+        ...
 
 
 Publish = Callable[[str, Command, int], Awaitable[Published]]

@@ -21,6 +21,8 @@ _LATER = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """What came back over HTTP."""
+
     status: int
     body: bytes
     location: str = ""

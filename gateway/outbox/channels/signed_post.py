@@ -27,6 +27,7 @@ class SignedPost:
         self._client = http_client(limits.timeout_s)
 
     async def post(self, message: Send, attempt: Attempt, body: bytes, content_type: str) -> Report:
+        """One attempt at ``body``, signed, with the key of ``message``. Never raises for what the other side does."""
         try:
             secret, url = self._secrets.get(self._secret), self._url.fill()
         except KeyError as error:

@@ -27,8 +27,10 @@ class Telephony:
     clock: Clock
 
     def sms(self, channel: SmsChannel) -> SmsMessenger:
+        """The SMS channel that the registry asks for."""
         return SmsMessenger(self.pool, self.ledger, delivery_reports=channel.delivery_reports)
 
     def voice(self, channel: VoiceChannel) -> VoiceCalls:
+        """The voice channel that the registry asks for, over the ways that this gateway has."""
         callers = [self.callers[way] for way in channel.by if way in self.callers]
         return VoiceCalls(callers, self.listener, self.clock)

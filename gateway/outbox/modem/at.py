@@ -64,6 +64,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
+        """Whether the modem did it."""
         return self.final == "OK"
 
     @property
@@ -119,6 +120,7 @@ class AtCore:
 
     @property
     def busy(self) -> bool:
+        """Whether a command runs: `begin` must wait."""
         return self._running is not None
 
     def begin(self, command: Command) -> bytes:

@@ -98,6 +98,7 @@ class Call:
 
     @property
     def keys(self) -> str:
+        """The keys that were pressed so far, in order."""
         return self._keys
 
     async def hang_up(self) -> None:

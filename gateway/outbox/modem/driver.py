@@ -88,10 +88,12 @@ class Modem:
 
     @property
     def name(self) -> str:
+        """As the settings call it."""
         return self.settings.name
 
     @property
     def health(self) -> ModemHealth:
+        """How it is at this moment."""
         box = self._mailbox
         return self._health.model_copy(
             update={

@@ -8,6 +8,8 @@ from gateway.alarms import Frozen
 
 
 class ModemState(StrEnum):
+    """What a modem is doing, or why it does nothing."""
+
     STARTING = "starting"
     ABSENT = "absent"
     """The tty is not there, or somebody else has it."""
@@ -59,4 +61,5 @@ class ModemHealth(Frozen):
 
     @property
     def ready(self) -> bool:
+        """Whether it carries calls and SMS."""
         return self.state is ModemState.READY

@@ -38,6 +38,7 @@ class SmsLedger:
         first long one that comes under the same reference together with it."""
 
     def close(self) -> None:
+        """Wait until what was begun is committed, and end the thread."""
         self._thread.shutdown(wait=True)
 
     def next_reference(self) -> int:

@@ -50,6 +50,7 @@ class AtLink:
 
     @property
     def noise(self) -> int:
+        """Lines that were none, since it was opened."""
         return self._core.noise
 
     async def open(self) -> None:

@@ -80,12 +80,14 @@ class ModemPool:
             await asyncio.Event().wait()  # a pool without modems does not end either
 
     def health(self) -> list[ModemHealth]:
+        """How each modem is, in the order of the settings."""
         return [modem.health for modem in self._modems]
 
     # calls
 
     @property
     def free(self) -> int:
+        """Calls that can begin now."""
         return sum(modem.free for modem in self._modems)
 
     async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:

@@ -41,4 +41,5 @@ class Timing:
     """By this the length of a saying is multiplied."""
 
     def faster(self, factor: float) -> Self:
+        """All of it divided by ``factor``."""
         return replace(self, **{one.name: getattr(self, one.name) / factor for one in fields(self)})

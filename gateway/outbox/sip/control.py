@@ -48,6 +48,7 @@ class _Frame(msgspec.Struct, frozen=True):
 
 
 def netstring(data: bytes) -> bytes:
+    """``data`` as one frame: its length, a colon, itself, a comma."""
     return b"%d:%s," % (len(data), data)
 
 
@@ -118,6 +119,7 @@ class Control:
         return self._lost or ControlLost("closed")
 
     async def close(self) -> None:
+        """End the connection; who still waits for an answer gets ControlLost."""
         self._task.cancel()
         await asyncio.wait({self._task})
         self._writer.close()

@@ -58,6 +58,8 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineHealth:
+    """How one line is at this moment."""
+
     up: bool
     """The child runs and answers."""
     registered: bool | None
@@ -95,6 +97,7 @@ class Line:
 
     @property
     def health(self) -> LineHealth:
+        """How it is at this moment."""
         return LineHealth(
             up=self._control is not None,
             registered=self._registered,

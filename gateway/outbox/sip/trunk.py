@@ -18,6 +18,8 @@ from gateway.settings import Secrets, SipTrunk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkHealth:
+    """How a trunk is at this moment."""
+
     name: str
     lines: tuple[LineHealth, ...]
     registered: bool | None
@@ -57,6 +59,7 @@ class SipCaller:
         self._ends: Counter[CallEnd] = Counter()
 
     def start(self) -> None:
+        """Begin to keep the lines up; returns at once."""
         self._tasks = [asyncio.create_task(line.run(), name=f"sip {self.name}") for line in self._lines]
 
     async def stop(self) -> None:
@@ -68,12 +71,14 @@ class SipCaller:
 
     @property
     def free(self) -> int:
+        """Calls that can begin now."""
         if self.health.registered is False:
             return 0
         return len(self._idle())
 
     @property
     def health(self) -> TrunkHealth:
+        """How it is at this moment."""
         lines = tuple(line.health for line in self._lines)
         registered = lines[0].registered
         idle = 0 if registered is False else len(self._idle())
@@ -126,20 +131,25 @@ class SipTrunks:
         self._trunks = [SipCaller(one, secrets, speech, directory) for one in settings]
 
     def start(self) -> None:
+        """Begin to keep the lines of every trunk up; returns at once."""
         for trunk in self._trunks:
             trunk.start()
 
     async def stop(self) -> None:
+        """End the lines. Calls under way are cut off, and report UNKNOWN."""
         await asyncio.gather(*(trunk.stop() for trunk in self._trunks))
 
     def health(self) -> list[TrunkHealth]:
+        """How each trunk is, in the order of the settings."""
         return [trunk.health for trunk in self._trunks]
 
     @property
     def free(self) -> int:
+        """Calls that can begin now."""
         return sum(trunk.free for trunk in self._trunks)
 
     async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+        """See `Caller`; ``timeout_s`` is for all trunks together."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         tried: list[str] = []
