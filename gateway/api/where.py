@@ -11,7 +11,7 @@ from gateway.api.auth import Reader
 from gateway.api.context import Gateway
 from gateway.api.models import NO_NUL
 from gateway.api.problem import ApiProblem, described
-from gateway.api.words import ROLES, words
+from gateway.api.words import role_in_words
 from gateway.registry.atlas import Atlas, Near, atlas_of, coordinates, roles
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.geo import Datum, Point, in_datum, wgs84
@@ -35,6 +35,8 @@ class PlaceFound(Frozen):
 
 
 class PlaceNear(PlaceFound):
+    """A place, and how far off it is."""
+
     distance_m: float
     bearing_deg: float
     """From the spot that was asked for: 0 is north, 90 east."""
@@ -50,6 +52,8 @@ class Spot(Frozen):
 
 
 class CameraFound(Frozen):
+    """A camera that sees the spot, or is near it."""
+
     id: str
     zh: str
     gb28181: str | None
@@ -171,9 +175,7 @@ def _on_duty(directory: CommunityDirectory, place: str, at_ms: int) -> list[OnDu
         people = [directory.person(person) for person in directory.on_duty(role, place, at_ms)]
         known = [{"id": one.id, "name": one.name, "phone": one.phone} for one in people if one is not None]
         if known:
-            usual = words(ROLES, role)
-            zh, en = (directory.role_name(role, language) for language in ("zh", "en"))
-            zh, en = (zh, en) if zh != role else usual  # the community has no name of its own for it
+            zh, en = role_in_words(directory, role)
             found.append(OnDuty(role=role, zh=zh, en=en, people=known))
     return found
 

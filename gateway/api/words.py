@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.cases.model import Case
 from gateway.cases.wording import Words
+from gateway.registry.directory import CommunityDirectory
 
 SEVERITIES: dict[str, Words] = {
     "emergency": Words("紧急", "emergency"),
@@ -215,6 +216,13 @@ def words(table: dict[str, Words], key: object) -> Words:
     """The words for ``key``; a key without words stands for itself."""
     text = str(key)
     return table.get(text, Words(text, text))
+
+
+def role_in_words(directory: CommunityDirectory | None, role: str) -> Words:
+    """What the community calls a role; where it has no name of its own for it, the usual one."""
+    if directory is not None and (zh := directory.role_name(role, "zh")) != role:
+        return Words(zh, directory.role_name(role, "en"))
+    return words(ROLES, role)
 
 
 def duration(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Context
 from gateway.api.views import case_summary
-from gateway.api.words import ROLES, SEVERITIES, words
+from gateway.api.words import SEVERITIES, role_in_words, words
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.messages import SAID_MOST, done_by_itself
@@ -32,6 +32,8 @@ REASON_NEEDED: frozenset[Action] = frozenset(("cancel", "veto", "release", "note
 
 @dataclass(frozen=True, slots=True)
 class Button:
+    """Something that can be done about a case."""
+
     action: Action
     says: Words
     main: bool
@@ -63,6 +65,8 @@ class Card:
     case: Case
     type: Words
     resident: str
+    phone: str
+    """The resident's telephone, where a call would not give them away."""
     where: Words
     severity: Words
     stage: Words
@@ -84,10 +88,12 @@ class Card:
 
     @property
     def life(self) -> bool:
+        """Whether it may cost a life."""
         return self.case.ladder.life_safety
 
     @property
     def unowned(self) -> bool:
+        """Whether nobody has taken it."""
         return self.case.stage is Stage.OPENED
 
     @property
@@ -121,6 +127,7 @@ def card(context: Context, case: Case) -> Card:
         case=case,
         type=Words(summary.type_zh, summary.type_en),
         resident=summary.resident_name,
+        phone="" if directory is None or case.duress or not case.open else directory.numbers(case.resident)[0],
         where=Words(summary.place_zh, summary.place_en),
         severity=words(SEVERITIES, case.severity.value),
         stage=words(STAGES, case.stage.value),
@@ -204,7 +211,7 @@ def _next_step(case: Case, directory: CommunityDirectory | None) -> Step | None:
     rung = rungs[case.rung]
     if rung.call and not rung.notify:
         return None  # the gate counts down to the call, or says why there is none
-    return Step(_tells(rung, case, directory), case.next_at_ms)
+    return Step(_tells(rung, case, directory, case.next_at_ms), case.next_at_ms)
 
 
 def _limit(context: Context, case: Case) -> LimitShown | None:
@@ -226,19 +233,24 @@ def _recipient(recipient: Recipient, directory: CommunityDirectory | None) -> Wo
     if recipient.doctor:
         return Words("本人的医生", "the resident's doctor")
     if recipient.role:
-        return words(ROLES, recipient.role)
+        return role_in_words(directory, recipient.role)
     if recipient.organisation:
-        return Words(recipient.organisation, "")
+        known = directory.organisation(recipient.organisation) if directory is not None else None
+        return Words(recipient.organisation, "") if known is None else Words(known.name.zh, known.name.en)
     return Words(who(directory, f"person:{recipient.person}"), "")
 
 
-def _tells(rung: Rung, case: Case, directory: CommunityDirectory | None) -> Words:
+def _tells(rung: Rung, case: Case, directory: CommunityDirectory | None, at_ms: int) -> Words:
+    """Whom a step tells, by name: who is on duty when it is due."""
     zh: list[str] = []
     en: list[str] = []
     for recipient in rung.notify:
         says = _recipient(recipient, directory)
         names = (
-            [target.name for target in directory.resolve(recipient, place=case.place, resident=case.resident, at_ms=0)]
+            [
+                target.name
+                for target in directory.resolve(recipient, place=case.place, resident=case.resident, at_ms=at_ms)
+            ]
             if directory is not None
             else []
         )

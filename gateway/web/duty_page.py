@@ -1,7 +1,8 @@
-"""值班: who is on duty now, when that changes, where nobody will be; somebody instead of somebody in two taps."""
+"""值班: who is on duty here now, and then; where nobody will be; somebody instead of somebody in two taps."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
@@ -13,6 +14,7 @@ from gateway.api import rosters
 from gateway.api.context import Gateway
 from gateway.api.models import ID
 from gateway.api.problem import ApiProblem
+from gateway.api.words import role_in_words
 from gateway.cases.wording import Words
 from gateway.registry import coverage, handing, overrides
 from gateway.registry.coverage import Repeated
@@ -29,6 +31,7 @@ router = APIRouter(include_in_schema=False)
 LOOK_AHEAD_DAYS = 28
 SHOWN = 400
 PEOPLE_SHOWN = 300
+_NUMBERS = re.compile(r"(\d+)")
 Text = Annotated[str, Form(max_length=64)]
 
 
@@ -44,6 +47,15 @@ class Row(NamedTuple):
     then: tuple[Person, ...]
     from_above: bool
     """Nobody is here, and who is on duty is so for a larger place."""
+
+
+class Group(NamedTuple):
+    """The roles at one place, as one looks for them: where am I, who is on duty here."""
+
+    place: Words
+    anchor: str
+    depth: int
+    rows: list[Row]
 
 
 class Warned(NamedTuple):
@@ -70,7 +82,8 @@ def duty(
         request,
         "duty.html",
         caller=caller,
-        rows=rows[:SHOWN],
+        groups=[] if directory is None else groups_of(directory, rows[:SHOWN]),
+        nobody=[row for row in rows if not row.people],
         more=max(0, len(rows) - SHOWN),
         warnings=warnings,
         made=[(one, told(one, directory)) for one in made if directory is not None],
@@ -82,11 +95,25 @@ def duty(
 
 
 def rows_of(directory: CommunityDirectory, now_ms: int, q: str = "") -> list[Row]:
-    """Every duty, where it is written; those that change first first."""
+    """Every duty, where it is written: those of a place, then those of what lies in it."""
     found = [_row(directory, key, line, now_ms) for key, line in directory.duties.lines.items()]
     if q:
         found = [row for row in found if any(q.lower() in text.lower() for text in _texts(row))]
-    return sorted(found, key=lambda row: (bool(row.people), row.until_ms is None, row.until_ms or 0, row.key))
+    return sorted(found, key=lambda row: (_order(directory, row.key[1]), row.key))
+
+
+def _order(directory: CommunityDirectory, place: str) -> list[list[tuple[int, str]]]:
+    """Places as people list them: each before what lies in it, and 第2网格 before 第10网格."""
+    names = [known.name.zh for id_ in reversed(directory.way(place)) if (known := directory.place(id_)) is not None]
+    return [[(int(part), "") if part.isdecimal() else (0, part) for part in _NUMBERS.split(name)] for name in names]
+
+
+def groups_of(directory: CommunityDirectory, rows: Sequence[Row]) -> list[Group]:
+    """The rows by their places, as they come."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.key[1], []).append(row)
+    return [Group(some[0].place, place, len(directory.way(place)), some) for place, some in found.items()]
 
 
 def _row(directory: CommunityDirectory, key: Key, line: Line, now_ms: int) -> Row:
@@ -95,7 +122,7 @@ def _row(directory: CommunityDirectory, key: Key, line: Line, now_ms: int) -> Ro
     until_ms = directory.duties.next_change_ms(key, now_ms)
     return Row(
         key,
-        Words(directory.role_name(role, "zh"), directory.role_name(role, "en")),
+        role_in_words(directory, role),
         Words(place, place) if known is None else _place(directory, known),
         _people(directory, directory.on_duty(role, place, now_ms)),
         until_ms,
@@ -137,7 +164,7 @@ def told(made: Made, directory: CommunityDirectory) -> Words:
     when = coverage.when(made.begin_ms, made.until_ms, directory.duties.zone)
     zh, en = "所有岗位", "every duty"
     if made.role is not None:
-        zh, en = directory.role_name(made.role, "zh"), directory.role_name(made.role, "en")
+        zh, en = role_in_words(directory, made.role)
     if made.place is not None and (place := directory.place(made.place)) is not None:
         zh, en = f"{place.name.zh} {zh}", f"{place.name.en} {en}"
     return Words(f"{when.zh} {zh}", f"{when.en} {en}")

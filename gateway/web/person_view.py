@@ -13,6 +13,7 @@ from gateway.answers.rows import Basis, Disclosure, disclose
 from gateway.answers.words import who
 from gateway.api import reads
 from gateway.api.context import Context
+from gateway.api.reads import TimelineLine
 from gateway.cases.causes import CAUSES
 from gateway.cases.human import possible
 from gateway.cases.model import Case, LineState, Stage
@@ -92,6 +93,8 @@ class PersonView:
     line: Words | None
     """The emergency line, where it has to do with it."""
     line_is_drill: bool
+    line_reaches_nobody: bool
+    """A real alarm whose line is a drill: whoever reads it has to dial themselves."""
     steps: tuple[Step, ...]
     answers: tuple[tuple[Answer, Words], ...]
     causes: tuple[tuple[str, str, str], ...]
@@ -144,7 +147,7 @@ def look(
         ),
     )
     family = acting.is_family(directory, case, person, now_ms)
-    line = case.emergency.state
+    line, drill_line = case.emergency.state, case.drill or directory.line_mode == "drill"
     card = directory.emergency_card(
         case_number=case.number, complaint="", place=case.place, resident=case.resident, source="", at_ms=now_ms
     )
@@ -169,8 +172,9 @@ def look(
         mine=case.owner == f"person:{person}",
         coming=tuple(who(directory, helper.actor) for helper in case.helpers),
         line=LINE_STATES[line.value] if line.called or line is LineState.FAILED else None,
-        line_is_drill=case.drill or directory.line_mode == "drill",
-        steps=_steps(context, directory, case, sees_why),
+        line_is_drill=drill_line,
+        line_reaches_nobody=drill_line and not case.drill and (line.called or line is LineState.FAILED),
+        steps=_steps(context, directory, case, sees_why, drill_line),
         answers=_answers(case, person, family),
         causes=tuple((key, *words) for key, words in CAUSES.items()),
         rates=rates_as(directory, case, person, family=family) is not None,
@@ -217,11 +221,17 @@ def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words
     return tuple(found)
 
 
-def _steps(context: Context, directory: CommunityDirectory, case: Case, why: bool) -> tuple[Step, ...]:
+def _steps(
+    context: Context, directory: CommunityDirectory, case: Case, why: bool, drill_line: bool
+) -> tuple[Step, ...]:
+    def says(line: TimelineLine) -> Words:
+        drill = drill_line and line.what.startswith("line_")
+        return Words(f"{line.zh}（演练）", f"{line.en} (drill)") if drill else Words(line.zh, line.en)
+
     return tuple(
         Step(
             at_ms=line.at_ms,
-            says=Words(line.zh, line.en),
+            says=says(line),
             who=who(directory, line.actor) if line.actor.startswith(("person:", "operator:")) else "",
             why=line.reason if why and line.what in _SAYS_WHY else "",
         )

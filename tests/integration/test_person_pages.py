@@ -271,8 +271,9 @@ async def test_the_family_sees_the_stages_and_says_that_it_is_coming(house: Hous
     await house.act(case["id"], "dial_now", reason="听不到回答")
     await house.act(case["id"], "dispatch", to="王师傅")
     html = await seen(client, path)
-    for there in ("女儿1 正在赶来", "已派人", "呼叫 120", "派遣"):
+    for there in ("女儿1 正在赶来", "已派人", "呼叫 120（演练）", "派遣"):
         assert there in html, there
+    assert "请您自己打 120" in html and 'href="tel:120"' in html, "the line of this site reaches nobody"
     after = await the_case(house, case["id"])
     assert after["owner"] == "operator:operator"
 
