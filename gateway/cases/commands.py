@@ -9,7 +9,7 @@ from pydantic import Field
 from gateway.alarms import AlarmChange, Frozen
 from gateway.cases.causes import Cause
 from gateway.cases.directory import Target
-from gateway.cases.effects import Delivery, Purpose, TimerName
+from gateway.cases.effects import Delivery, Purpose, Send, TimerName
 
 
 class Order(Frozen):
@@ -79,8 +79,27 @@ class DeliveryHeard(Frozen):
     purpose: Purpose
     delivery: Delivery
     person: str | None = None
+    rung: str | None = None
+    told: tuple[str, str] = ("", "")
+    """The sentence that only this message held."""
     detail: str = ""
+    """How that came, in words."""
     reference: str | None = None
+
+    @classmethod
+    def of(cls, send: Send, delivery: Delivery, detail: str = "", reference: str | None = None) -> DeliveryHeard:
+        """What became of ``send``."""
+        return cls(
+            key=send.key,
+            channel=send.channel,
+            purpose=send.purpose,
+            delivery=delivery,
+            person=send.person,
+            rung=send.rung,
+            told=send.detail,
+            detail=detail,
+            reference=reference,
+        )
 
 
 Action = Literal[

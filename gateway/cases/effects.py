@@ -115,6 +115,8 @@ class Send(Frozen):
     data: dict[str, object] = {}
     """Channel-specific: the command with its args, or the EmergencyCard."""
     give_up_after_s: int = 3600
+    detail: tuple[str, str] = ("", "")
+    """The sentence that only this message holds, in both languages: the person's next address is told it as well."""
     drill: bool = False
     """Of a drill: what is real goes first, and it bears the mark."""
 

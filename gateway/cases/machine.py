@@ -334,5 +334,5 @@ def _delivery(turn: Turn, heard: DeliveryHeard) -> None:
         turn.write("system", what, heard.detail, **facts)
         # After trouble the next address has been tried already: its key is known, and nothing is said twice.
         target = next((target for target in turn.case.told if target.person == heard.person), None)
-        if target is not None and turn.case.open and not turn.tell_elsewhere(target, heard.key, heard.purpose):
+        if target is not None and turn.case.open and not turn.tell_elsewhere(target, heard):
             rungs.unreached(turn, target.person)

@@ -154,15 +154,7 @@ class _World:
                 case _:
                     pass
         for send in delivered:
-            self.hear(
-                DeliveryHeard(
-                    key=send.key,
-                    channel=send.channel,
-                    purpose=send.purpose,
-                    delivery=Delivery.DELIVERED,
-                    person=send.person,
-                )
-            )
+            self.hear(DeliveryHeard.of(send, Delivery.DELIVERED))
 
     def _said(self, send: Send) -> None:
         if send.channel in (LINE_CHANNEL, DRILL_LINE_CHANNEL):

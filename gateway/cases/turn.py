@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.alarms import AlarmChange, Severity
 from gateway.cases import drill, messages, wording_spoken
+from gateway.cases.commands import DeliveryHeard
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
     DEVICE_CHANNEL,
@@ -259,6 +260,7 @@ class Turn:
                 title=title,
                 body=body,
                 say=self._spoken(target, title, detail),
+                detail=detail,
             )
         )
 
@@ -269,13 +271,13 @@ class Turn:
         more = (detail[index], *(words[index] for words in own))
         return wording_spoken.spoken(title, place, more, language=target.language)
 
-    def tell_elsewhere(self, target: Target, failed_key: str, purpose: Purpose) -> bool:
-        """The first attempt of ``failed_key`` failed: try the person's next address. False where there is none."""
-        stem, _person, index, _channel = failed_key.rsplit(":", 3)
+    def tell_elsewhere(self, target: Target, failed: DeliveryHeard) -> bool:
+        """What ``failed`` is about did not get through: try the person's next address. False where there is none."""
+        stem, _person, index, _channel = failed.key.rsplit(":", 3)
         way = next((way for way in self._ways(target) if way > int(index)), None)
         if way is None:
             return False
-        self._say(target, way, purpose, stem.removeprefix(f"{self.case.id}:"), None, ("", ""))
+        self._say(target, way, failed.purpose, stem.removeprefix(f"{self.case.id}:"), failed.rung, failed.told)
         return True
 
     def pressed(self, device: str | None, *, helped: bool = False) -> None:

@@ -241,16 +241,7 @@ class Story:
         self.hear(HumanAction(action=action, actor=actor, reason=reason, **more))  # type: ignore[arg-type]
 
     def deliver(self, send: Send, delivery: Delivery, detail: str = "") -> None:
-        self.hear(
-            DeliveryHeard(
-                key=send.key,
-                channel=send.channel,
-                purpose=send.purpose,
-                delivery=delivery,
-                person=send.person,
-                detail=detail,
-            )
-        )
+        self.hear(DeliveryHeard.of(send, delivery, detail))
 
     def told(self) -> list[str]:
         """Who has been told what, in order: ``wang: alarm``."""

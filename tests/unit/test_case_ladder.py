@@ -195,6 +195,18 @@ def test_trouble_on_one_channel_tries_the_next_at_once() -> None:
     assert len([send for send in story.sent if send.person == "wang"]) == 2, "no third address"
 
 
+def test_by_the_next_address_people_hear_the_same_news() -> None:
+    story = Story()
+    story.forward(600)
+    story.act("line_sent", reason="京A 0001")
+    wang = next(send for send in story.sent if send.person == "wang" and send.purpose is Purpose.LINE_STAGE)
+    assert "救护车已派出" in wang.body and "京A 0001" in wang.body
+    story.deliver(wang, Delivery.GAVE_UP, "HTTP 403")
+    again = story.sent[-1]
+    assert (again.person, again.channel, again.purpose) == ("wang", "sms", Purpose.LINE_STAGE)
+    assert (again.body, again.rung, again.detail) == (wang.body, wang.rung, wang.detail)
+
+
 def test_after_an_outage_each_rung_still_gets_time_to_answer() -> None:
     story = Story()
     due = story.timers.copy()
