@@ -35,7 +35,7 @@ from gateway.settings import Settings
 from gateway.state.db import open_database
 from gateway.store.protocol import StoreUnavailable
 from gateway.terminal import DataDirOption, SettingsOption, read_settings
-from gateway.transports.broker import BrokerKind, find_broker
+from gateway.transports.broker_found import BrokerKind, find_broker
 
 out = Console(highlight=False)
 LEAST_FREE_MB = 1024

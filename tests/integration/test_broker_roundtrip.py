@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.broker_roundtrip import measure
-from gateway.transports.broker import BrokerKind
+from gateway.transports.broker_found import BrokerKind
 from tests.support.mqtt import MOSQUITTO, NATS, Site
 
 pytestmark = pytest.mark.broker

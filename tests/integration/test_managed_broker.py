@@ -21,8 +21,9 @@ import pytest
 
 from gateway.settings import Secrets
 from gateway.transports import broker_ports
-from gateway.transports.broker import BrokerError, BrokerKind, FoundBroker, ManagedBroker, find_broker
+from gateway.transports.broker import BrokerError, ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users, write_mosquitto
+from gateway.transports.broker_found import BrokerKind, FoundBroker, find_broker
 from gateway.transports.mqtt_probe import probe
 from tests.support.broker import Mosquitto, answers, free_port
 from tests.support.eventually import eventually
@@ -41,7 +42,7 @@ def test_mosquitto_is_preferred() -> None:
 
 
 def test_without_any_broker_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.transports.broker.shutil.which", lambda *_args, **_options: None)
+    monkeypatch.setattr("gateway.transports.broker_found.shutil.which", lambda *_args, **_options: None)
     with pytest.raises(BrokerError, match=r"apt install mosquitto.*anju\[broker\].*broker\.managed: false"):
         ManagedBroker(tmp_path, "127.0.0.1", 0, USERS).start()
 
@@ -327,7 +328,8 @@ def test_killed_gateway_leaves_no_broker(tmp_path: Path, kind: BrokerKind) -> No
     script = textwrap.dedent(
         f"""
         import pathlib, sys, threading
-        from gateway.transports.broker import BrokerKind, FoundBroker, ManagedBroker
+        from gateway.transports.broker import ManagedBroker
+        from gateway.transports.broker_found import BrokerKind, FoundBroker
         found = FoundBroker(BrokerKind({kind.value!r}), pathlib.Path({str(find(kind).executable)!r}), "")
         broker = ManagedBroker(pathlib.Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2]), {USERS!r}, found=found)
         broker.start()

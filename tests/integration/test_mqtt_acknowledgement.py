@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.journal.entry import Outcome
-from gateway.transports.broker import BrokerKind
+from gateway.transports.broker_found import BrokerKind
 from tests.support.eventually import eventually
 from tests.support.mqtt import MOSQUITTO, NATS, Offered, Offers, Site, connected, hold
 

@@ -15,8 +15,8 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.journal.entry import Done, Outcome
 from gateway.settings import BrokerSettings
-from gateway.transports.broker import BrokerKind
 from gateway.transports.broker_config import GATEWAY_USER, GEAR_USER
+from gateway.transports.broker_found import BrokerKind
 from gateway.transports.mqtt import Delivery, MqttTransport, PublishOutcome
 from gateway.transports.mqtt_connection import Address
 from gateway.transports.mqtt_lane import MqttLane

@@ -15,8 +15,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from gateway.clock import SystemClock
 from gateway.journal.entry import Done, Outcome
 from gateway.settings import BrokerSettings, Secrets
-from gateway.transports.broker import BrokerKind, FoundBroker, ManagedBroker, find_broker, find_nats
+from gateway.transports.broker import ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users
+from gateway.transports.broker_found import BrokerKind, FoundBroker, find_broker, find_nats
 from gateway.transports.mqtt import Delivery, MqttTransport
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
