@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from jinja2 import Environment
 
+from gateway.announce import announcer
 from gateway.announce.announcer import Announcer
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
@@ -132,7 +133,7 @@ async def site(tmp_path: Path, **options: str) -> AsyncIterator[Site]:
     with mosquitto(tmp_path / "broker") as broker:
         async with open_house(tmp_path, document(**options)) as house:
             said: list[bool] = []
-            announcer = Announcer(
+            made = Announcer(
                 house.engine,
                 house.journal,
                 house.store.latest,
@@ -149,7 +150,7 @@ async def site(tmp_path: Path, **options: str) -> AsyncIterator[Site]:
                 house.clock,
                 said=lambda: said.append(True),
             )
-            found = Site(house, broker, announcer, tmp_path, said)
+            found = Site(house, broker, made, tmp_path, said)
             found.start()
             try:
                 yield found
@@ -188,7 +189,8 @@ async def test_routine_news_are_gathered_and_urgent_ones_are_not(tmp_path: Path)
             await home.house.say("smoke-1", temperature=20.0 + number)
         await home.house.say("smoke-1", "smoke", alarm=1.0)
         await eventually(lambda: seen.shows("binary_sensor", "smoke-1-alarm") == "on", "the alarm")
-        assert seen.shows("sensor", "smoke-1-temperature") == "39", "with all that had come before it"
+        # What needs a person is read first: what came before it may follow it, as routine news do.
+        await eventually(lambda: seen.shows("sensor", "smoke-1-temperature") == "39", "all that had come before it")
 
 
 async def test_devices_that_leave_are_taken_back_also_those_of_before_a_start(tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ async def test_devices_that_leave_are_taken_back_also_those_of_before_a_start(tm
         await home.apply(without)
         await eventually(lambda: not [one for one in seen.kept if "radar" in one or "vitals" in one], "taken back")
         await home.stop()
-        assert seen.kept[f"anju/state/{COMMUNITY}"] == b"offline"
+        await eventually(lambda: seen.kept[f"anju/state/{COMMUNITY}"] == b"offline", "its farewell")
         assert not seen.available("binary_sensor", "smoke-1-alarm")
         without["devices"] = [one for one in without["devices"] if one["id"] != "smoke-1"]
         await home.apply(without)
@@ -209,7 +211,8 @@ async def test_devices_that_leave_are_taken_back_also_those_of_before_a_start(tm
         await eventually(lambda: not [one for one in seen.kept if one.startswith("homeassistant/")], "all of it")
 
 
-async def test_who_is_allowed_obeys_and_nobody_else(tmp_path: Path) -> None:
+async def test_who_is_allowed_obeys_and_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcer, "COMMAND_EVERY_S", 600.0)  # too soon is too soon on a slow machine as well
     async with site(tmp_path, announce="true", commands="valve-1") as home, home_assistant(home.broker) as seen:
         await eventually(lambda: home.announcer.health.connected, "connected")
         await eventually(lambda: f"anju/state/{COMMUNITY}/valve-1" in seen.kept, "announced")

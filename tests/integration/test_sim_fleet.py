@@ -42,7 +42,7 @@ from gateway.clock import SystemClock
 from gateway.settings import SerialLine
 from gateway.transports.serial import SerialTransport
 from tests.support.broker import Mosquitto, mosquitto
-from tests.support.eventually import eventually, eventually_async
+from tests.support.eventually import PATIENCE, eventually, eventually_async
 from tests.support.field_bus import FakeIntake
 from tests.support.world import hamlet
 
@@ -244,7 +244,7 @@ async def test_a_story_with_people(broker: Mosquitto) -> None:
         await asyncio.sleep(0.2)
         assert gateway.done == [], "the line has not answered yet"
         gateway.case["emergency"] = {"state": "answered"}
-        await asyncio.wait_for(story, 10)
+        await asyncio.wait_for(story, 10 * PATIENCE)
         assert gateway.done == [("acknowledge", "mine"), ("resolve", "done"), ("close", "")]
         assert told[0] == "sos_button-1: press"
         assert told[-1] == "sos_button-1: {'lamp': 'amber'} as expected"
@@ -284,7 +284,7 @@ async def test_a_refused_action_ends_the_story_with_the_gateways_words(broker: M
         await eventually_async(lambda: len(fleet.devices["sos_button-1"].acked) == 1)
         gateway.case = paper_case()
         with pytest.raises(StoryError, match=r"story.yaml:4: .*HTTP 409: .*wrong_stage"):
-            await asyncio.wait_for(story, 10)
+            await asyncio.wait_for(story, 10 * PATIENCE)
 
 
 async def test_a_story_that_cannot_be_played_is_refused_before_it_begins(broker: Mosquitto) -> None:
@@ -333,7 +333,7 @@ def test_300_devices_in_one_process_are_quiet_company(broker: Mosquitto, tmp_pat
         assert share < 0.10, f"{share:.0%} of a core while idle"
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(20 * PATIENCE) == 0
 
 
 def test_in_a_terminal_there_is_a_live_table(broker: Mosquitto, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_figures_as_lines_tell_of_the_process_as_well(broker: Mosquitto, tmp_pat
         assert lines[-1]["memory_mb"] > 10 and lines[-1]["cpu"] >= 0
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(20 * PATIENCE) == 0
 
 
 def test_story_from_the_command_line(broker: Mosquitto, tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_world_from_the_command_line(tmp_path: Path) -> None:
         assert httpx.get(f"http://{HOST}:{port}/inbox", trust_env=False).json()["messages"] == []
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(10 * PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from firmware_sim.world.app import World
 from firmware_sim.world.server import HOST, serving
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.world import running_world
 
 CARD: dict[str, Any] = {
@@ -25,7 +25,7 @@ CARD: dict[str, Any] = {
 
 
 def client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, timeout=5, trust_env=False)
+    return httpx.AsyncClient(base_url=url, timeout=5 * PATIENCE, trust_env=False)
 
 
 async def call(http: httpx.AsyncClient, key: str = "k1", **changes: Any) -> httpx.Response:
@@ -208,4 +208,4 @@ async def test_a_caller_who_waits_does_not_hold_up_the_end() -> None:
             )
             await eventually_async(lambda: bool(world.centre.attempts) and world.centre.attempts[0].outcome == "hang")
         with pytest.raises(httpx.TransportError):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, 5 * PATIENCE)

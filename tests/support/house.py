@@ -55,7 +55,7 @@ from gateway.store.protocol import unstamped
 from gateway.store.writer import StoreWriter
 from gateway.transports.mqtt import Delivery, MqttTransport, gateway_address
 from gateway.transports.serial import SerialTransport
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.homes import COMMUNITY, FAR_LINE, community, write_community
 from tests.support.journal import HandClock
 
@@ -235,7 +235,7 @@ class House:
             loop.call_soon_threadsafe(answer.set_result, outcome)
 
         self.intake.offer_mqtt(Delivery(topic(COMMUNITY, device, channel), encode(message, "json")), done)
-        assert await asyncio.wait_for(answer, 10) is Outcome.STORED, f"{device}: {answer.result()}"
+        assert await asyncio.wait_for(answer, 10 * PATIENCE) is Outcome.STORED, f"{device}: {answer.result()}"
 
     async def press(self, device: str) -> dict[str, Any]:
         """A key is pressed; returns the case that it opened."""

@@ -17,7 +17,7 @@ from gateway.outbox.channel import Attempt, Limits, Report, Result
 from gateway.outbox.health import ChannelHealth
 from gateway.outbox.worker import OutboxWorker
 from gateway.state.db import open_database
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.outbox import (
     BUSY,
     DELIVERED,
@@ -327,7 +327,7 @@ async def test_a_stop_lets_running_attempts_end(engine: sa.Engine, desk: Desk, c
     await eventually_async(lambda: channel.hanging == 1)
     worker.stop()
     go.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 5 * PATIENCE)
     assert desk.hear() == [("k", "delivered")]
 
 
@@ -362,7 +362,7 @@ async def test_a_locked_database_loses_no_result(tmp_path: Path, clock: HandCloc
     blocker.execute("ROLLBACK")
     await eventually_async(heard.is_set)
     worker.stop()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 5 * PATIENCE)
     assert len(channel.sent) == 1
     assert desk.hear() == [("k", "delivered")]
     gate.set()
