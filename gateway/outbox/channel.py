@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -32,6 +33,9 @@ class Report(Frozen):
     """For the timeline: ``HTTP 503``, ``busy``, ``answered by seat 12`` … Never holds a secret."""
     reference: str | None = None
     """The other side's own reference, where it gives one."""
+
+
+NOT_OURS = Report(result=Result.RETRY, detail="由另一网关发送 another gateway sends by now")
 
 
 class Invitation(Frozen):
@@ -72,6 +76,10 @@ class Listener(Protocol):
         ...
 
 
+def _always() -> bool:
+    return True
+
+
 class Attempt(Frozen):
     """One try at a message, as the channel needs to know it."""
 
@@ -85,6 +93,9 @@ class Attempt(Frozen):
     """After this the message is given up; a command to a device expires then."""
     invitation: Invitation | None = None
     """Set where the message asks for an answer."""
+    speaks: Callable[[], bool] = _always
+    """Whether this gateway still speaks: asked once more, right before it goes out, by a channel that had to wait. One
+    that was asleep meanwhile must not say late, and as if it were new, what another one has said."""
 
 
 class Limits(Frozen):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gateway.clock import Clock
 from gateway.outbox import claims, policy
-from gateway.outbox.channel import Attempt, OutboxChannel, Report, Result
+from gateway.outbox.channel import NOT_OURS, Attempt, OutboxChannel, Report, Result
 from gateway.outbox.health import ChannelBook
 from gateway.outbox.recorder import Recorder
 from gateway.outbox.records import Claim
@@ -107,10 +107,11 @@ class Courier:
             at_ms=now_ms,
             deadline_ms=claim.deadline_ms,
             invitation=claim.invitation,
+            speaks=self._leads,
         )
         limit_s = channel.limits.timeout_s
         if not self._leads():
-            return Report(result=Result.RETRY, detail="由另一网关发送 another gateway sends by now")
+            return NOT_OURS
         try:
             async with asyncio.timeout(limit_s):
                 return await channel.send(claim.send, attempt)

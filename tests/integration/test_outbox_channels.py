@@ -129,6 +129,14 @@ async def test_apprise_delivers_with_the_key(world: Running, secrets: Secrets) -
     assert message.document["type"] == "failure"
 
 
+async def test_what_another_gateway_says_by_now_is_not_said_late(world: Running, secrets: Secrets) -> None:
+    """The process was stopped between the claim and the sending, and woke up when its lease was over."""
+    messenger = AppriseMessenger(world.url.replace("http", "json", 1) + "/inbox/{to}", secrets)
+    late = attempt().model_copy(update={"speaks": lambda: False})
+    report = await messenger.send(make_send("k", to="li"), late)
+    assert (report.result, world.world.inbox.messages) == (Result.RETRY, [])
+
+
 async def test_apprise_marks_what_may_be_a_repeat(world: Running, secrets: Secrets) -> None:
     channel = AppriseMessenger(world.url.replace("http", "json", 1) + "/inbox/{to}", secrets)
     await channel.send(make_send("k", title="呼救"), attempt(2, repeat=True))

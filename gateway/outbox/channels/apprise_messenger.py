@@ -17,7 +17,7 @@ import apprise
 from apprise.manager_plugins import NotificationManager
 
 from gateway.cases.effects import Purpose, Send
-from gateway.outbox.channel import Attempt, Limits, Report, Result
+from gateway.outbox.channel import NOT_OURS, Attempt, Limits, Report, Result
 from gateway.outbox.channels.template import Template
 from gateway.settings import Secrets
 
@@ -157,6 +157,8 @@ class AppriseMessenger:
             body = f"{body}\n\n{attempt.invitation.words}" if body else attempt.invitation.words
         if attempt.repeat:
             title, body = (REPEAT + title, body) if title else (title, REPEAT + body)
+        if not attempt.speaks():
+            return NOT_OURS
         done = messenger.notify(
             title=title,
             body=body or title,
