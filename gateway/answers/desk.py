@@ -323,7 +323,7 @@ def _kindly(refused: Refused, case: Case | None, person: str, directory: Communi
     """Why it was not done, as one says it to somebody who wanted to help."""
     if case is None:
         return words.NOTHING_OPEN
-    if not case.open or case.stage in (Stage.RESOLVED, Stage.VERIFIED):
+    if not case.at_work:
         return words.how_it_ended(case, directory)
     if case.owner not in (None, f"person:{person}"):
         return words.taken(case, directory)

@@ -63,7 +63,7 @@ def due(turn: Turn) -> None:
 def settle(turn: Turn) -> None:
     """After a step: where nothing has to be done any more, nothing is due."""
     case = turn.case
-    if case.stage in reach.AT_WORK or not (case.agenda or case.helpers):
+    if case.at_work or not (case.agenda or case.helpers):
         return
     if any(item.what == "held" for item in case.agenda):
         turn.write("system", "held_dropped", people=[item.name for item in case.agenda if item.what == "held"])
@@ -173,8 +173,8 @@ def concerns(case: Case, action: HumanAction) -> bool:
     """Whether an answer is that of somebody of a branch: it silences the branch, and not the ladder."""
     person = action.actor.removeprefix("person:")
     if action.action == "come":
-        return case.stage in reach.AT_WORK
-    if case.stage not in reach.AT_WORK or person not in case.branch_of or case.owner == action.actor:
+        return case.at_work
+    if not case.at_work or person not in case.branch_of or case.owner == action.actor:
         return False
     coming = any(helper.actor == action.actor for helper in case.helpers)
     return action.action in ("acknowledge", "dispatch") or (action.action in ("release", "pass_on") and coming)

@@ -13,23 +13,21 @@ from gateway.cases import timing
 from gateway.cases.causes import CAUSES
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.effects import Purpose
-from gateway.cases.model import Case, Stage
+from gateway.cases.model import AT_WORK, HELD, Case, Stage
 from gateway.cases.report import CallBack, Rating, TimeAsked
 from gateway.cases.turn import Turn
 
 FARTHEST_MS = 366 * 86_400_000
 RECORDS_MOST = 50
-_HELD = (Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
-_WORKED_ON = (Stage.OPENED, *_HELD)
 FROM: Mapping[Action, tuple[Stage, ...]] = {
-    "suspend": _HELD,
-    "resume": _HELD,
-    "ask_time": _HELD,
-    "grant_time": _HELD,
-    "refuse_time": _HELD,
+    "suspend": HELD,
+    "resume": HELD,
+    "ask_time": HELD,
+    "grant_time": HELD,
+    "refuse_time": HELD,
     "rework": (Stage.RESOLVED, Stage.VERIFIED),
-    "merge": _WORKED_ON,
-    "split": (*_WORKED_ON, Stage.RESOLVED, Stage.VERIFIED),
+    "merge": AT_WORK,
+    "split": (*AT_WORK, Stage.RESOLVED, Stage.VERIFIED),
     "reopen": (Stage.CLOSED, Stage.CANCELLED),
     "call_back": (Stage.CLOSED,),
     "rate": (Stage.CLOSED,),

@@ -10,7 +10,7 @@ from gateway.cases import beside, emergency_call, gate, handling, line_actions, 
 from gateway.cases import ladder as rungs
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.effects import EndMomentaryAlarms, Purpose, WithdrawUnsent
-from gateway.cases.model import Case, LineState, Stage
+from gateway.cases.model import AT_WORK, HELD, Case, LineState, Stage
 from gateway.cases.turn import Turn
 from gateway.cases.wording import ACTIONS, STAGES
 
@@ -22,16 +22,16 @@ _REASON_NEEDED: dict[Action, str] = {
 _FROM: dict[Action, tuple[Stage, ...]] = {
     "acknowledge": (Stage.OPENED, Stage.ACKNOWLEDGED),
     "dispatch": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
-    "arrive": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
-    "resolve": (Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
+    "arrive": AT_WORK,
+    "resolve": HELD,
     "verify": (Stage.RESOLVED,),
     "close": (Stage.RESOLVED, Stage.VERIFIED),
-    "cancel": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
-    "release": (Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
+    "cancel": AT_WORK,
+    "release": HELD,
     "pass_on": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED),
-    "claim": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
-    "come": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
-    "take_back": (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED),
+    "claim": AT_WORK,
+    "come": AT_WORK,
+    "take_back": AT_WORK,
     **line_actions.FROM,
     "note": tuple(Stage),
     **handling.FROM,

@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from gateway.cases import emergency_call, gate
 from gateway.cases.commands import Action, HumanAction, Refused
 from gateway.cases.effects import Purpose
-from gateway.cases.model import Case, LineState, Stage
+from gateway.cases.model import AT_WORK, Case, LineState, Stage
 from gateway.cases.turn import Turn
 from gateway.cases.wording import LINE_STATES
 
-_OPEN = (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
 FROM: Mapping[Action, tuple[Stage, ...]] = {
     "veto": tuple(Stage),
-    "dial_now": _OPEN,
-    "line_sent": (*_OPEN, Stage.RESOLVED),
-    "line_arrived": (*_OPEN, Stage.RESOLVED),
-    "line_hospital": (*_OPEN, Stage.RESOLVED, Stage.VERIFIED),
-    "line_update": (*_OPEN, Stage.RESOLVED),
+    "dial_now": AT_WORK,
+    "line_sent": (*AT_WORK, Stage.RESOLVED),
+    "line_arrived": (*AT_WORK, Stage.RESOLVED),
+    "line_hospital": (*AT_WORK, Stage.RESOLVED, Stage.VERIFIED),
+    "line_update": (*AT_WORK, Stage.RESOLVED),
 }
 REASON_NEEDED: Mapping[Action, str] = {"veto": "否决呼叫", "line_update": "向 120 补充情况"}
 _STAGES: Mapping[Action, tuple[str, str]] = {

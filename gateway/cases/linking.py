@@ -17,7 +17,6 @@ from gateway.cases.turn import Turn
 
 LINKS_MOST = 200
 _ORDER = list(Severity)
-_TAKES_IN = (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
 
 
 def merged_into(case: Case) -> Link | None:
@@ -54,7 +53,7 @@ def merge(turn: Turn, into: Turn, action: HumanAction) -> None:
             f"案卷 {target.number} 不会自动呼叫急救，请把它并入本案",
             f"case {target.number} calls no emergency line by itself: merge it into this one",
         )
-    if target.stage not in _TAKES_IN or target.suspended is not None:
+    if not target.at_work or target.suspended is not None:
         raise Refused(
             "wrong_stage",
             f"案卷 {target.number} 已处置、已结束或已挂账，不能并入",

@@ -33,6 +33,12 @@ class Stage(StrEnum):
     MERGED = "merged"  # 并入另一案卷
 
 
+HELD = (Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
+"""Somebody has it."""
+AT_WORK = (Stage.OPENED, *HELD)
+"""Not done yet: people are still told that something has to be done."""
+
+
 class LineState(StrEnum):
     """The emergency line of a case: the 120 gate."""
 
@@ -322,7 +328,7 @@ class Case(Frozen):
     @property
     def at_work(self) -> bool:
         """Whether it is open and not done yet: of what comes to a case that is done, nobody is told any more."""
-        return self.stage in (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
+        return self.stage in AT_WORK
 
     @property
     def still(self) -> tuple[str, ...]:

@@ -7,12 +7,8 @@ from collections.abc import Iterable
 from gateway.cases import drill
 from gateway.cases.directory import Target
 from gateway.cases.effects import DEVICE_CHANNEL, Purpose, Send
-from gateway.cases.model import Stage
 from gateway.cases.policy import DeviceOrder, Recipient, Rung
 from gateway.cases.turn import Turn
-
-AT_WORK = (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
-"""The stages in which people are still told that something has to be done."""
 
 
 def people(turn: Turn, recipients: Iterable[Recipient]) -> list[Target]:

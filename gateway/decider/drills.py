@@ -18,7 +18,7 @@ from gateway.alarms import AlarmChange, AlarmMove, Severity
 from gateway.cases.commands import DrillOver
 from gateway.cases.drill_report import DrillReport, judge, missed
 from gateway.cases.effects import Purpose
-from gateway.cases.model import Case, Stage
+from gateway.cases.model import AT_WORK, Case
 from gateway.cases.policy import Ladder
 from gateway.cases.wording import Words
 from gateway.decider import drill_rows, duty
@@ -39,7 +39,7 @@ SETTLED_WITHIN_MS = 120_000
 """The report waits so long for what is still on its way."""
 MISSED_MOST = 31
 """Of the self-tests missed in one outage so many of the newest are reported one by one."""
-_AT_WORK = (Stage.OPENED.value, Stage.ACKNOWLEDGED.value, Stage.DISPATCHED.value, Stage.ARRIVED.value)
+_AT_WORK = [stage.value for stage in AT_WORK]
 Step = tuple[str, Callable[[Decision], None]]
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from gateway.cases.commands import DutyPassed
 from gateway.cases.directory import Target
 from gateway.cases.effects import Delivery, Purpose, Send
-from gateway.cases.model import Case, Stage
+from gateway.cases.model import Case
 from gateway.cases.policy import Recipient
 from gateway.decider import case_rows
 from gateway.decider.decision import Decision
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 PURPOSES = (Purpose.ON_DUTY, Purpose.HANDED_OVER, Purpose.NOT_CONFIRMED)
 _GIVE_UP_S = 3600
-_AT_WORK = (Stage.OPENED, Stage.ACKNOWLEDGED, Stage.DISPATCHED, Stage.ARRIVED)
 _h = handovers.c
 
 
@@ -81,7 +80,7 @@ def concerned(cases: Iterable[Case], change: Change, directory: CommunityDirecto
     owners = {f"person:{person}" for person in change.outgoing}
     found = []
     for case in cases:
-        if case.stage not in _AT_WORK or not (case.place is None or directory.lies_in(case.place, place)):
+        if not case.at_work or not (case.place is None or directory.lies_in(case.place, place)):
             continue
         if case.owner in owners:
             found.append(case)
@@ -213,7 +212,7 @@ def _escalate(decision: Decision, row: sa.Row[tuple[object, ...]]) -> None:
     if decision.connection.execute(done).rowcount != 1:
         return  # confirmed in this instant
     loaded = [case_rows.load(decision.connection, case_id) for case_id in json.loads(row.cases)]
-    cases = [case for case in loaded if case is not None and case.stage in _AT_WORK]
+    cases = [case for case in loaded if case is not None and case.at_work]
     line = directory.duties.lines.get((row.role, row.place))
     if not cases or line is None or line.handover is None:
         return

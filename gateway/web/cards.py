@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Context
+from gateway.api.rungs import line_reaches_nobody, recipient_in_words, who
 from gateway.api.views import case_summary
-from gateway.api.words import SEVERITIES, role_in_words, words
+from gateway.api.words import SEVERITIES, words
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.messages import SAID_MOST, done_by_itself
 from gateway.cases.model import Case, Stage
-from gateway.cases.policy import Recipient, Rung
+from gateway.cases.policy import Rung
 from gateway.cases.timing import WORDS
 from gateway.cases.wording import ACTIONS, LINE_STATES, STAGES, Words
 from gateway.registry.directory import CommunityDirectory
@@ -104,7 +105,7 @@ class Card:
     @property
     def tone(self) -> str:
         """The card's colour: red while it burns, blue once somebody has it."""
-        if not self.case.open or self.case.stage in (Stage.RESOLVED, Stage.VERIFIED):
+        if not self.case.at_work:
             return "done"
         if not self.unowned:
             return "taken"
@@ -159,37 +160,6 @@ def rank(one: Card) -> tuple[bool, bool, int, int]:
     return (not one.life, not one.unowned, severities.index(one.case.severity.value), one.since_ms)
 
 
-def who(directory: CommunityDirectory | None, actor: str | None) -> str:
-    """An actor of the timeline as people name them."""
-    if not actor:
-        return ""
-    kind, _, name = actor.partition(":")
-    if kind == "person" and directory is not None:
-        person = directory.person(name)
-        return person.name if person is not None else name
-    if kind == "device" and directory is not None:
-        return directory.device_name(name, "zh")
-    if kind == "system":
-        return "系统 system"
-    if kind == "rule":
-        return f"规则 rule {name}"
-    return name or actor
-
-
-def rung_in_words(rung: Rung, directory: CommunityDirectory | None) -> Words:
-    """Whom a step of the ladder tells, by their roles, or the line it calls."""
-    says = [_recipient(one, directory) for one in rung.notify]
-    if rung.call:
-        zh, en = ("（演练）", " (drill)") if line_reaches_nobody(directory) else ("", "")
-        says.append(Words(f"呼叫 {rung.call}{zh}", f"call {rung.call}{en}"))
-    return Words("、".join(one.zh for one in says), ", ".join(one.en for one in says if one.en))
-
-
-def line_reaches_nobody(directory: CommunityDirectory | None) -> bool:
-    """Whether the site's emergency line is a drill, so that no real centre hears it."""
-    return directory is None or directory.line_mode == "drill"
-
-
 def _says(action: Action, case: Case, mock: bool) -> Words:
     """What a button says. Those of the emergency line say themselves whether it reaches anybody."""
     says = words(ACTIONS, action)
@@ -221,31 +191,12 @@ def _limit(context: Context, case: Case) -> LimitShown | None:
     return LimitShown(Words(*WORDS[running.stage]), running.due_at_ms, running.due_at_ms <= context.clock.now_ms())
 
 
-def _recipient(recipient: Recipient, directory: CommunityDirectory | None) -> Words:
-    if recipient.family:
-        part = {
-            "first": Words("家属第一联系人", "the first of the family"),
-            "further": Words("其他家属", "further family"),
-        }
-        return part.get(str(recipient.family), Words("家属", "the family"))
-    if recipient.neighbours:
-        return Words("邻居", "neighbours")
-    if recipient.doctor:
-        return Words("本人的医生", "the resident's doctor")
-    if recipient.role:
-        return role_in_words(directory, recipient.role)
-    if recipient.organisation:
-        known = directory.organisation(recipient.organisation) if directory is not None else None
-        return Words(recipient.organisation, "") if known is None else Words(known.name.zh, known.name.en)
-    return Words(who(directory, f"person:{recipient.person}"), "")
-
-
 def _tells(rung: Rung, case: Case, directory: CommunityDirectory | None, at_ms: int) -> Words:
     """Whom a step tells, by name: who is on duty when it is due."""
     zh: list[str] = []
     en: list[str] = []
     for recipient in rung.notify:
-        says = _recipient(recipient, directory)
+        says = recipient_in_words(recipient, directory)
         names = (
             [
                 target.name

@@ -202,7 +202,7 @@ def _answers(case: Case, person: str, family: bool) -> tuple[tuple[Answer, Words
     """The buttons: what would be carried out now."""
     can = possible(case, f"person:{person}")
     if family:
-        if not case.open or case.stage in (Stage.RESOLVED, Stage.VERIFIED):
+        if not case.at_work:
             return ()
         coming = any(helper.actor == f"person:{person}" for helper in case.helpers)
         return tuple(one for one in _FAMILY_SAYS.items() if not (coming and one[0] is Answer.COMING))
