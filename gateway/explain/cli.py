@@ -29,7 +29,7 @@ def explain(
     ] = None,
     rule: Annotated[str | None, typer.Option(help="规则 · Why did this rule not raise (or raise)?")] = None,
     subject: Annotated[
-        str | None, typer.Option(help="对象 · resident:ID, place:ID, device:ID, or a device's id.")
+        str | None, typer.Option(help="对象 · resident:ID, place:ID, device:ID; an id or a resident's name.")
     ] = None,
     at: Annotated[
         str | None, typer.Option(help="时刻 · Local time such as 2026-10-01T08:30; now where it is left out.")

@@ -88,7 +88,8 @@ class Explainer:
     def rule(self, rule: str, subject: str, at_ms: int, lookback_s: int = USUAL_LOOKBACK_S) -> Explanation:
         """Why there was an alarm of ``rule`` about ``subject`` at an instant, or why there was none.
 
-        ``subject``: ``resident:…``, ``place:…`` or ``device:…``; a device stands for whomever its alarms are about.
+        ``subject``: ``resident:…``, ``place:…`` or ``device:…``, or an id or a resident's name without these; a device
+        stands for whomever its alarms are about.
         Raises NothingToExplain, JournalError.
         """
         return self._explain(rule, subject, at_ms, min(lookback_s, LOOKBACK_MOST_S), None, None)
@@ -112,7 +113,7 @@ class Explainer:
             info = directory.ruled(device_id)
             if info is not None:
                 devices[device_id] = info
-        subject = _subject(rule, subject, devices)
+        subject = _subject(rule, _named(directory, subject), devices)
         near = concerned(rule, subject, devices)
         if not near:
             raise NothingToExplain(
@@ -229,6 +230,22 @@ def _order(observation: Observation) -> tuple[int, int]:
 def _hardware(directory: CommunityDirectory, device: str) -> list[str]:
     known = directory.device(device)
     return [known.address] if known is not None and known.address else []
+
+
+def _named(directory: CommunityDirectory, subject: str) -> str:
+    """A resident's name or id, or a place's id, as a subject; all else as it is.
+
+    Raises NothingToExplain for a name that several residents bear.
+    """
+    if ":" in subject or subject in directory.devices:
+        return subject
+    if directory.place(subject) is not None:
+        return f"place:{subject}"
+    found = [one.id for one in directory.community.residents if subject in (one.id, one.name)]
+    if len(found) > 1:
+        which = ", ".join(f"resident:{one}" for one in found)
+        raise NothingToExplain(f"有几位居民叫 {subject}：{which}", f"several residents are called {subject}: {which}")
+    return f"resident:{found[0]}" if found else subject
 
 
 def _subject(rule: RuleDocument, subject: str, devices: dict[str, DeviceInfo]) -> str:

@@ -21,7 +21,7 @@ def table() -> str:
             f"`{rule.id}`",
             f"{rule.zh}<br>{rule.en}",
             ", ".join(rule.kinds),
-            raises,
+            raises + _when(rule),
             ends,
             f"{rule.raises.type}, {rule.raises.severity}",
             rule.raises.ladder,
@@ -38,7 +38,7 @@ def page() -> str:
 
 
 def in_short(rule: RuleDocument) -> tuple[str, str]:
-    """When a rule raises, and when what it raised ends, in a few words with the conditions as they are written."""
+    """On what a rule raises, and on what that ends, in a few words with the conditions as they are written."""
     if isinstance(rule, EventRule):
         ends = [f"{event} (cancelled)" for event in rule.cancel_events] + list(rule.clear_events)
         return ", ".join(rule.events), ", ".join([*ends, *(["its case is over"] if rule.momentary else [])])
@@ -51,13 +51,14 @@ def in_short(rule: RuleDocument) -> tuple[str, str]:
     if isinstance(rule, ConditionRule):
         held = f", for {rule.for_s:g} s" if rule.for_s is not None else ""
         over = "its case is over" if rule.momentary else f"`{rule.clear}`" if rule.clear else "it no longer holds"
-        return f"`{rule.when}`{held}{_when(rule)}", over
+        return f"`{rule.when}`{held}", over
     interval = "its supervision interval" if rule.intervals == 1 else f"{rule.intervals:g} supervision intervals"
     return f"not heard for {interval}", "heard again"
 
 
 def _when(rule: RuleDocument) -> str:
-    parts = [f"only {part}" for part in (rule.hours, rule.days if isinstance(rule.days, str) else None) if part]
+    days = rule.days if isinstance(rule.days, str | None) else ", ".join(rule.days)
+    parts = [f"only {part}" for part in (rule.hours, days) if part]
     return f"<br>{', '.join(parts)}" if parts else ""
 
 

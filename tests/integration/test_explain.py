@@ -58,6 +58,9 @@ def test_why_there_was_none(gateway: RunningGateway, radio: Radio) -> None:
     (why,) = found["story"]["why"]
     assert why[1] == "nothing was said that concerns it (press, long_press)"
     assert found["journal_begins_ms"] is not None
+    resident = found["story"]["subject"]
+    by_id = ask(gateway, "/explanations", rule="sos-pressed", subject=resident.removeprefix("resident:")).json()
+    assert by_id["story"]["subject"] == resident
 
 
 @pytest.mark.parametrize(
