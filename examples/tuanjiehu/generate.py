@@ -109,6 +109,7 @@ class Town:
 
 
 def position(lat: float, lon: float) -> Row:
+    """A point as the registry writes it; degrees."""
     return {"lat": round(lat, 6), "lon": round(lon, 6), "datum": "WGS-84"}
 
 
@@ -136,6 +137,7 @@ def generate() -> dict[str, str]:
 
 
 def whole_staff(town: Town) -> None:
+    """Those who work for the whole sub-district."""
     town.staff("control_room", "tjh", [f"operator-{n}" for n in range(1, 7)])
     town.staff("supervisor", "tjh", ["supervisor-1", "supervisor-2"])
     town.staff("maintenance", "tjh", [f"technician-{n}" for n in range(1, 5)])
@@ -181,6 +183,7 @@ def buildings(rng: random.Random) -> list[tuple[int, int, int]]:
 def one_building(
     town: Town, slug: str, grid: str, number: int, units: int, floors: int, doors: int, where: Row
 ) -> None:
+    """A building with its units, floors and doors."""
     house = f"tjh-{slug}-b{number:02d}"
     town.buildings.append((house, slug, number))
     side = town.rng.choice("东南西北")
@@ -252,6 +255,7 @@ def concentrator(home: str) -> str:
 
 
 def resident_row(town: Town, id_: str, number: int, home: str) -> Row:
+    """An elderly person who lives alone at ``home``, as a row of the registry."""
     rng = town.rng
     woman = rng.random() < 0.62
     name = names.name(rng, names.OLD_WOMEN if woman else names.OLD_MEN)
@@ -341,10 +345,12 @@ def in_shifts(duty: Row) -> Row:
 
 
 def turns(hours: str, order: list[list[str]]) -> Row:
+    """A watch that people take week by week in this order."""
     return {"hours": hours, "rotation": {"order": order, "from": SHIFTS_FROM, "every_days": 7}}
 
 
 def files(town: Town) -> dict[str, str]:
+    """What the town's rows become: the content of every file, by name."""
     roster: list[Row] = []
     for role, duties in town.duties.items():
         handover = {"handover": HANDOVER} if role in ("control_room", "grid_staff") else {}
@@ -366,10 +372,12 @@ def files(town: Town) -> dict[str, str]:
 
 
 def listed(name: str, rows: Iterable[Row], about: str) -> str:
+    """A section with the word that it is generated."""
     return section(name, rows, f"{about} Written by generate.py; do not edit.")
 
 
 def main() -> None:
+    """Write the files, here or into the directory that is named."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for name, text in generate().items():
         path = target / name

@@ -144,6 +144,7 @@ def party_of(directory: CommunityDirectory, actor: str) -> str:
 
 
 def party_name(directory: CommunityDirectory, by: str) -> Text:
+    """Whose word it is, for people; the id where nobody of that name is known any more."""
     known = directory.organisation(by)
     return known.name if known is not None else RESIDENTS_WORDS if by == RESIDENTS else Text(zh=by, en=by)
 
