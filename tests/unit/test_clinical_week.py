@@ -136,30 +136,15 @@ PATIENTS: Mapping[str, Patient] = {
             Episode(6 * DAY + 16 * HOUR, HOUR, {"pulse": 121.0}, "pulse-high", 25 * MINUTE),
         ),
     ),
-    "fever": Patient(
+    "sugar, and cold one day": Patient(
         episodes=(
-            Episode(
-                3 * DAY + HOUR,
-                18 * HOUR,
-                {"temperature": 39.7, "respiration": 27.0},
-                "temperature-high",
-                3 * HOUR,
-                over_s=7200.0,
-                beside=("respiration-abnormal",),
-            ),
-        )
-    ),
-    "cold": Patient(
-        episodes=(Episode(DAY, 6 * HOUR, {"temperature": 34.4}, "temperature-low", 3 * HOUR, over_s=3600.0),)
-    ),
-    "sugar": Patient(
-        episodes=(
+            Episode(DAY, 6 * HOUR, {"temperature": 34.4}, "temperature-low", 3 * HOUR, over_s=3600.0),
             Episode(2 * DAY + 7 * HOUR, 4 * HOUR, {"glucose": 2.6}, "glucose-low", HOUR, beside=("glucose-low-mild",)),
             Episode(4 * DAY + 20 * HOUR, 4 * HOUR, {"glucose": 3.5}, "glucose-low-mild", 2 * HOUR),
             Episode(6 * DAY + 7 * HOUR, 4 * HOUR, {"glucose": 19.0}, "glucose-high", 2 * HOUR),
         )
     ),
-    "pressure": Patient(
+    "pressure, and a fever one day": Patient(
         episodes=(
             Episode(
                 DAY + 20 * HOUR,
@@ -168,6 +153,15 @@ PATIENTS: Mapping[str, Patient] = {
                 "bp-not-repeated",
                 HOUR,
                 beside=("bp-high",),
+            ),
+            Episode(
+                3 * DAY + HOUR,
+                18 * HOUR,
+                {"temperature": 39.7, "respiration": 27.0},
+                "temperature-high",
+                3 * HOUR,
+                over_s=7200.0,
+                beside=("respiration-abnormal",),
             ),
             Episode(5 * DAY + 7 * HOUR, 2 * HOUR, {"systolic": 82.0, "diastolic": 48.0}, "bp-low", HOUR),
         )
