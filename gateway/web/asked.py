@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import quote
@@ -25,6 +26,7 @@ from gateway.web.pictures import (
     bars,
     chart,
     colour_of,
+    columns,
     dots,
     figures,
     look,
@@ -34,12 +36,24 @@ from gateway.web.pictures import (
     worded,
 )
 
+Named = Callable[[str, str], str]
+"""What a place or a device is called: by the tag that holds its id (``grid``, ``device`` …), and the id. The id itself
+where it has no name, and for any other tag."""
+
+
+def unnamed(tag: str, id: str) -> str:
+    """Ids as they are, as Grafana has them: readings bear no names."""
+    return id
+
+
 MOST_ROWS = 200
 _COLUMN = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """One cell of a table."""
+
     text: str
     colour: Colour | None = None
     href: str | None = None
@@ -50,6 +64,8 @@ class Cell:
 
 
 class Rows(NamedTuple):
+    """A table with its head."""
+
     titles: tuple[Text, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
@@ -80,7 +96,7 @@ class Drawn:
         return "bad" if self.panel.silence == "red" else "good"
 
 
-async def drawn(store: Store, board: Board, panel: Panel, at: Look) -> Drawn:
+async def drawn(store: Store, board: Board, panel: Panel, at: Look, named: Named = unnamed) -> Drawn:
     """Ask what ``panel`` shows. A store that cannot be read is said on the panel, not raised."""
     if panel.kind == "text":
         return Drawn(panel)
@@ -88,30 +104,36 @@ async def drawn(store: Store, board: Board, panel: Panel, at: Look) -> Drawn:
         answers = [(query, await store.ask(query, at)) for query in panel.queries]
     except StoreUnavailable as error:
         return Drawn(panel, trouble=str(error))
-    return draw(board, panel, answers, at)
+    return draw(board, panel, answers, at, named)
 
 
-def draw(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at: Look) -> Drawn:
+def draw(
+    board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at: Look, named: Named = unnamed
+) -> Drawn:
     """The picture of a panel from the answers to its queries."""
     out = Drawn(panel, empty=not any(answer.rows for _, answer in answers))
     if out.empty and panel.kind != "stat":
         return out
     if panel.kind == "table":
-        out.table = _rows(board, panel, answers, at)
+        out.table = _rows(board, panel, answers, at, named)
     elif panel.kind == "map":
         out.map = dots(panel, list(_places(board, panel, answers, at)))
     elif panel.kind == "xychart":
         out.chart, out.instants = scatter(panel, list(_pairs(answers))), False
     else:
-        series = _ordered(panel, [one for query, answer in answers for one in _series(panel, query, answer, at)])
+        series = _ordered(panel, [one for query, answer in answers for one in _series(panel, query, answer, at, named)])
         if panel.kind in ("stat", "gauge"):
-            if len(series) == 1:
+            if len(series) == 1 == len(answers):  # of several, one that has values must say which it is
                 series = [replace(series[0], name="")]  # the panel's title says what it is
             out.figures = figures(panel, series, at.language)
             out.empty = not out.figures
         elif panel.kind == "state-timeline":
             out.states = states(panel, series, at.start_ms, at.end_ms, at.language)
             out.marks = marks(at.start_ms, at.end_ms, at.day_offset_ms)
+        elif panel.kind == "barchart" and answers[0][0].every:
+            width_ms, _ = at.width_of(answers[0][0])
+            out.chart = columns(panel, series, at.start_ms, at.end_ms, width_ms, at.language, at.day_offset_ms)
+            out.empty = out.chart is None
         elif panel.kind == "timeseries" or any(query.every for query, _ in answers):
             out.chart = chart(panel, series, at.start_ms, at.end_ms, at.language, at.day_offset_ms)
             out.empty = out.chart is None
@@ -120,12 +142,13 @@ def draw(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at
     return out
 
 
-def _series(panel: Panel, query: Query, answer: Answer, at: Look) -> Iterable[Series]:
+def _series(panel: Panel, query: Query, answer: Answer, at: Look, named: Named) -> Iterable[Series]:
     """One for each group and column, by the names that Grafana gives them."""
     width = 1 + len(query.by)
     groups: dict[tuple[str, ...], list[Sequence[Value | int]]] = {}
     for row in answer.rows:
         groups.setdefault(tuple(str(value) for value in row[1:width]), []).append(row)
+    called = dict(zip(groups, _told_apart(query, list(groups), named), strict=True))
     for tags, rows in groups.items():
         for number, column in enumerate(query.columns):
             seen = look(panel, column.label)
@@ -133,7 +156,19 @@ def _series(panel: Panel, query: Query, answer: Answer, at: Look) -> Iterable[Se
                 continue
             points = [(int(row[0] or at.end_ms), row[width + number]) for row in rows]
             points.sort(key=lambda one: one[0])
-            yield Series(_named(panel, query, tags, column.label, at), tuple(points), column.label)
+            yield Series(_named(panel, query, called[tags], column.label, at), tuple(points), column.label)
+
+
+def _told_apart(query: Query, groups: Sequence[tuple[str, ...]], named: Named) -> list[tuple[str, ...]]:
+    """The groups by names instead of ids; those that would be called alike keep their ids behind."""
+    called = [tuple(named(tag, value) for tag, value in zip(query.by, group, strict=True)) for group in groups]
+    times = Counter(called)
+    return [
+        names
+        if times[names] == 1
+        else tuple(name if name == id else f"{name}（{id}）" for name, id in zip(names, group, strict=True))
+        for names, group in zip(called, groups, strict=True)
+    ]
 
 
 def _named(panel: Panel, query: Query, tags: tuple[str, ...], column: str, at: Look) -> str:
@@ -160,7 +195,7 @@ def _newest(series: Series) -> float:
     return next((value for _, value in reversed(series.points) if isinstance(value, int | float)), float("-inf"))
 
 
-def _rows(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at: Look) -> Rows:
+def _rows(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], at: Look, named: Named) -> Rows:
     columns = list(dict.fromkeys(name for _, answer in answers for name in answer.columns))
     timed = any(row[0] is not None for _, answer in answers for row in answer.rows)
     seen = [name for name in columns if (timed or name != "time") and not _hidden(panel, name)]
@@ -170,7 +205,9 @@ def _rows(board: Board, panel: Panel, answers: Sequence[tuple[Query, Answer]], a
         records.sort(key=lambda one: _rank(one.get(key)), reverse=not panel.sort.startswith("-"))
     most = min(panel.top or MOST_ROWS, MOST_ROWS)
     titles = tuple(_title(panel, name) for name in seen)
-    return Rows(titles, tuple(tuple(_cell(board, panel, name, one, at) for name in seen) for one in records[:most]))
+    return Rows(
+        titles, tuple(tuple(_cell(board, panel, name, one, at, named) for name in seen) for one in records[:most])
+    )
 
 
 def _joined(answers: Sequence[tuple[Query, Answer]]) -> list[dict[str, Value | int]]:
@@ -202,7 +239,7 @@ def _title(panel: Panel, name: str) -> Text:
     return Text("时间", "time") if name == "time" else Text(name, name)
 
 
-def _cell(board: Board, panel: Panel, name: str, record: Mapping[str, Value | int], at: Look) -> Cell:
+def _cell(board: Board, panel: Panel, name: str, record: Mapping[str, Value | int], at: Look, named: Named) -> Cell:
     seen, value = look(panel, name), record.get(name)
     href = None if seen is None or seen.link is None else address(board, seen.link, record, at)
     if name == "time" and isinstance(value, int):
@@ -212,6 +249,8 @@ def _cell(board: Board, panel: Panel, name: str, record: Mapping[str, Value | in
     plain = ColumnLook(name, unit="") if seen is None else seen
     thresholds = seen.thresholds if seen is not None else None
     colour = colour_of(value, thresholds, plain.values)
+    if isinstance(value, str):
+        value = named(name, value)
     return Cell("" if value is None else worded(value, panel, plain, at.language), colour, href)
 
 

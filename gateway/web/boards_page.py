@@ -22,7 +22,7 @@ from dashboards.text import Text
 from gateway.api.auth import Caller
 from gateway.api.context import Context, Gateway
 from gateway.store.protocol import StoreUnavailable
-from gateway.web.asked import Drawn, drawn
+from gateway.web.asked import Drawn, Named, drawn, unnamed
 from gateway.web.render import page
 from gateway.web.session import Seen, may_act
 
@@ -60,6 +60,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class RowDrawn:
+    """A row of a board, ready to be shown."""
+
     title: Text | None
     panels: tuple[Drawn, ...]
 
@@ -181,8 +183,27 @@ def _day_offset_ms(context: Context, now_ms: int) -> int:
 
 
 async def _rows(context: Context, board: Board, at: Look) -> list[RowDrawn]:
+    named = _names(context)
+
     async def row(one: Row) -> RowDrawn:
-        panels = await asyncio.gather(*(drawn(context.store, board, panel, at) for panel in one.panels))
+        panels = await asyncio.gather(*(drawn(context.store, board, panel, at, named) for panel in one.panels))
         return RowDrawn(one.title, tuple(panels))
 
     return [await row(one) for one in board.rows]
+
+
+def _names(context: Context) -> Named:
+    """What places and devices are called here: readings bear their ids alone, and this gateway knows the registry."""
+    directory = context.directory()
+    if directory is None:
+        return unnamed
+    known = directory
+
+    def named(tag: str, id: str) -> str:
+        if tag in ("grid", "building"):
+            return known.areas.told_apart(id).zh
+        if tag == "place":
+            return known.place_path(id, "zh") or id
+        return known.device_name(id, "zh") if tag == "device" else id
+
+    return named

@@ -27,6 +27,8 @@ MARKS_MS = (
     *(days * DAY_MS for days in (1, 2, 5, 7, 15, 30)),
 )
 MARKS_MOST = 7
+COLUMN_SHARE = 0.85
+"""Of its stretch of time, what a bar fills."""
 HUES = 8
 """Lines without a meaning of their own take these in turn: classes ``hue0`` to ``hue7``."""
 GAP_STEPS = 3.5
@@ -56,11 +58,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
+    """One line of a chart, as SVG paths."""
+
     name: str
     hue: int
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float], ...]
     newest: str
+    columns: tuple[tuple[float, float, float, float], ...] = ()
+    """Bars over time, as x, y, width and height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
+    """One bar of a chart."""
+
     share: float
     """Of the longest there may be, in percent."""
     name: str
@@ -97,6 +105,8 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
+    """What states one thing was in, one after the other."""
+
     name: str
     states: tuple[State, ...]
 
@@ -115,6 +125,8 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
+    """One spot on a map, in its pixels."""
+
     x: float
     y: float
     radius: float
@@ -126,6 +138,8 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Map:
+    """Spots as they lie to each other, without streets."""
+
     width: float
     height: float
     dots: tuple[Dot, ...]
@@ -133,6 +147,7 @@ class Map:
 
 
 def look(panel: Panel, column: str) -> ColumnLook | None:
+    """How the panel wants this column; None where it says nothing."""
     return next((one for one in panel.columns if one.column == column), None)
 
 
@@ -204,6 +219,45 @@ def chart(
         columns=marks(start_ms, end_ms, day_offset_ms),
         limits=tuple((y(one.at), one.colour) for one in steps if one.at is not None and low <= one.at <= high),
     )
+
+
+def columns(
+    panel: Panel,
+    series: Sequence[Series],
+    start_ms: int,
+    end_ms: int,
+    step_ms: int,
+    language: Language,
+    day_offset_ms: int = 0,
+) -> Chart | None:
+    """Sums of stretches of ``step_ms`` as bars, on top of each other or side by side; None where there are none."""
+    known: list[list[tuple[int, float]]] = [
+        [(at_ms, float(value)) for at_ms, value in one.points if isinstance(value, int | float)] for one in series
+    ]
+    tops: dict[int, float] = {}
+    for at_ms, value in itertools.chain.from_iterable(known):
+        tops[at_ms] = tops.get(at_ms, 0.0) + value if panel.stack else max(tops.get(at_ms, 0.0), value)
+    if not tops:
+        return None
+    start_ms = min(start_ms, *tops)  # the first stretch may have begun before
+    low, high, step = _axis([0.0, *tops.values()], panel.low, panel.high)
+    x, y = _scale(start_ms, max(end_ms, max(tops) + step_ms), 0, WIDTH), _scale(low, high, HEIGHT, 0)
+    room = (x(start_ms + step_ms) - x(start_ms)) * COLUMN_SHARE
+    width = room if panel.stack else room / len(series)
+    stacked: dict[int, float] = {}
+    curves = []
+    for number, (one, points) in enumerate(zip(series, known, strict=True)):
+        bars = []
+        for at_ms, value in points:
+            if not value:
+                continue
+            below = stacked.get(at_ms, 0.0) if panel.stack else 0.0
+            stacked[at_ms] = below + value
+            left = x(at_ms) + (0.0 if panel.stack else number * width)
+            bars.append((round(left, 1), y(below + value), round(width, 1), round(y(below) - y(below + value), 1)))
+        newest = worded(points[-1][1], panel, look(panel, one.column), language) if points else "–"
+        curves.append(Curve(one.name, number % HUES, (), (), newest, tuple(bars)))
+    return Chart(tuple(curves), _rows(low, high, step, y, panel), _marks_to(x, start_ms, end_ms, day_offset_ms))
 
 
 def scatter(panel: Panel, pairs: Sequence[tuple[float, float]]) -> Chart | None:
@@ -286,8 +340,11 @@ def dots(panel: Panel, places: Sequence[Spot]) -> Map | None:
 
 def marks(start_ms: int, end_ms: int, day_offset_ms: int) -> tuple[tuple[float, int], ...]:
     """Round instants of the community's own day along a range: x, and the instant (ms)."""
+    return _marks_to(_scale(start_ms, end_ms, 0, WIDTH), start_ms, end_ms, day_offset_ms)
+
+
+def _marks_to(x: _scale, start_ms: int, end_ms: int, day_offset_ms: int) -> tuple[tuple[float, int], ...]:
     every = next((one for one in MARKS_MS if (end_ms - start_ms) / one <= MARKS_MOST), MARKS_MS[-1])
-    x = _scale(start_ms, end_ms, 0, WIDTH)
     first = start_ms + (day_offset_ms - start_ms) % every
     return tuple((x(at), at) for at in range(first, end_ms + 1, every))
 

@@ -16,7 +16,7 @@ from dashboards.boards.wall import WALL
 from gateway.api.auth import COOKIE
 from gateway.settings import StoreSettings
 from gateway.store.influx import InfluxStore
-from gateway.web.asked import Drawn, draw, drawn
+from gateway.web.asked import Drawn, Named, draw, drawn, unnamed
 from gateway.web.console import add_console
 from gateway.web.pictures import marks
 from tests.support.control_week import DAY_OFFSET_MS, END_MS, START_MS, control_week, write_into
@@ -99,7 +99,7 @@ def of(board: Board, key: str) -> Panel:
     return next(panel for panel in board.panels() if panel.key == key)
 
 
-async def look_at(house: House, uid: str, key: str, **chosen: str | None) -> Drawn:
+async def look_at(house: House, uid: str, key: str, named: Named = unnamed, **chosen: str | None) -> Drawn:
     board = next(board for board in BOARDS if board.uid == uid)
     variables = dict.fromkeys((variable.name for variable in board.variables), None) | chosen
     at = Look(
@@ -110,7 +110,7 @@ async def look_at(house: House, uid: str, key: str, **chosen: str | None) -> Dra
         width_ms=3_600_000,
         day_offset_ms=DAY_OFFSET_MS,
     )
-    return await drawn(house.store, board, of(board, key), at)
+    return await drawn(house.store, board, of(board, key), at, named)
 
 
 async def test_the_walls_first_number_is_what_is_open(room: House) -> None:
@@ -163,3 +163,34 @@ async def test_a_dot_of_the_wall_leads_to_its_case(room: House) -> None:
     assert seen.map is not None
     assert all(re.fullmatch(r"/cases/[0-9-]+", dot.href or "") and dot.label for dot in seen.map.dots)
     assert all(0 < dot.x < seen.map.width and 0 < dot.y < seen.map.height for dot in seen.map.dots)
+
+
+async def test_places_and_devices_are_called_by_their_names_and_namesakes_are_told_apart(room: House) -> None:
+    words = {"g-1": "第1网格", "kiosk-1": "信息机", "kiosk-2": "信息机", "sign-1": "诱导屏", "road-1": "1号路口"}
+
+    def names(tag: str, id: str) -> str:
+        return words.get(id, id) if tag in ("grid", "device", "place") else id
+
+    gas = await look_at(room, "anju-fire-gas", "gas", names)
+    assert gas.chart is not None
+    assert {curve.name for curve in gas.chart.curves} == {"第1网格", "g-2", "g-3"}
+    least = await look_at(room, "anju-kiosks", "by-kiosk", names)
+    assert {bar.name for bar in least.bars} == {"信息机（kiosk-1）", "信息机（kiosk-2）", "kiosk-3"}
+    signs = await look_at(room, "anju-traffic", "signs", names)
+    assert signs.table is not None
+    sign = next(row for row in signs.table.rows if row[0].text == "诱导屏")
+    assert (sign[0].href, sign[1].text, sign[1].href) == ("/devices/sign-1", "1号路口", "/where?q=road-1")
+
+
+async def test_sums_over_time_are_bars_on_top_of_each_other(room: House) -> None:
+    seen = await look_at(room, "anju-security", "by-hour")
+    assert seen.chart is not None and not any(curve.columns for curve in seen.chart.curves), "lines where it says lines"
+    seen = await look_at(room, "anju-fire-gas", "over-time")
+    assert seen.chart is not None
+    bars = [bar for curve in seen.chart.curves for bar in curve.columns]
+    assert len(bars) > 5 and not any(curve.paths or curve.dots for curve in seen.chart.curves)
+    floor = max(y + height for _, y, _, height in bars)
+    for x in {x for x, *_ in bars}:
+        column = sorted((y, height) for left, y, _, height in bars if left == x)
+        ends = [*(y for y, _ in column[1:]), floor]
+        assert [round(y + height, 1) for y, height in column] == pytest.approx(ends, abs=0.2), "no gap, no overlap"
