@@ -96,7 +96,8 @@ class Answering:
         if self._leadership is None or not (self._leadership.peers or self._relayed):
             return
         refusal: KeyError | Refused
-        for item in others.waiting(self._engine, self._clock.now_ms()):
+        alive = {self._leadership.gateway, *self._leadership.peers}
+        for item in others.waiting(self._engine, alive):
 
             def take(decision: Decision, item: others.Relayed = item) -> set[str]:
                 if others.answer(decision.connection, item.id, decision.now_ms):

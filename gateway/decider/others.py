@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from gateway.cases.report import Report
 from gateway.decider import case_rows
 from gateway.journal.entry import Entry, JournalReader
 from gateway.state.db import insert, reading, writing
-from gateway.state.human_tables import decided, relayed
+from gateway.state.human_tables import decided, gateways, relayed
 
 BEHIND_MS = 10 * 60_000
 REMEMBER_MS = 60 * 60_000
@@ -81,11 +81,14 @@ def relay(engine: sa.Engine, gateway: str, case_id: str, said: HumanAction | Rep
     return id_
 
 
-def waiting(engine: sa.Engine, now_ms: int) -> list[Relayed]:
-    """What people decided at other gateways and wait for, oldest first."""
-    mine = sa.and_(relayed.c.done_at_ms.is_(None), relayed.c.at_ms >= now_ms - ANSWER_WITHIN_MS)
+def waiting(engine: sa.Engine, alive: Collection[str]) -> list[Relayed]:
+    """What people decided at the gateways that are ``alive`` and wait for, oldest first. What is too old is so by the
+    clock of the gateway where it was said."""
+    lately = relayed.c.at_ms >= gateways.c.seen_ms - ANSWER_WITHIN_MS
+    asked = sa.and_(relayed.c.done_at_ms.is_(None), relayed.c.gateway.in_(alive), lately)
+    query = sa.select(relayed).join(gateways, gateways.c.gateway == relayed.c.gateway).where(asked)
     with reading(engine) as connection:
-        rows = connection.execute(sa.select(relayed).where(mine).order_by(relayed.c.at_ms)).all()
+        rows = connection.execute(query.order_by(relayed.c.at_ms)).all()
     return [Relayed(row.id, row.case_id, row.body) for row in rows]
 
 

@@ -73,6 +73,8 @@ class Leadership:
         self._seen: tuple[int, int] | None = None
         """Fence and beat of the lease as seen last, and since when it stands still."""
         self._still_since = 0.0
+        self._sights: dict[str, tuple[int, float]] = {}
+        """Of each other gateway what it wrote last of being there, and since when that stands."""
         self._line_from = float("-inf")
         self._began = True
         self._lock = threading.Lock()
@@ -166,9 +168,18 @@ class Leadership:
             .on_conflict_do_update(index_elements=["gateway"], set_=values)
         )
         rows = connection.execute(sa.select(gateways).where(gateways.c.gateway != self.gateway)).all()
-        alive = {row.gateway for row in rows if abs(now_ms - row.seen_ms) < PEER_S * 1000}
+        alive = {row.gateway for row in rows if self._alive(row.gateway, row.seen_ms, now_ms)}
         self.peers = tuple(sorted(alive))
         self.missing = tuple(sorted({row.gateway for row in rows} - alive))
+
+    def _alive(self, gateway: str, seen_ms: int, now_ms: int) -> bool:
+        """Whether another gateway has said lately that it is there, by the own steady clock: the wall clocks of two
+        machines may differ by more than that. At the first look they are all there is."""
+        now, (before_ms, since) = self._steady(), self._sights.get(gateway, (seen_ms, float("-inf")))
+        if seen_ms != before_ms or (gateway not in self._sights and abs(now_ms - seen_ms) < PEER_S * 1000):
+            since = now
+        self._sights[gateway] = seen_ms, since
+        return now - since < PEER_S
 
     def _look(self, connection: sa.Connection, now: float, decided_ms: int) -> None:
         row = connection.execute(sa.select(leadership).with_for_update()).one_or_none()

@@ -15,7 +15,8 @@ from gateway.cases.commands import HumanAction, Refused
 from gateway.cases.effects import Purpose
 from gateway.state.db import writing
 from gateway.state.human_tables import relayed
-from gateway.state.leadership import LEASE_S, LINE_WAIT_S, NotLeading
+from gateway.state.leadership import LEASE_S, LINE_WAIT_S, PEER_S, NotLeading
+from tests.support.deciding import Clocks
 from tests.support.pair import Pair, Side
 
 
@@ -157,6 +158,34 @@ def test_nobody_waits_for_ever_where_no_gateway_takes_it_up(pair: Pair) -> None:
     pair.other.cycle()
     with pytest.raises(TimeoutError):
         future.result(timeout=0)
+
+
+class _Behind(Clocks):
+    """A machine whose clock was set by hand."""
+
+    def __init__(self, right: Clocks) -> None:
+        super().__init__()
+        self._right = right
+
+    def now_ms(self) -> int:
+        return self._right.now_ms() - 300_000
+
+
+def test_what_people_decide_where_the_clock_is_wrong_is_done_by_the_leader(pair: Pair) -> None:
+    behind = Side(pair.engine, _Behind(pair.clocks), "behind", 2)
+    pair.forward(5, pair.home, behind)
+    assert "behind" in pair.home.leadership.peers
+    pair.press(pair.home)
+    pair.forward(1, pair.home, behind)
+    [case] = pair.home.cases()
+    future = behind.decider.act(case.id, HumanAction(action="acknowledge", actor="person:wang"))
+    pair.forward(3, behind, pair.home)
+    pair.forward(1, behind)
+    assert future.result(timeout=0).owner == "person:wang"
+    for _ in range(2):
+        pair.home.steady_s += PEER_S
+        pair.home.cycle()
+    assert "behind" in pair.home.leadership.missing
 
 
 def test_what_somebody_decides_while_the_lead_changes_is_done_by_who_has_it_now(pair: Pair) -> None:
