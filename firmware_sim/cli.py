@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -27,6 +28,7 @@ from firmware_sim.fleet import Fleet, behind_serial
 from firmware_sim.limits import make_room
 from firmware_sim.maker import make
 from firmware_sim.mqtt_device import Broker
+from firmware_sim.past import past
 from firmware_sim.people import People
 from firmware_sim.play import Player, StoryError
 from firmware_sim.pty_cable import PtyCable
@@ -146,6 +148,23 @@ def make_community(
     except FileError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+@fleet_app.command("past")
+def tell_past(
+    community: Annotated[Path, typer.Option(help="the community's YAML")],
+    until: Annotated[int, typer.Option(help="up to when, in ms since 1970 UTC")],
+    seed: Annotated[int, typer.Option(help="the same seed, the same past")] = 1,
+) -> None:
+    """过去一周 · What the devices said in the week before, one JSON line each, in the order of time: of the last day
+    everything, of the days before what happened. `anju demo` begins with it."""
+    try:
+        town = load_community(community)
+    except FileError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    for told in past(town, until, seed=seed):
+        sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
 
 
 @world_app.callback(invoke_without_command=True)

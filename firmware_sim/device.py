@@ -109,7 +109,13 @@ class SimDevice:
 
     @property
     def kind(self) -> Kind:
+        """Its row in the catalogue."""
         return KINDS[self.kind_key]
+
+    @property
+    def reporting_s(self) -> float:
+        """Between two reports of telemetry, as this one does it."""
+        return self.heartbeat_s * self.setting.sparing
 
     @property
     def sky(self) -> Weather:
@@ -129,7 +135,7 @@ class SimDevice:
         self._drained_ms = now_ms
         self._orders.restarted()
         self._timers.clear()
-        self.every("heartbeat", self.heartbeat_s, self.report)
+        self.every("heartbeat", self.reporting_s, self.report)
         days = self.rng.expovariate(1 / self.mean_uptime_days)
         self.once("watchdog", days * 86_400, self.power_on)
         for affliction in self.afflictions:
@@ -196,6 +202,7 @@ class SimDevice:
         self._timers.at(name, due_ms, action)
 
     def stop(self, name: str) -> None:
+        """Forget the timer of this name, if it runs."""
         self._timers.stop(name)
 
     @property

@@ -20,6 +20,8 @@ class Setting:
     """IANA time zone of its day."""
     rate: float = 1.0
     """Speed factor of telemetry, natural life and the battery; 1 is life itself."""
+    sparing: float = 1.0
+    """So many times more rarely than otherwise it reports: for a past that is told at once."""
     resident: str | None = None
     hardware: str | None = None
     """What it calls itself in topics and frames, where that is not the id that the registry knows it by."""

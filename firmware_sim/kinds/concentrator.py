@@ -28,7 +28,7 @@ class ConcentratorUnit(SimDevice):
 
     def measure(self, now_ms: int) -> dict[str, float]:
         life_ms, behind = self.life_ms(now_ms), self.setting.behind
-        frames = poisson(self.rng, behind * FRAMES_PER_DEVICE_S * self.heartbeat_s)
+        frames = poisson(self.rng, behind * FRAMES_PER_DEVICE_S * self.reporting_s)
         bad = sum(self.rng.random() < 0.002 + abs(self._noise.at(life_ms)) for _ in range(frames))
         away = sum(self.rng.random() < 0.004 for _ in range(behind))
         return {

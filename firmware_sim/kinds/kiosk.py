@@ -11,6 +11,8 @@ from firmware_sim.signals.noise import Drift
 
 
 class Kiosk(SimDevice):
+    """The firmware of what `devices.kinds.kiosk` describes."""
+
     kind_key = "kiosk"
     model = "KS-32"
     firmware = "5.1.0"
@@ -24,7 +26,7 @@ class Kiosk(SimDevice):
 
     def measure(self, now_ms: int) -> dict[str, float]:
         life_ms = self.life_ms(now_ms)
-        clicks, searches = self._use.read(life_ms, self.heartbeat_s)
+        clicks, searches = self._use.read(life_ms, self.reporting_s)
         warmth = 34.0 + 3.0 * bump(local_hour(life_ms, self.setting.zone), 15.0, 4.0) + self._inside.at(life_ms)
         return {"clicks": clicks, "searches": searches, "temperature": round(warmth, 1)}
 

@@ -19,6 +19,8 @@ LOSES_FIX = 0.004
 
 
 class Tracker(SimDevice):
+    """The firmware of what `devices.kinds.tracker` describes."""
+
     kind_key = "tracker"
     model = "GT-06"
     firmware = "3.2.1"
@@ -37,7 +39,7 @@ class Tracker(SimDevice):
 
     def started(self, now_ms: int) -> None:
         self._moved_ms = self.life_ms(now_ms)
-        self.once("drive", DRIVING_S, self._drive, since_ms=now_ms)
+        self.once("drive", DRIVING_S * self.setting.sparing, self._drive, since_ms=now_ms)
 
     def report(self, now_ms: int) -> None:
         self._move(self.life_ms(now_ms))
@@ -67,7 +69,7 @@ class Tracker(SimDevice):
             self.enter("fix", now_ms)
         if self._speed > 0:
             self.report(now_ms)
-        self.once("drive", DRIVING_S, self._drive, since_ms=now_ms)
+        self.once("drive", DRIVING_S * self.setting.sparing, self._drive, since_ms=now_ms)
 
     def _move(self, life_ms: int) -> None:
         """Straight towards the next corner; a new one is chosen there, the last one is home."""

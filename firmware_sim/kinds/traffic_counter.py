@@ -8,6 +8,8 @@ from firmware_sim.signals.traffic import LaneReading, Road, RoadReading
 
 
 class TrafficCounter(SimDevice):
+    """The firmware of what `devices.kinds.traffic_counter` describes."""
+
     kind_key = "traffic_counter"
     model = "TC-4"
     firmware = "2.0.5"
@@ -19,7 +21,7 @@ class TrafficCounter(SimDevice):
         self.road = Road(self.rng, self.setting.zone)
 
     def measure(self, now_ms: int) -> dict[str, float]:
-        reading = self.road.read(self.life_ms(now_ms), self.heartbeat_s)
+        reading = self.road.read(self.life_ms(now_ms), self.reporting_s)
         metrics = _metrics(reading, "")
         for lane, its_reading in enumerate(reading.lanes, 1):
             metrics |= _metrics(its_reading, f"_lane{lane}")

@@ -19,10 +19,11 @@ import typer
 import yaml
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
 
 from gateway.api.auth import Role, create_token, find_caller
 from gateway.clock import SystemClock
-from gateway.demo import gear, telephone
+from gateway.demo import gear, past, telephone
 from gateway.demo.stage import Stage, StageError
 from gateway.demo.town import cut_out
 from gateway.demo.view import View
@@ -64,13 +65,20 @@ def demo(
         float | None, typer.Option(min=1, help="How much faster the ladders climb. Default: 6 with a scenario, else 1.")
     ] = None,
     rate: Annotated[float, typer.Option(min=0.01, help="How much faster telemetry comes.")] = 5.0,
+    with_past: Annotated[
+        bool,
+        typer.Option(
+            "--past/--no-past",
+            help="The first start makes up a week before: a day of telemetry, some thirty closed cases.",
+        ),
+    ] = True,
 ) -> None:
     """演示 · A gateway with a simulated community: real broker, real serial line, simulated people and 120 centre.
 
     Nothing leaves this machine. Ctrl-C ends it; the next start finds everything as it was.
     """
     try:
-        _play(scenario, devices, community, data_dir, port, pace or (STORY_PACE if scenario else 1.0), rate)
+        _play(scenario, devices, community, data_dir, port, pace or (STORY_PACE if scenario else 1.0), rate, with_past)
     except StageError as error:
         out.print(f"[bold red]演示中断 the demo stopped:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
@@ -80,7 +88,14 @@ def demo(
 
 
 def _play(
-    scenario: str | None, devices: int, source: Path, data_dir: Path, port: int, pace: float, rate: float
+    scenario: str | None,
+    devices: int,
+    source: Path,
+    data_dir: Path,
+    port: int,
+    pace: float,
+    rate: float,
+    with_past: bool,
 ) -> None:
     port = _console_port(port)
     data_dir = data_dir.absolute()
@@ -91,11 +106,16 @@ def _play(
         raise StageError(f"{data_dir} cannot be written: {error}") from None
     lock = _alone(data_dir)
     with out.status("准备社区 preparing the community …"):
-        town = telephone.with_telephones(faster(_town(source, devices), pace))
+        slow = telephone.with_telephones(_town(source, devices))
+        town = faster(slow, pace)
         file = data_dir / "community.yaml"
         document = town.model_dump(mode="json", exclude_defaults=True)
         file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
         ensure_broker_users(settings.secrets)
+    native = any(device.profile == NATIVE for device in town.devices)
+    if with_past and native and past.wanted(settings):
+        _live_through(settings, slow, file)
+    with out.status("准备社区 preparing the community …"):
         engine = open_database(settings.database)
         changes = registry_store.apply(engine, town, "demo", SystemClock().now_ms())
         console_token, people_token = _tokens(engine, settings)
@@ -121,7 +141,6 @@ def _play(
         broker_port = _broker_port(settings)
         cable = data_dir / "cable"
         field_bus = [{"name": "fieldbus", "port": str(cable / "gateway.tty")}]
-        native = any(device.profile == NATIVE for device in town.devices)
         url = f"http://127.0.0.1:{port}"
         stage.start(
             "gateway",
@@ -156,6 +175,15 @@ def _play(
         fleet += ["--scenario", scenario or EVERYDAY]
         stage.start("fleet", fleet)
         _watch(stage, town, settings, broker_port, url, console_token)
+
+
+def _live_through(settings: Settings, town: Community, file: Path) -> None:
+    """The week before, with a bar that shows how far it is."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=out, transient=True) as progress:
+        bar = progress.add_task("过去一周 the week before", total=1.0)
+        until_ms = SystemClock().now_ms()
+        cases = past.live_through(settings, town, file, until_ms, lambda done: progress.update(bar, completed=done))
+    out.print(f"过去一周（仿真）the week before, made up: {cases} cases, all closed; --no-past leaves it out")
 
 
 def _watch(stage: Stage, town: Community, settings: Settings, broker_port: int, url: str, console_token: str) -> None:

@@ -13,7 +13,7 @@ from dashboards.answer import Look
 from dashboards.board import Board, Panel
 from dashboards.boards import BOARDS
 from dashboards.boards.wall import WALL
-from gateway.api.auth import COOKIE
+from gateway.api.auth import COOKIE, Role
 from gateway.settings import StoreSettings
 from gateway.store.influx import InfluxStore
 from gateway.web.asked import Drawn, Named, draw, drawn, unnamed
@@ -36,7 +36,7 @@ async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]
         yield house
 
 
-async def page(house: House, path: str, role: str = "operator", status: int = 200) -> str:
+async def page(house: House, path: str, role: Role = "operator", status: int = 200) -> str:
     client = house.client(None)
     client.cookies.set(COOKIE, house.tokens[role])
     answer = await client.get(path, headers={"Accept": "text/html"})

@@ -126,7 +126,7 @@ class Terminal:
         if self.pid == 0:
             os.chdir(ROOT)
             os.environ |= {"ANJU_BROKER__PORT": str(broker), "COLUMNS": "200", "LINES": "50"}
-            arguments = ["demo", "--devices", "40", "--port", str(console), "--data-dir", str(data), *more]
+            arguments = ["demo", "--devices", "40", "--port", str(console), "--data-dir", str(data), "--no-past", *more]
             os.execv(sys.executable, [sys.executable, "-m", "gateway", *arguments])
         self.processes: list[psutil.Process] = []
 
