@@ -140,3 +140,10 @@ class Reading:
     """Topic filters to subscribe to from now on (discovery names the topics of states)."""
     publish: tuple[Publication, ...] = ()
     """What the profile itself has to say to its bridge (a request for a birth certificate)."""
+
+
+def takes_none(device: GearDevice, command: str, why: str) -> Refusal:
+    """Gear that is only listened to was given a command; to be raised."""
+    return Refusal(
+        "unknown_command", field="command", expected="no command", hint=f"{command}: {why}", device=device.id
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar
 
 from devices.gear.stream import Faults
 from devices.observation import Refusal
@@ -42,21 +43,30 @@ class Sample:
     """Its own word that the saturation falls."""
 
 
-class Cutter(Protocol):
+class Cutter(ABC):
     """Cuts one of the two formats out of a stream."""
 
-    good: int
-    bad: int
-
-    def feed(self, data: bytes, faults: Faults) -> list[Sample]: ...
-
-
-class NewCutter:
-    """The newer format: bit 7 is clear in the first byte of a packet alone."""
+    length: ClassVar[int]
+    """Bytes of the packet that carries the measurements."""
 
     def __init__(self) -> None:
         self.good = self.bad = 0
         self._packet = bytearray()
+
+    @abstractmethod
+    def feed(self, data: bytes, faults: Faults) -> list[Sample]:
+        """The samples that ``data`` completes; what is damaged is noted in ``faults``."""
+
+    def _damaged(self, faults: Faults, what: str) -> None:
+        self._packet.clear()
+        self.bad += 1
+        faults.note(_damaged(self.length, what))
+
+
+class NewCutter(Cutter):
+    """The newer format: bit 7 is clear in the first byte of a packet alone."""
+
+    length = NEW_FRAME_BYTES
 
     def feed(self, data: bytes, faults: Faults) -> list[Sample]:
         samples = []
@@ -85,18 +95,11 @@ class NewCutter:
                 samples.append(sample)
         return samples
 
-    def _damaged(self, faults: Faults, what: str) -> None:
-        self._packet.clear()
-        self.bad += 1
-        faults.note(_damaged(NEW_FRAME_BYTES, what))
 
-
-class OldCutter:
+class OldCutter(Cutter):
     """The older format: five bytes, bit 7 set in the first alone."""
 
-    def __init__(self) -> None:
-        self.good = self.bad = 0
-        self._packet = bytearray()
+    length = OLD_FRAME_BYTES
 
     def feed(self, data: bytes, faults: Faults) -> list[Sample]:
         samples = []
@@ -116,11 +119,6 @@ class OldCutter:
                 self.good += 1
                 samples.append(sample)
         return samples
-
-    def _damaged(self, faults: Faults, what: str) -> None:
-        self._packet.clear()
-        self.bad += 1
-        faults.note(_damaged(OLD_FRAME_BYTES, what))
 
 
 def _damaged(length: int, what: str) -> Refusal:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from devices.contact_id import NEW, RESTORE, Signal, Sort, from_adm, from_sia, kind_of
 from devices.dc09 import Content, Frame, opened, read_body
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar, takes_none
 from devices.gear.profile import Profile
 from devices.kinds import KINDS
 from devices.native import Command
@@ -81,13 +81,7 @@ class Dc09:
         return Reading(said=tuple(said), announced=tuple(announced), faults=tuple(faults))
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
-        raise Refusal(
-            "unknown_command",
-            field="command",
-            expected="no command",
-            hint=f"{command.command}: DC-09 only reports",
-            device=device.id,
-        )
+        raise takes_none(device, command.command, "DC-09 only reports")
 
     def _say(
         self, device: GearDevice, signal: Signal, data: Mapping[str, Scalar], at_ms: int | None, identity: str | None

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from devices.gear.jsontext import items, json_table, number, shown, table, word
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar, takes_none
 from devices.gear.profile import Profile
 from devices.native import Command
 from devices.observation import Refusal
@@ -90,13 +90,7 @@ class Frigate:
         return Reading()
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
-        raise Refusal(
-            "unknown_command",
-            field="command",
-            expected="no command",
-            hint=f"{command.command}: a camera behind Frigate is only watched",
-            device=device.id,
-        )
+        raise takes_none(device, command.command, "a camera behind Frigate is only watched")
 
     # --- the recorder and its cameras -----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from devices.gear.jsontext import items, json_table, number, shown, table, word
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar, takes_none
 from devices.gear.profile import Profile
 from devices.native import Command
 from devices.observation import Refusal
@@ -122,12 +122,8 @@ class Grafana:
         return Reading(said=tuple(said), announced=tuple(announced.values()), faults=tuple(faults))
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
-        raise Refusal(
-            "unknown_command",
-            field="command",
-            expected="no command",
-            hint=f"{command.command}: Grafana is only listened to; mend what it watches, or silence the alert there",
-            device=device.id,
+        raise takes_none(
+            device, command.command, "Grafana is only listened to; mend what it watches, or silence the alert there"
         )
 
     def _say(self, device: GearDevice, alerts: Sequence[_Alert], group: str, whole: bool, now_ms: int) -> Said:

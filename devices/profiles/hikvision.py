@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar, takes_none
 from devices.gear.multipart import parts_of
 from devices.gear.profile import Profile
 from devices.native import Command
@@ -149,13 +149,7 @@ class Hikvision:
         return Reading(said=tuple(said), announced=tuple(announced), faults=tuple(faults))
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
-        raise Refusal(
-            "unknown_command",
-            field="command",
-            expected="no command",
-            hint=f"{command.command}: a camera that pushes its alerts is only listened to",
-            device=device.id,
-        )
+        raise takes_none(device, command.command, "a camera that pushes its alerts is only listened to")
 
     # --- what one alert says of one device --------------------------------------------------------------------------
 

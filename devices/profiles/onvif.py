@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from devices.expression.functions import millis, truth
 from devices.gear.jsontext import shown
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar, takes_none
 from devices.gear.profile import Profile
 from devices.gear.xmltext import Element, xml_element
 from devices.native import Command
@@ -162,13 +162,7 @@ class Onvif:
         return Reading(said=tuple(said), announced=tuple(announced.values()), faults=tuple(faults))
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
-        raise Refusal(
-            "unknown_command",
-            field="command",
-            expected="no command",
-            hint=f"{command.command}: a camera that pushes its events is only listened to",
-            device=device.id,
-        )
+        raise takes_none(device, command.command, "a camera that pushes its events is only listened to")
 
     def _hear(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar
+from devices.gear.messages import AddressBook, Announced, GearDevice, Incoming, Order, Reading, Said, Scalar, takes_none
 from devices.gear.profile import Profile
 from devices.kinds import KINDS
 from devices.native import Command
@@ -76,13 +76,7 @@ class Scaip:
         return Reading(said=tuple(said), faults=tuple(faults))
 
     def order(self, device: GearDevice, command: Command, now_ms: int) -> Order:
-        raise Refusal(
-            "unknown_command",
-            field="command",
-            expected="no command",
-            hint=f"{command.command}: SCAIP only reports",
-            device=device.id,
-        )
+        raise takes_none(device, command.command, "SCAIP only reports")
 
     def _unit(self, units: Sequence[GearDevice], asked: Asked) -> list[GearDevice]:
         """What the unit says of itself; never an alarm, which would be nobody's."""

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from firmware_sim.device import Action, ActionError, Args
 from firmware_sim.gear.base import GearPart, Link, Receiver, SimGear
+from firmware_sim.gear.wire import Wire, connect
 
 ANSWER_S = 2.0
 AGAIN_S = 0.3
@@ -232,14 +233,14 @@ class SimDc09(SimGear):
     # --- the way to the receiver --------------------------------------------------------------------------------------
 
     async def _speak(self, unit: _Unit) -> None:
-        wire: _Wire | None = None
+        wire: Wire | None = None
         while True:
             while unit.out:
                 said = unit.out[0]
                 try:
-                    wire = wire or await _Wire.open(self.receiver)
+                    wire = wire or await connect(self.receiver)
                     unit.frames.append(self.frame(unit, said))
-                    answer = await wire.ask(unit.frames[-1])
+                    answer = await _ask(wire, unit.frames[-1])
                 except TimeoutError:
                     unit.answers.append("")
                     _close(wire)
@@ -269,33 +270,12 @@ class SimDc09(SimGear):
         unit.out.popleft()
 
 
-class _Wire:
-    """One way to the receiver: a TCP connection, or datagrams."""
-
-    def __init__(self, reader: asyncio.StreamReader, write: Callable[[bytes], None], close: Callable[[], None]) -> None:
-        self._reader, self._write, self.close = reader, write, close
-
-    @classmethod
-    async def open(cls, receiver: Receiver) -> _Wire:
-        if not receiver.udp:
-            reader, writer = await asyncio.open_connection(receiver.host, receiver.port)
-            return cls(reader, writer.write, writer.close)
-        heard = asyncio.StreamReader()
-
-        class Heard(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, addr: object) -> None:
-                heard.feed_data(data)
-
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(Heard, remote_addr=(receiver.host, receiver.port))
-        return cls(heard, transport.sendto, transport.close)
-
-    async def ask(self, frame: bytes) -> bytes:
-        self._write(frame)
-        async with asyncio.timeout(ANSWER_S):
-            return await self._reader.readuntil(b"\r")
+async def _ask(wire: Wire, frame: bytes) -> bytes:
+    wire.write(frame)
+    async with asyncio.timeout(ANSWER_S):
+        return await wire.reader.readuntil(b"\r")
 
 
-def _close(wire: _Wire | None) -> None:
+def _close(wire: Wire | None) -> None:
     if wire is not None:
         wire.close()

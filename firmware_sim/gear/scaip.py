@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from firmware_sim.device import Action, ActionError, Args
 from firmware_sim.gear.base import GearPart, Link, Receiver, SimGear
+from firmware_sim.gear.wire import Wire, connect
 
 ANSWER_S = 4.0
 AGAIN_S = 0.3
@@ -175,20 +176,20 @@ class SimScaip(SimGear):
     # --- the way to the receiver --------------------------------------------------------------------------------------
 
     async def _speak(self, unit: _Unit) -> None:
-        wire: _Wire | None = None
+        talk: _Talk | None = None
         while True:
             while unit.out:
                 said = unit.out[0]
                 said.tries += 1
                 try:
-                    wire = wire or await _Wire.open(self.receiver, unit)
-                    status, body = await wire.ask(self._request(unit, said, wire))
+                    talk = talk or _Talk(await connect(self.receiver), unit, self.receiver.udp)
+                    status, body = await talk.ask(self._request(unit, said, talk.wire.here))
                 except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
                     if isinstance(error, TimeoutError):
                         unit.answers.append("")
-                    if wire is not None:
-                        wire.close()
-                    wire = None
+                    if talk is not None:
+                        talk.wire.close()
+                    talk = None
                     await asyncio.sleep(AGAIN_S)
                     continue
                 number = re.search(rb"<snu>(\d+)</snu>", body)
@@ -201,9 +202,9 @@ class SimScaip(SimGear):
             unit.wake.clear()
             await unit.wake.wait()
 
-    def _request(self, unit: _Unit, said: _Said, wire: _Wire) -> bytes:
+    def _request(self, unit: _Unit, said: _Said, here: tuple[str, int]) -> bytes:
         key = f"{self.rng.getrandbits(64):016x}"
-        host, port = wire.here
+        host, port = here
         user = f"sip:{unit.cid}@{host}:{port}"
         head = (
             f"MESSAGE sip:alarm@{self.receiver.host}:{self.receiver.port} SIP/2.0\r\n"
@@ -215,51 +216,26 @@ class SimScaip(SimGear):
         return head.encode() + said.body
 
 
-class _Wire:
-    """One way to the receiver: a TCP connection, or datagrams, which are sent again until something comes back."""
+class _Talk:
+    """What goes to the receiver and back; datagrams are sent again until something comes back."""
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        write: Callable[[bytes], None],
-        close: Callable[[], None],
-        here: tuple[str, int],
-        unit: _Unit,
-        udp: bool,
-    ) -> None:
-        self._reader, self._write, self.close, self.here = reader, write, close, here
+    def __init__(self, wire: Wire, unit: _Unit, udp: bool) -> None:
+        self.wire = wire
         self._unit, self._udp = unit, udp
         self._answers: asyncio.Queue[tuple[int, bytes] | OSError] = asyncio.Queue()
         self._task = asyncio.create_task(self._read())
-
-    @classmethod
-    async def open(cls, receiver: Receiver, unit: _Unit) -> _Wire:
-        if not receiver.udp:
-            reader, writer = await asyncio.open_connection(receiver.host, receiver.port)
-            here = writer.get_extra_info("sockname")
-            return cls(reader, writer.write, writer.close, (here[0], here[1]), unit, udp=False)
-        heard = asyncio.StreamReader()
-
-        class Heard(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, addr: object) -> None:
-                heard.feed_data(data)
-
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(Heard, remote_addr=(receiver.host, receiver.port))
-        here = transport.get_extra_info("sockname")
-        return cls(heard, transport.sendto, transport.close, (here[0], here[1]), unit, udp=True)
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         """Status and body of the final answer. Raises TimeoutError, OSError."""
         wait_s = 0.5
         async with asyncio.timeout(ANSWER_S):
-            self._write(request)
+            self.wire.write(request)
             while True:
                 try:
                     async with asyncio.timeout(wait_s if self._udp else ANSWER_S):
                         found = await self._answers.get()
                 except TimeoutError:
-                    self._write(request)
+                    self.wire.write(request)
                     wait_s *= 2
                     continue
                 if isinstance(found, OSError):
@@ -269,9 +245,9 @@ class _Wire:
     async def _read(self) -> None:
         try:
             while True:
-                head = await self._reader.readuntil(b"\r\n\r\n")
+                head = await self.wire.reader.readuntil(b"\r\n\r\n")
                 length = re.search(rb"(?im)^content-length:\s*(\d+)", head)
-                body = await self._reader.readexactly(int(length[1]) if length else 0)
+                body = await self.wire.reader.readexactly(int(length[1]) if length else 0)
                 status = re.match(rb"SIP/2.0 (\d{3})", head)
                 if status:
                     self._answers.put_nowait((int(status[1]), body))
@@ -279,6 +255,6 @@ class _Wire:
                     number = re.search(rb"<snu>(\d+)</snu>", body)
                     self._unit.own.append(number[1].decode() if number else "?")
                     kept = re.findall(rb"(?im)^(?:via|from|to|call-id|cseq):[^\r\n]*\r\n", head)
-                    self._write(b"SIP/2.0 200 OK\r\n" + b"".join(kept) + b"Content-Length: 0\r\n\r\n")
+                    self.wire.write(b"SIP/2.0 200 OK\r\n" + b"".join(kept) + b"Content-Length: 0\r\n\r\n")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
             self._answers.put_nowait(ConnectionResetError("the receiver hung up"))

@@ -10,9 +10,8 @@ from devices.gear.messages import AddressBook, Announced, Incoming, Reading
 from devices.observation import Refusal
 from devices.profiles.dc09 import Dc09
 from gateway.clock import Clock, Millis
-from gateway.gear.command import CommandResult
-from gateway.gear.health import BridgeHealth
 from gateway.gear.intake import GearIntake, Receive
+from gateway.gear.listening import ListeningWay
 from gateway.journal.entry import Done
 from gateway.registry.model import Bridge
 from gateway.settings import Dc09Settings, Secrets
@@ -21,8 +20,10 @@ from gateway.transports.dc09 import Dc09Listener
 log = logging.getLogger(__name__)
 
 
-class Dc09Way:
+class Dc09Way(ListeningWay):
     """A running bridge of profile ``dc09``. Raises OSError where its port cannot be had."""
+
+    speaks = "DC-09"
 
     def __init__(
         self,
@@ -33,29 +34,12 @@ class Dc09Way:
         book: Callable[[], AddressBook],
         clock: Clock,
     ) -> None:
-        self._bridge = bridge
         self._secrets = secrets
         self._intake = intake
         self._book = book
         self._gear = Dc09(bridge.base, bridge.options)
         self._complained: set[str] = set()
-        self._listener = Dc09Listener(settings.host, settings.port, self._take, self._key, clock)
-        self._listener.start()
-
-    @property
-    def port(self) -> int:
-        """Where it really listens."""
-        return self._listener.port
-
-    def stop(self, *, forget: bool) -> None:
-        self._listener.stop()
-
-    def health(self) -> BridgeHealth:
-        bridge = self._bridge
-        return BridgeHealth(bridge=bridge.id, profile=bridge.profile, trouble="", listener=self._listener.health())
-
-    async def send(self, device: str, command: object, expiry_s: int) -> CommandResult:
-        return CommandResult("refused", "alarm units that report by DC-09 take no commands")
+        super().__init__(bridge, Dc09Listener(settings.host, settings.port, self._take, self._key, clock))
 
     def _key(self, account: str) -> bytes | None:
         """The account's own key, else the bridge's; None where there is none, or none that can be used."""

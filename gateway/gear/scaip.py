@@ -9,17 +9,18 @@ from devices.observation import Refusal
 from devices.profiles.scaip import Scaip
 from devices.scaip import Asked
 from gateway.clock import Clock, Millis
-from gateway.gear.command import CommandResult
-from gateway.gear.health import BridgeHealth
 from gateway.gear.intake import GearIntake, Receive
+from gateway.gear.listening import ListeningWay
 from gateway.journal.entry import Done
 from gateway.registry.model import Bridge
 from gateway.settings import ScaipSettings
 from gateway.transports.scaip import ScaipListener
 
 
-class ScaipWay:
+class ScaipWay(ListeningWay):
     """A running bridge of profile ``scaip``. Raises OSError where its port cannot be had."""
+
+    speaks = "SCAIP"
 
     def __init__(
         self,
@@ -29,27 +30,10 @@ class ScaipWay:
         book: Callable[[], AddressBook],
         clock: Clock,
     ) -> None:
-        self._bridge = bridge
         self._intake = intake
         self._book = book
         self._gear = Scaip(bridge.base, bridge.options)
-        self._listener = ScaipListener(settings.host, settings.port, self._take, clock)
-        self._listener.start()
-
-    @property
-    def port(self) -> int:
-        """Where it really listens."""
-        return self._listener.port
-
-    def stop(self, *, forget: bool) -> None:
-        self._listener.stop()
-
-    def health(self) -> BridgeHealth:
-        bridge = self._bridge
-        return BridgeHealth(bridge=bridge.id, profile=bridge.profile, trouble="", listener=self._listener.health())
-
-    async def send(self, device: str, command: object, expiry_s: int) -> CommandResult:
-        return CommandResult("refused", "alarm units that report by SCAIP take no commands")
+        super().__init__(bridge, ScaipListener(settings.host, settings.port, self._take, clock))
 
     def _take(
         self,
