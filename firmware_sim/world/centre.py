@@ -140,14 +140,19 @@ class Centre:
             return _problem(404, "unknown_key", "key", "没有这个呼叫 no call with this key has arrived")
         return JSONResponse(_answer(call))
 
-    async def _cancel(self, request: Request) -> Response:
+    def _of_reference(self, request: Request) -> Call | Response:
+        """The call that the path names, or why not."""
         denied = self._denied(request)
         if denied is not None:
             return denied
         reference = request.path_params["reference"]
-        call = next((call for call in self.calls.values() if call.reference == reference), None)
-        if call is None:
-            return _problem(404, "unknown_reference", "reference", "没有这个呼叫 there is no such call")
+        found = next((call for call in self.calls.values() if call.reference == reference), None)
+        return found or _problem(404, "unknown_reference", "reference", "没有这个呼叫 there is no such call")
+
+    async def _cancel(self, request: Request) -> Response:
+        call = self._of_reference(request)
+        if isinstance(call, Response):
+            return call
         told = await _object(request)
         call.cancels += 1
         if call.state != "cancelled":
@@ -156,13 +161,9 @@ class Centre:
         return JSONResponse(_answer(call))
 
     async def _update(self, request: Request) -> Response:
-        denied = self._denied(request)
-        if denied is not None:
-            return denied
-        reference = request.path_params["reference"]
-        call = next((call for call in self.calls.values() if call.reference == reference), None)
-        if call is None:
-            return _problem(404, "unknown_reference", "reference", "没有这个呼叫 there is no such call")
+        call = self._of_reference(request)
+        if isinstance(call, Response):
+            return call
         told = await _object(request) or {}
         if told.get("drill") is not True:
             return _problem(403, "not_a_drill", "drill", "本中心为模拟，只接演练呼叫 a simulation takes only drills")
