@@ -139,11 +139,7 @@ class SimEsphome(MqttGear):
 
     def actions(self, device: str) -> Mapping[str, Action]:
         if not device:
-            return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
-            }
+            return self.of_bridge()
         part = self.parts[device]
         node, name = self._nodes[part.address], part.part or part.kind
         table: dict[str, Action] = {

@@ -123,9 +123,7 @@ class SimFrigate(MqttGear):
     def actions(self, device: str) -> Mapping[str, Action]:
         if device not in self._cameras:
             return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
+                **self.of_bridge(),
                 "stats": lambda now_ms, args: self._stats(now_ms),
             }
         camera = self._cameras[device]

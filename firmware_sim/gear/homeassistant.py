@@ -106,11 +106,7 @@ class SimHomeAssistant(MqttGear):
     def actions(self, device: str) -> Mapping[str, Action]:
         node = self._nodes.get(device)
         if node is None:
-            return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
-            }
+            return self.of_bridge()
         table: dict[str, Action] = {
             "report": lambda now_ms, args: self._report(node),
             "announce": lambda now_ms, args: self._announce(node),

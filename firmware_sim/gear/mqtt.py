@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import aiomqtt
 
+from firmware_sim.device import Action
 from firmware_sim.gear.base import GearPart, Link, SimGear
 from firmware_sim.mqtt_device import Broker
 
@@ -111,6 +112,14 @@ class MqttGear(SimGear):
     def resume(self) -> None:
         """It starts again, and says what it says at a start."""
         self._running.set()
+
+    def of_bridge(self) -> dict[str, Action]:
+        """What may be done to any bridge, by name."""
+        return {
+            "halt": lambda now_ms, args: self.halt(),
+            "resume": lambda now_ms, args: self.resume(),
+            "drop": lambda now_ms, args: self.drop(),
+        }
 
     # --- the connection -----------------------------------------------------------------------------------------
 

@@ -124,11 +124,7 @@ class SimOwnTracks(MqttGear):
 
     def actions(self, device: str) -> Mapping[str, Action]:
         if not device:
-            return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
-            }
+            return self.of_bridge()
         phone = self._phones[self.parts[device].address]
         return {
             "report": lambda now_ms, args: self._locate(phone, now_ms, "u"),

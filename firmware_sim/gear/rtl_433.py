@@ -148,9 +148,7 @@ class SimRtl433(MqttGear):
         part = self.parts.get(device)
         if part is None or part.kind == "concentrator":
             return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
+                **self.of_bridge(),
                 "statistics": lambda now_ms, args: self.say(
                     f"{self.base}/{HOST}/events", json.dumps({"enabled": 212, "frames": {"count": 31, "events": 4}})
                 ),

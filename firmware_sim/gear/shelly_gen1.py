@@ -178,9 +178,7 @@ class SimShellyGen1(MqttGear):
     def actions(self, device: str) -> Mapping[str, Action]:
         if not device:
             return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
+                **self.of_bridge(),
                 "update": lambda now_ms, args: self.tick(now_ms),
             }
         part = self.parts[device]

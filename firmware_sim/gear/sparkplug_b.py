@@ -124,9 +124,7 @@ class SimSparkplugB(MqttGear):
     def actions(self, device: str) -> Mapping[str, Action]:
         if not device:
             return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
+                **self.of_bridge(),
                 "rebirth": lambda now_ms, args: self._births(now_ms),
                 "lose": lambda now_ms, args: self._lose(),
                 "stale_death": lambda now_ms, args: self._stale_death(),

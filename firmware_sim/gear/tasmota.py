@@ -221,11 +221,7 @@ class SimTasmota(MqttGear):
 
     def actions(self, device: str) -> Mapping[str, Action]:
         if not device:
-            return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
-            }
+            return self.of_bridge()
         part = self.parts[device]
         node, which = self._nodes[part.address], part.part or "1"
         table: dict[str, Action] = {

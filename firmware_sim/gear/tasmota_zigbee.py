@@ -175,11 +175,7 @@ class SimTasmotaZigbee(MqttGear):
     def actions(self, device: str) -> Mapping[str, Action]:
         node = self._nodes.get(device)
         if node is None:
-            return {
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
-            }
+            return self.of_bridge()
         table: dict[str, Action] = {
             "report": lambda now_ms, args: self._report(node, now_ms),
             "duplicate": lambda now_ms, args: self._duplicate(),

@@ -264,9 +264,7 @@ class SimZigbee2Mqtt(MqttGear):
         if node is None:
             return {
                 "restart": lambda now_ms, args: self._restart(),
-                "halt": lambda now_ms, args: self.halt(),
-                "resume": lambda now_ms, args: self.resume(),
-                "drop": lambda now_ms, args: self.drop(),
+                **self.of_bridge(),
                 "permit_join": lambda now_ms, args: self._permit(),
                 "join": self._join,
             }
