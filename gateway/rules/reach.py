@@ -11,6 +11,8 @@ from gateway.rules.homes import may_give
 from gateway.rules.index import RuleIndex
 
 Place = tuple[str, ...]
+_SHOWN = 5
+_TRUTHS = ("True", "False", "False, True")
 
 
 def unreached(rule: RuleDocument, devices: Iterable[DeviceInfo]) -> list[tuple[Place, str]]:
@@ -44,6 +46,9 @@ def unreached(rule: RuleDocument, devices: Iterable[DeviceInfo]) -> list[tuple[P
 
 def _none_fits(devices: Sequence[DeviceInfo], where: str, asked: Expression | None) -> str:
     facts = asked.facts if asked is not None else frozenset[str]()
-    unset = sorted(fact for fact in facts if not any(fact in device.facts for device in devices))
     said = f"none of the {len(devices)} devices of these kinds here is meant by {where}"
-    return f"{said}: nobody has set {', '.join(unset)}" if unset else said
+    for fact in sorted(facts):
+        values = sorted({str(device.facts[fact]) for device in devices if fact in device.facts})
+        shown = ", ".join(values[:_SHOWN]) + (" …" if len(values) > _SHOWN else "")
+        said += f"; {fact} is {shown.lower() if shown in _TRUTHS else shown}" if values else f"; nobody has set {fact}"
+    return said

@@ -312,11 +312,17 @@ def _not_for(rule: RuleDocument, devices: Sequence[DeviceInfo]) -> Words:
     asked = where.facts if where is not None else ()
     unset = ", ".join(sorted(fact for fact in asked if not any(fact in device.facts for device in devices)))
     if not unset:
-        return Words(f"规则的适用条件不成立：{rule.where}", f"the rule is not for these devices: {rule.where}")
+        known = ", ".join(f"{fact} {_fact(devices[0].facts.get(fact))}" for fact in sorted(asked))
+        asks = f"{rule.where} ({known})"
+        return Words(f"规则的适用条件不成立：{asks}", f"the rule is not for these devices: {asks}")
     return Words(
         f"没有设置 {unset}，规则不适用：{rule.where}",
         f"nobody has set {unset}, so the rule is not for these devices: {rule.where}",
     )
+
+
+def _fact(value: object) -> str:
+    return "?" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _what_it_waits_for(rule: RuleDocument) -> str:

@@ -36,9 +36,13 @@ def door(where: str) -> dict[str, Any]:
     ("parts", "place", "why"),
     [
         ({**LOW, "kinds": ["kiosk"], "when": "clicks > 1"}, "kinds", "none of the devices here is a kiosk"),
-        ({**LOW, "where": "resident.away"}, "where", "meant by resident.away: nobody has set resident.away"),
-        ({**LOW, "where": "resident.alone"}, "where", "none of the 1 devices of these kinds here is meant by"),
-        (door('device.role == "fridge"'), "inputs.door.where", 'meant by device.role == "fridge"'),
+        ({**LOW, "where": "resident.away"}, "where", "meant by resident.away; nobody has set resident.away"),
+        ({**LOW, "where": "resident.alone"}, "where", "meant by resident.alone; resident.alone is false"),
+        (
+            door('device.role == "fridge"'),
+            "inputs.door.where",
+            'meant by device.role == "fridge"; device.role is front_door',
+        ),
         (door("device.floor > 1"), "inputs.door.where", "nobody has set device.floor"),
         (
             {**door("battery > 1"), "inputs": {"door": DOOR, "r": {"kinds": ["presence"], "metric": "targets"}}}
