@@ -7,7 +7,6 @@ from firmware_sim.setting import Setting
 from firmware_sim.signals.noise import Drift, poisson
 
 FRAMES_PER_DEVICE_S = 1 / 400
-ON_BATTERY_H = 10.0
 JOINING_S = 180.0
 
 

@@ -114,10 +114,6 @@ class SimModem:
         self._calls.broken()
         self.terminal.unplug()
 
-    def plug(self) -> None:
-        """Its tty is there again; it ran on."""
-        self.terminal.plug()
-
     def restart(self) -> None:
         """It restarts by itself: the tty goes, and comes again."""
         self.unplug()

@@ -52,10 +52,6 @@ class Terminal:
         self._payload, self._buffer = None, bytearray()
         self._port.plug()
 
-    def plug(self) -> None:
-        """The tty appears."""
-        self._port.plug()
-
     def unplug(self) -> None:
         """The tty vanishes."""
         self._port.unplug()
