@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,7 @@ from gateway.api import (
 from gateway.api.cli import cases_app, token_app
 from gateway.api.drills_cli import drill_app
 from gateway.api.figures_cli import figures
+from gateway.api.ladder_cli import ladder_app
 from gateway.api.store_cli import store_app
 from gateway.api.where_cli import where
 from gateway.backtest.cli import backtest
@@ -38,7 +40,6 @@ from gateway.init.cli import init
 from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
 from gateway.registry.cli import apply, config_app
-from gateway.registry.ladder_cli import ladder_app
 from gateway.registry.roster_cli import roster_app
 from gateway.send import send
 from gateway.terminal import DataDirOption, SettingsOption, err, fail, read_settings
@@ -166,4 +167,6 @@ for _entry in sorted(entry_points(group="anju.commands"), key=lambda entry: entr
 
 def main() -> None:
     """Entry point of the console script."""
+    # What it writes tells of residents' health: databases, exports, records of cases are whoever runs it alone.
+    os.umask(0o077)
     app()

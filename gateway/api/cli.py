@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,10 @@ from rich.table import Table
 
 from gateway.api import reads
 from gateway.api.auth import NameTaken, Role, create_token, revoke_token
+from gateway.api.case_lines import Speaker
+from gateway.api.rungs import who
+from gateway.api.words import OUTBOX_STATES, RESULTS, SEVERITIES, channel, purpose, words
+from gateway.cases.effects import DEVICE_CHANNEL
 from gateway.cases.wording import LINE_STATES, STAGES, kind
 from gateway.clock import SystemClock
 from gateway.registry import store as registry_store
@@ -81,7 +84,10 @@ def list_cases(
         ]
         if wide:
             place = directory.place_path(case.place, "zh") if directory else ""
-            cells += [case.severity.value, case.owner or "", f"{line.zh} {line.en}", place or case.place or ""]
+            said = "" if case.emergency.state.ahead and not case.open else f"{line.zh} {line.en}"
+            severity = words(SEVERITIES, case.severity.value)
+            cells += [f"{severity.zh} {severity.en}", who(directory, case.owner), said]
+            cells.append(place or case.place or "")
         table.add_row(*(escape(cell) for cell in cells))
     if table.row_count:
         out.print(table)
@@ -98,9 +104,8 @@ def show_case(case_id: CaseArgument, settings: SettingsOption = None, data_dir: 
         fail(f"没有案卷 there is no case {case_id!r}", "`anju cases list --all` shows all")
     community = registry_store.load(engine)
     zone = _zone(community)
-    names = {target.person: target.name for target in case.told}
-    if community is not None:
-        names |= {person.id: person.name for person in community.people}
+    directory = None if community is None else CommunityDirectory(community)
+    speaker = Speaker(case, directory, lambda at_ms: _instant(at_ms, zone))
     stage, what = STAGES[case.stage], kind(case, case.type)
     out.print(
         f"[bold]{escape(case.number)}[/] {what.zh} {case.type} · {stage.zh} {stage.en} · {escape(case.explanation)}"
@@ -111,25 +116,35 @@ def show_case(case_id: CaseArgument, settings: SettingsOption = None, data_dir: 
         lines.add_column(name, overflow="fold")
     for entry in _grouped(reads.timeline(engine, case.id)):
         line = entry[0]
-        facts = [_reached(entry, names)] if line.what == "told" else [line.reason, *_facts(line, names)]
+        facts = [_reached(entry, speaker)] if line.what == "told" else [line.reason, *speaker.facts(line)]
         cells = (
             _instant(line.at_ms, zone),
             f"{line.zh} {line.en}",
-            _who(line.actor, names),
+            speaker.name(line.actor),
             " · ".join(filter(None, facts)),
         )
         lines.add_row(*(escape(cell) for cell in cells))
     out.print(lines)
     said = Table("事由 said", "对象 to", "渠道 by", "状态 status", "经过 attempts", box=None, pad_edge=False)
     for row in reversed(reads.outbox(engine, case_id=case.id, status=None, limit=1000)):
-        tries = "; ".join(f"{one.result or 'running'} {one.detail or ''}".strip() for one in row.tries)
-        to = names.get(row.person, row.person) if row.person else row.to
-        said.add_row(*(escape(cell) for cell in (row.purpose, to, row.channel, row.status, tries)))
+        tries = "; ".join(_try(one) for one in row.tries)
+        to = speaker.name(row.person) if row.person else row.to
+        if row.channel == DEVICE_CHANNEL:
+            to = who(directory, f"device:{row.to}")
+        status = words(OUTBOX_STATES, row.status).zh
+        said.add_row(*map(escape, (purpose(row.purpose).zh, to, _channel(row.channel), status, tries)))
     out.print(said)
 
 
-_QUIET = ("evidence", "purpose")
-"""What of a line's data says nothing to people."""
+def _try(one: reads.AttemptRow) -> str:
+    result = words(RESULTS, one.result).zh if one.result else "进行中 running"
+    return f"{result} {one.detail or ''}".strip()
+
+
+def _channel(name: str) -> str:
+    """A channel in words, with its id beside it."""
+    says = channel(name)
+    return name if says.zh == name else f"{says.zh} {name}"
 
 
 def _grouped(lines: Iterable[reads.TimelineLine]) -> list[list[reads.TimelineLine]]:
@@ -148,29 +163,12 @@ def _grouped(lines: Iterable[reads.TimelineLine]) -> list[list[reads.TimelineLin
     return found
 
 
-def _reached(lines: Iterable[reads.TimelineLine], names: Mapping[str, str]) -> str:
+def _reached(lines: Iterable[reads.TimelineLine], speaker: Speaker) -> str:
     """Who was told, each once, with the channels that reached them."""
     by: dict[str, dict[str, None]] = {}
     for line in lines:
-        by.setdefault(_who(str(line.data.get("person")), names), {})[str(line.data.get("channel"))] = None
-    return "、".join(f"{name} ({', '.join(channels)})" for name, channels in by.items())
-
-
-def _facts(line: reads.TimelineLine, names: Mapping[str, str]) -> Iterator[str]:
-    for key, value in line.data.items():
-        if key not in _QUIET and value not in (None, "", [], {}):
-            if isinstance(value, list):
-                yield f"{key} {'、'.join(_who(one, names) if isinstance(one, str) else _json(one) for one in value)}"
-            else:
-                yield f"{key} {_who(value, names) if isinstance(value, str) else _json(value)}"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _who(actor: str, names: Mapping[str, str]) -> str:
-    return names.get(actor.removeprefix("person:"), actor)
+        by.setdefault(speaker.name(str(line.data.get("person"))), {})[channel(str(line.data.get("channel"))).zh] = None
+    return "、".join(f"{name} ({'、'.join(channels)})" for name, channels in by.items())
 
 
 @token_app.command("create")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gateway.api.remote import TokenOption, UrlOption, ask, ask_list
+from gateway.api.words import OUTBOX_STATES, channel, words
 from gateway.terminal import fail
 
 out = Console(highlight=False)
@@ -56,7 +57,8 @@ def show(
         out.print(f"  {case['number']}：{case['answered_by'] or '无人应答 nobody answered'}")
         for one in case["sent"]:
             out.print(
-                f"    {one['rung'] or ''} {one['person']} {one['channel']} {one['status']} {escape(one['detail'])}"
+                f"    {one['rung'] or ''} {one['person']} {channel(one['channel']).zh} {one['channel']}"
+                f" {words(OUTBOX_STATES, one['status']).zh} {one['status']} {escape(one['detail'])}"
             )
 
 

@@ -94,7 +94,7 @@ CHANNELS: dict[str, Words] = {
     "sms": Words("短信", "SMS"),
     "phone": Words("电话", "phone"),
     "webhook": Words("网络接口", "webhook"),
-    "voice": Words("电话按键", "key in a call"),
+    "voice": Words("语音电话", "spoken call"),
     "link": Words("消息链接", "link in a message"),
     "page": Words("个人页面", "own page"),
     "device": Words("设备", "device"),
@@ -212,7 +212,7 @@ def accepted(detail: str) -> str:
     return _ACCEPTED.sub("对方系统已接收 accepted", detail)
 
 
-def words(table: dict[str, Words], key: object) -> Words:
+def words(table: Mapping[str, Words], key: object) -> Words:
     """The words for ``key``; a key without words stands for itself."""
     text = str(key)
     return table.get(text, Words(text, text))

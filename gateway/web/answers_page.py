@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from gateway.answers.rows import answers_of
 from gateway.api.context import Gateway
-from gateway.web.cards import who
+from gateway.api.rungs import who
 from gateway.web.render import page
 from gateway.web.session import Seen
 

@@ -17,6 +17,7 @@ from gateway.api import reads
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
+from gateway.api.rungs import line_reaches_nobody, rung_in_words, who
 from gateway.api.words import accepted, channel, line_was_drill
 from gateway.cases.effects import DRILL_LINE_CHANNEL, LINE_CHANNEL, Purpose, Send
 from gateway.cases.model import Case
@@ -28,7 +29,7 @@ from gateway.registry.evaluating import party_name
 from gateway.state import tables as t
 from gateway.state.db import reading
 from gateway.web.calls import Call, call_of, said_of
-from gateway.web.cards import Card, card, line_reaches_nobody, rung_in_words, who
+from gateway.web.cards import Card, card
 from gateway.web.render import page
 from gateway.web.reporting import WAYS
 from gateway.web.session import Seen, may_act

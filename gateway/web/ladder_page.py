@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from gateway.alarms import ALARM_TYPES
 from gateway.api.context import Gateway
+from gateway.api.rungs import order_in_words, rungs_in_words, title_in_words
 from gateway.api.words import channel
 from gateway.cases.simulate import Simulation
 from gateway.registry.rehearsal import CannotRehearse, rehearse, together
@@ -60,6 +61,9 @@ async def simulate(
         except (ValueError, OverflowError):
             problem = (f"时间 {at} 无法识别", "at: expected a local time such as 2026-02-17T02:30")
     community = directory.community if directory is not None else None
+    ladders = community.ladders if community is not None else ()
+    chosen = next((one for one in ladders if played is not None and one.id == played.ladder), None)
+    rungs = rungs_in_words(chosen, directory)
     return page(
         request,
         "ladder_simulate.html",
@@ -67,11 +71,13 @@ async def simulate(
         played=played,
         problem=problem,
         drill=directory is None or directory.line_mode == "drill",
-        runs=[(run, list(together(run.happenings))) for run in played.runs] if played is not None else [],
+        runs=[(title_in_words(run, rungs), list(together(run.happenings))) for run in played.runs] if played else [],
+        rungs=rungs,
+        order=order_in_words,
         by=lambda channels: "、".join(channel(one.strip()).zh for one in channels.split(",") if one.strip()),
         types=list(ALARM_TYPES.values()),
         residents=community.residents if community is not None else (),
-        ladders=community.ladders if community is not None else (),
+        ladders=ladders,
         asked={"type": type or "personal_emergency", "resident": resident, "place": place, "ladder": ladder, "at": at},
         status=200 if problem is None or not type else 422,
     )

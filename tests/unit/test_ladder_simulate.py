@@ -94,7 +94,11 @@ def test_the_command_prints_who_is_told_when(yard: Path) -> None:
     code, said = run("--file", str(yard), "--resident", "r-1", "--at", AT)
     assert code == 0, said
     assert "2026-02-17 02:30" in said and "女儿1" in said and "值班员" in said
-    assert "无人应答 nobody answers" in said and "值班员（desk-and-grid）10 秒后受理" in said
+    assert (
+        "无人应答 nobody answers" in said
+        and "值班员（值班室、网格员 desk-and-grid）10 秒后受理" in said
+        and "消息" in said
+    )
 
 
 def test_the_command_gives_json(yard: Path) -> None:

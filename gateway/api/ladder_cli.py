@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.api.rungs import order_in_words, rungs_in_words, title_in_words
+from gateway.api.words import channel, words
 from gateway.cases.simulate import Run, Simulation
+from gateway.cases.wording import Words
 from gateway.clock import SystemClock
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.load import read_community
@@ -70,10 +73,10 @@ def simulate(
         except CannotRehearse as error:
             out.print(f"✗ {error.zh} · {error.en} (--{error.field})", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(CANNOT) from None
-    if as_json:
-        typer.echo(played.model_dump_json(indent=2))
-    else:
-        _show(played, zone)
+        if as_json:
+            typer.echo(played.model_dump_json(indent=2))
+        else:
+            _show(played, directory, zone)
     if played.reaches_nobody:
         raise typer.Exit(REACHES_NOBODY)
 
@@ -102,20 +105,24 @@ def _instant_ms(text: str | None, zone: ZoneInfo) -> int:
     return int((at if at.tzinfo is not None else at.replace(tzinfo=zone)).timestamp() * 1000)
 
 
-def _show(played: Simulation, zone: ZoneInfo) -> None:
+def _show(played: Simulation, directory: CommunityDirectory, zone: ZoneInfo) -> None:
+    ladder = next((one for one in directory.community.ladders if one.id == played.ladder), None)
+    rungs = rungs_in_words(ladder, directory)
     at = datetime.fromtimestamp(played.at_ms / 1000, UTC).astimezone(zone)
     life = " · 生命安全 life safety" if played.life_safety else ""
     out.print(f"[bold]{escape(played.ladder)}[/]{life} · {at:%Y-%m-%d %H:%M %a}")
     for run in played.runs:
-        out.print(f"\n[bold]{escape(run.zh)}[/] [dim]{escape(run.en)}[/]", soft_wrap=True)
-        out.print(_table(run))
+        title = title_in_words(run, rungs)
+        out.print(f"\n[bold]{escape(title.zh)}[/] [dim]{escape(title.en)}[/]", soft_wrap=True)
+        out.print(_table(run, rungs))
     out.print()
     reached = "、".join(played.reached) or "无人 nobody"
     out.print(f"通知到 told: {reached}", markup=False, soft_wrap=True)
     if played.unreachable:
         out.print(f"没有联系方式 no way to be told: {'、'.join(played.unreachable)}", style="yellow", soft_wrap=True)
     if played.empty:
-        out.print(f"无人的步骤 rungs with nobody: {', '.join(played.empty)}", style="yellow", soft_wrap=True)
+        empty = "、".join(words(rungs, one).zh for one in played.empty)
+        out.print(f"无人的步骤 rungs with nobody: {empty}", style="yellow", markup=False, soft_wrap=True)
     if played.life_safety and played.line_after_s is None:
         out.print("机器不会呼叫急救 a machine calls no emergency line", style="yellow")
     if played.reaches_nobody:
@@ -124,15 +131,18 @@ def _show(played: Simulation, zone: ZoneInfo) -> None:
         )
 
 
-def _table(run: Run) -> Table:
+def _table(run: Run, rungs: Mapping[str, Words]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("时间 at", justify="right", no_wrap=True)
-    table.add_column("步骤 rung", no_wrap=True)
+    table.add_column("步骤 rung", overflow="fold")
     table.add_column("经过 what", overflow="fold")
     table.add_column("谁 who", overflow="fold")
     table.add_column("渠道 by", overflow="fold")
     for one, people, channels in together(run.happenings):
         what = f"{one.zh} {one.en}" if one.what != "told" else one.zh
-        cells = (f"{one.after_s:g} s", one.rung, " · ".join(filter(None, (what, one.detail))), people, channels)
+        detail = order_in_words(one.detail) if one.what == "device" else one.detail
+        by = "、".join(channel(name).zh for name in channels.split(", ") if name)
+        rung = words(rungs, one.rung).zh if one.rung else ""
+        cells = (f"{one.after_s:g} s", rung, " · ".join(filter(None, (what, detail))), people, by)
         table.add_row(*(escape(cell) for cell in cells), style=_COLOURS.get(one.what))
     return table
