@@ -9,14 +9,14 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.gateway import RunningGateway
 from tests.support.homes import FAR_LINE, RUNGS, community
 from tests.support.outside import FieldBus, OutsideWorld
 
 
 def test_a_restart_in_the_middle_of_a_ladder_goes_on_and_tells_nobody_twice(tmp_path: Path) -> None:
-    rungs = (RUNGS[0], {**RUNGS[1], "after_s": 3}, FAR_LINE[2])
+    rungs = (RUNGS[0], {**RUNGS[1], "after_s": int(4 * PATIENCE)}, FAR_LINE[2])
     with (
         OutsideWorld() as world,
         RunningGateway(tmp_path, world, community=community(1, rungs=rungs)) as gateway,
@@ -74,10 +74,10 @@ def test_a_full_disk_acknowledges_nothing_says_so_and_loses_nothing(tmp_path: Pa
         resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (1, hard))  # no file takes a byte more
         by_wire = bus.say("sos-2", "press")
         radio.say("sos-3", "press")
-        eventually(lambda: gateway.readyz()[0] == 503, 10, "not ready")
-        assert "journal" in gateway.readyz()[1]
-        part = gateway.parts()["journal"]
-        assert part["state"] == "failed" and "urgent" in part["en"], part
+        eventually(lambda: "journal" in gateway.readyz()[1], 10, "not ready")
+        assert gateway.readyz()[0] == 503
+        eventually(lambda: gateway.parts()["journal"]["state"] == "failed", 10, "the journal has failed")
+        eventually(lambda: "urgent" in gateway.parts()["journal"]["en"], 10, "also for what is urgent")
         assert by_wire not in bus.acknowledged and len(bus.acknowledged) == len(before)
         assert len(gateway.cases()) == 1
 
