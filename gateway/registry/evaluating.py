@@ -39,16 +39,24 @@ class Work(Protocol):
     """A case, as far as it says who did it."""
 
     @property
-    def handler(self) -> str: ...
+    def handler(self) -> str:
+        """To whom it was given; empty where to nobody."""
+        ...
 
     @property
-    def handlers(self) -> tuple[str, ...]: ...
+    def handlers(self) -> tuple[str, ...]:
+        """Everybody who has had it, was sent or was there."""
+        ...
 
     @property
-    def work(self) -> _Type | None: ...
+    def work(self) -> _Type | None:
+        """The type of the work; None for an alarm."""
+        ...
 
     @property
-    def place(self) -> str | None: ...
+    def place(self) -> str | None:
+        """Where it was."""
+        ...
 
 
 class Part(Frozen):
@@ -78,6 +86,7 @@ class Rating(Frozen):
 
     @property
     def missing(self) -> tuple[Part, ...]:
+        """The parties that have said nothing."""
         return tuple(part for part in self.parts if part.mean is None)
 
 
