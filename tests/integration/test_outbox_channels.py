@@ -30,7 +30,7 @@ from gateway.outbox.channels.webhook import Webhook
 from gateway.outbox.rows import command_id
 from gateway.settings import Secrets
 from tests.support.broker import free_port
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.outbox import START_MS, make_send
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -197,7 +197,8 @@ async def test_a_url_that_apprise_does_not_know_is_refused(secrets: Secrets) -> 
 async def test_hanging_sends_stop_neither_urgent_ones_nor_grow_without_end(world: Running, secrets: Secrets) -> None:
     world.world.inbox.moods["li"].set(InboxBehaviour(mode="hang"))
     limits = Limits(timeout_s=30, parallel=1)
-    channel = AppriseMessenger(world.url.replace("http", "json", 1) + "/inbox/{to}?rto=1.5", secrets, limits=limits)
+    url = world.url.replace("http", "json", 1) + f"/inbox/{{to}}?rto={1.5 * PATIENCE}"
+    channel = AppriseMessenger(url, secrets, limits=limits)
     hanging = [asyncio.create_task(channel.send(make_send(f"k{i}", urgent=False), attempt())) for i in range(4)]
     await eventually_async(lambda: world.world.inbox.attempts["li"] == 4)
     full = await channel.send(make_send("k5", urgent=False), attempt())
