@@ -194,18 +194,18 @@ def repair(turn: Turn, name: TimerName) -> None:
 def too_far(case: Case, name: TimerName, now_ms: int) -> bool:
     """Whether a timer of ``case`` stands further ahead than its ladder can have set it."""
     ladder = case.ladder
+    all_of_it_s = MIN_RUNG_S + sum(max(rung.after_s, MIN_RUNG_S) for rung in ladder.rungs)
     match name:
         case TimerName.LEASE:
             due, longest_s = case.lease_until_ms, max(ladder.lease_s, ladder.on_the_way_s)
         case TimerName.LINE:
-            due, longest_s = (
-                case.emergency.next_ms,
-                MIN_RUNG_S + sum(max(rung.after_s, MIN_RUNG_S) for rung in ladder.rungs),
-            )
+            due, longest_s = case.emergency.next_ms, all_of_it_s
         case TimerName.BESIDE:
             return False  # messages wait through a night, and the rest is no longer than that
         case TimerName.LADDER:
             due, longest_s = case.next_at_ms, max(ladder.repeat_s, MIN_RUNG_S, *(rung.after_s for rung in ladder.rungs))
+            if case.rung < len(ladder.rungs) and ladder.rungs[case.rung].call:
+                longest_s = max(longest_s, all_of_it_s)  # the line keeps its time, whatever was passed over
     return due is not None and due > now_ms + longest_s * 1000
 
 

@@ -124,6 +124,22 @@ def test_the_auditor_leaves_healthy_cases_alone(room: DecidingRoom) -> None:
     assert room.decider.health.repaired == 0
 
 
+def test_the_auditor_leaves_the_line_its_time_where_steps_before_it_were_passed_over(tmp_path: Path) -> None:
+    rungs = [RUNGS[0], {**RUNGS[1], "after_s": 30}, {**RUNGS[2], "after_s": 60}]
+    with deciding(tmp_path, rungs=rungs, repeat_s=60) as room:
+        room.press()
+        room.run(5)
+        room.press()  # the family is told at once; the line keeps its time, which is 85 s away now
+        room.cycle()
+        room.decider._desk._audited = float("-inf")
+        room.cycle()
+        assert room.decider.health.repaired == 0
+        room.run(80)
+        assert calls(room) == 0
+        room.run(10)
+        assert calls(room) == 1
+
+
 # --- new presses on old cases ---------------------------------------------------------------------------------------
 
 
