@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from docs.devices import make
 SHIPPED = sorted((make.HERE.parents[1] / "devices" / "profiles").glob("*.yaml"))
 
 
+@cache
 def validator() -> jsonschema.Draft202012Validator:
     schema = json.loads((make.HERE / "profile.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
