@@ -199,7 +199,7 @@ class Explainer:
                 Words(
                     f"其间规则或名册改过 {changed[0]} 次（最后一次 {at[:19]}）；以下按现在的规则和名册推演",
                     f"rules or registry were changed {changed[0]} times meanwhile, last at {at[:19]}: "
-                    "the steps are those of today's",
+                    "the steps are worked out by those of today",
                 )
             )
         for case in held:

@@ -35,6 +35,7 @@ _KINDS = tuple(
         (r"the registry is being changed", "名册正被他人修改"),
         (r"version \d+ is in force", "规则已被他人修改"),
         (r"version \d+ was written for an older", "旧版内容无法使用"),
+        (r"\d+ more are wrong", "还有更多错误"),
         (r"none of the", "没有可用的设备"),
         (r"\S+ is life safety: nobody", "生命安全规则停止通知"),
         (r"example “", "示例不符"),

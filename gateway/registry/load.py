@@ -176,16 +176,22 @@ def _section(
     return tuple(good), entries, frozenset(ids)
 
 
+_TOLD_OF_ONE = 100
+"""So many faults of one entry are said: nobody reads thousands, and to find what was meant takes time."""
+
+
 def _explained(error: ValidationError, entry: Entry, model: object, tagged: bool) -> list[Problem]:
     found = []
     details = one_branch(error.errors(include_url=False))
-    for detail in details:
+    for detail in details[:_TOLD_OF_ONE]:
         at = detail["loc"]
         if detail["type"] == "too_short" and any(d["loc"][: len(at)] == at for d in details if d is not detail):
             continue  # only the faulty entries are missing in it
         skip = 1 if tagged and detail["loc"] and not detail["type"].startswith("union_tag") else 0
         path, message = explain(detail, model, skip)
         found.append(entry.problem(path, message))
+    if len(details) > _TOLD_OF_ONE:
+        found.append(entry.problem((), f"{len(details) - _TOLD_OF_ONE} more are wrong; mend these first"))
     return found
 
 

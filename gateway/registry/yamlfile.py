@@ -42,6 +42,10 @@ _FULL_WIDTH = (
 """Marks as a Chinese keyboard writes them where YAML wants the half-width one."""
 
 
+_LOOKED_AT = 1000
+"""So much of a line is searched for them: the patterns take the square of its length, and a line may have millions."""
+
+
 class Map(dict[str, Any]):
     """A mapping that knows its own line and that of each key."""
 
@@ -132,7 +136,7 @@ def _suspects(marks: list[int], lines: list[str]) -> Iterator[int]:
 
 def _full_width(line: str) -> str:
     """What to say about the first full-width mark that stands for YAML's own in ``line``, or nothing."""
-    bare = _QUOTED_OR_COMMENT.sub(" x ", line)
+    bare = _QUOTED_OR_COMMENT.sub(" x ", line[:_LOOKED_AT])
     for pattern, zh, instead, en in _FULL_WIDTH:
         found = pattern.search(bare)
         if found:

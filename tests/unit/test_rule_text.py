@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 
@@ -81,6 +83,22 @@ def test_what_is_no_rule_is_said_with_its_line(text: str, line: int, said: str) 
     assert draft is None
     assert problems[0].line == line
     assert said in f"{problems[0].key} {problems[0].message}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 200_000,
+        "a" + ": " * 100_000 + "“",
+        "a" * 100_000 + "：: 1",
+        COLD + "\n".join(f"k{n}: 1" for n in range(10_000)),
+    ],
+    ids=["deep", "spaces", "mark", "keys"],
+)
+def test_a_text_without_end_is_refused_in_a_moment(text: str) -> None:
+    began = time.process_time()
+    assert read_draft(text)[1]
+    assert time.process_time() - began < 5, "a guard against what never ends, not a figure"
 
 
 def test_a_time_of_day_needs_no_quotes() -> None:
