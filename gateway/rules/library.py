@@ -30,11 +30,13 @@ def _read() -> dict[str, dict[str, Any]]:
     return documents
 
 
+@cache
 def library() -> Mapping[str, Mapping[str, Any]]:
     """The raw documents by id, in the order of their ids. To be read: they are the same ones every time."""
     return MappingProxyType({name: MappingProxyType(document) for name, document in _read().items()})
 
 
-def library_rules() -> dict[str, RuleDocument]:
+@cache
+def library_rules() -> Mapping[str, RuleDocument]:
     """The library's rules, validated. Raises pydantic.ValidationError for a document that is wrong."""
-    return {name: _adapter.validate_python(document) for name, document in _read().items()}
+    return MappingProxyType({name: _adapter.validate_python(document) for name, document in _read().items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ UP = [pytest.param(words.split(), text, id=f"{n} {words}") for n, (words, text) 
 DOWN = [text for words, text in EXAMPLES if words == "down"]
 
 
+@cache
 def validator(definition: str) -> jsonschema.Draft202012Validator:
     schema = json.loads((document.DOCS / "protocol.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ from jsonschema.exceptions import ValidationError
 from gateway.registry.rule_schema import PAGE, json_schema, text
 from gateway.registry.rule_text import plain
 from gateway.rules.library import FOLDER, library, library_rules
+
+
+@cache
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(json_schema())
 
 
 def test_the_document_is_fresh() -> None:
@@ -28,9 +34,8 @@ def test_it_is_a_schema_and_every_key_is_described() -> None:
 
 @pytest.mark.parametrize("rule", sorted(library()))
 def test_the_librarys_rules_fit_it_as_they_stand_and_as_they_are_written(rule: str) -> None:
-    validator = Draft202012Validator(json_schema())
-    validator.validate(yaml.safe_load((FOLDER / f"{rule}.yaml").read_text(encoding="utf-8")))
-    validator.validate(plain(library_rules()[rule]))
+    validator().validate(yaml.safe_load((FOLDER / f"{rule}.yaml").read_text(encoding="utf-8")))
+    validator().validate(plain(library_rules()[rule]))
 
 
 @pytest.mark.parametrize(
@@ -41,10 +46,10 @@ def test_the_librarys_rules_fit_it_as_they_stand_and_as_they_are_written(rule: s
     ],
 )
 def test_what_people_write_fits_it(document: dict[str, Any]) -> None:
-    Draft202012Validator(json_schema()).validate(document)
+    validator().validate(document)
 
 
 @pytest.mark.parametrize("document", [{"use": "bin-ful"}, {"form": "event"}, {"rules": [{"usee": "bin-full"}]}, []])
 def test_what_is_wrong_does_not(document: Any) -> None:
     with pytest.raises(ValidationError):
-        Draft202012Validator(json_schema()).validate(document)
+        validator().validate(document)
