@@ -320,7 +320,9 @@ def public_devices(town: Town) -> None:
     boxes = (("主用网关", "gateway in use"), ("备用网关", "standby gateway"))
     for number, ((zh, en), at) in enumerate(zip(boxes, (town.buildings[0], town.buildings[-1]), strict=True), start=1):
         town.device(f"gateway-{number}", "gateway", zh, en, at[0])
-    town.device("monitor-1", "monitor", "监控系统", "monitoring system", town.buildings[0][0])
+    # Grafana: what it finds comes back into Anju, which knows whom to call.
+    grafana = town.device("monitor-1", "monitor", "监控系统", "monitoring system", town.buildings[0][0])
+    grafana |= {"profile": "grafana", "address": "bridge"}
 
 
 SHIFTS_FROM = "2026-01-05"
