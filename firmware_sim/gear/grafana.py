@@ -18,6 +18,7 @@ from firmware_sim.gear.http import HttpGear
 
 RECEIVER = "anju"
 URL = "http://grafana.example:3000"
+HEARTBEAT_MS = 600_000
 _SEVERITIES = {"alert": "warning", "critical_alert": "critical", "fault": "warning"}
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -45,6 +46,8 @@ class SimGrafana(HttpGear):
         super().__init__(link, parts, base=base, seed=seed, clock=clock)
         self._groups: dict[str, dict[tuple[str, str], _Alert]] = {}
         """By group: (what it is, instance) → alert."""
+        self._beat_ms = clock()
+        """When its heartbeat, a rule that always fires, is said next."""
 
     @classmethod
     def example(cls) -> tuple[GearPart, ...]:
@@ -70,6 +73,14 @@ class SimGrafana(HttpGear):
 
     def look(self, device: str) -> dict[str, object]:
         return {"firing": sorted(f"{what} {instance}".strip() for what, instance in self._groups.get(device, {}))}
+
+    def next_due_ms(self, now_ms: int) -> int | None:
+        return self._beat_ms
+
+    def tick(self, now_ms: int) -> None:
+        if now_ms >= self._beat_ms:
+            self._beat_ms = now_ms + HEARTBEAT_MS
+            self._heartbeat(now_ms)
 
     # --- alerts -----------------------------------------------------------------------------------------------------
 
