@@ -341,7 +341,10 @@ def _words(error: Any) -> str:
 def _advice(status: int, words: str, url: str) -> str:
     match status:
         case 401:
-            return f"{url} does not know this token or password: {words}"
+            return (
+                f"{url} does not know this token or password, or its time is over: {words}. Give an administrator's; "
+                "where the service account's own is over, delete the file of that secret, and apply makes a new one"
+            )
         case 403:
             return f"not allowed: {words}"
         case 0:
