@@ -250,7 +250,12 @@ def ranges_of(kinds: tuple[str, ...]) -> dict[str, Range]:
     """The metrics that every one of ``kinds`` has, each with the widest of their plausible ranges."""
     tables = [KINDS[kind].metrics for kind in kinds]
     return {
-        key: Range(min(t[key].low for t in tables), max(t[key].high for t in tables), tables[0][key].unit)
+        key: Range(
+            min(t[key].low for t in tables),
+            max(t[key].high for t in tables),
+            tables[0][key].unit,
+            min(t[key].resolution for t in tables),
+        )
         for key in tables[0]
         if all(key in table for table in tables)
     }

@@ -137,6 +137,18 @@ class Scope(Translator):
     def functions(self) -> str:
         return "min, max, abs, has, limit"
 
+    def check_share(self, node: ast.Compare, left: Number, right: Number) -> None:
+        for metric, other in ((left, right), (right, left)):
+            of = self.names().get(metric.text)
+            if of is None or of.unit != "%" or other.atoms or not of.low < other.low == other.high < of.low + of.step:
+                continue
+            raise self.error(
+                node,
+                f"{metric.text} is in %, in steps of {number(of.step)}: {other.text} lies below the first",
+                "; ".join(self.ranges_of(metric.atoms)),
+                f"write {number(other.low * 100)} for {number(other.low * 100)} %",
+            )
+
     def ranges_of(self, atoms: frozenset[str]) -> list[str]:
         calendar = {name: Range(*span, "") for name, span in CALENDAR.items()}
         ranges = {**calendar, **self.names()}

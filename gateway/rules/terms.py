@@ -28,6 +28,8 @@ class Range:
     low: float
     high: float
     unit: str
+    step: float = 0
+    """It is measured in steps of this; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ class Translator(Arithmetic):
         for symbol, left, right in zip(symbols, operands, operands[1:], strict=False):
             self._same_unit(node, symbol, left, right)
             self._check_possible(node, symbol, left, right)
+            self.check_share(node, left, right)
         rest = list(zip(symbols, operands[1:], strict=True))
         atoms = frozenset().union(*(operand.atoms for operand in operands))
         code = operands[0].code + "".join(f" {symbol} {operand.code}" for symbol, operand in rest)
@@ -179,6 +180,9 @@ class Translator(Arithmetic):
             "; ".join(self.ranges_of(left.atoms | right.atoms)) or "a metric on one side",
             "correct the limit, its unit or the metric",
         )
+
+    def check_share(self, node: ast.Compare, left: Number, right: Number) -> None:
+        """Raises ExpressionError where a percentage is compared with a share of one: ``spo2 < 0.9``."""
 
     def ranges_of(self, atoms: frozenset[str]) -> list[str]:
         """What the values can be, in words, for messages."""

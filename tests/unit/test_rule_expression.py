@@ -92,6 +92,8 @@ def test_dividing_by_zero_is_the_only_thing_that_can_go_wrong() -> None:
         ("spo2 ≤ 90", "character '≤'", 6, "write <="),
         ("spo2\u3000< 90", "character", 5, "another kind of space"),
         ("血氧 < 90", "character '血'", 1, "English letters, for example: spo2 < 90"),
+        ("spo2 < 0.9", "spo2 is in %, in steps of 1: 0.9 lies below the first", 1, "write 90 for 90 %"),
+        ("spo2 < limit(spo2_low, 0.9)", "limit(spo2_low, 0.9) lies below the first", 1, "write 90"),
         ("spo2 < 90%", "character '%'", 10, "leave units out"),
         ("mean(spo2, pulse) > 3", "there is no function mean", 1, "use one of these"),
         ("max(spo2) > 3", "max() got 1", 1, "brackets"),
