@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +70,18 @@ def test_check_secrets_looks_where_the_gateway_looks(tmp_path: Path, data: Path)
         (data / "secrets").mkdir(parents=True, exist_ok=True)
         (data / "secrets" / name).write_text("x", encoding="utf-8")
     assert run("config", "check", "--secrets", "--data-dir", data, main).exit_code == 0
+    (data / "secrets" / "CENTRE_PORT").write_text("\n", encoding="utf-8")
+    result = run("config", "check", "--secrets", "--data-dir", data, main)
+    assert result.exit_code == 1
+    assert f"secret CENTRE_PORT is empty: {data / 'secrets/CENTRE_PORT'} holds nothing" in result.output
+
+
+def test_what_is_written_is_whoever_runs_it_alone(tmp_path: Path, data: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "apply", "--yes", str(small(tmp_path)), "--data-dir", str(data)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60, umask=0o022)
+    made = [data, *data.rglob("*")]
+    assert data / "state.db" in made
+    assert [str(path) for path in made if path.stat().st_mode & 0o077] == []
 
 
 def test_apply_shows_asks_and_applies(tmp_path: Path, data: Path, engine: sa.Engine) -> None:
