@@ -215,7 +215,8 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
     gate.hasten(turn, again=True)
     if joined:
         emergency_call.further(turn, change)
-    if turn.case.ladder.life_safety and (helped or new_type or turn.case.stage is Stage.ACKNOWLEDGED):
+    in_hand = helped or new_type or turn.case.stage is Stage.ACKNOWLEDGED
+    if (turn.case.ladder.life_safety and in_hand) or _reports_more(turn, change):
         rungs.alert_again(turn, change)
     if helped:
         # Whoever is there or on the way has to say how things stand; else the ladder goes on.
@@ -234,6 +235,14 @@ def _again(turn: Turn, change: AlarmChange, *, joined: bool) -> None:
             turn.write("system", "window_ended")
             if not turn.case.ladder.rungs[turn.case.rung].call:
                 rungs.schedule(turn, turn.now_ms)
+
+
+def _reports_more(turn: Turn, change: AlarmChange) -> bool:
+    """Whether somebody says something else at the same kiosk: it may be another matter, and nobody knows of it yet."""
+    if turn.case.source not in (Source.KIOSK, Source.SERVICE):
+        return False
+    said = [(ref.zh, ref.en) for ref in turn.before.alarms if (ref.rule, ref.subject) == (change.rule, change.subject)]
+    return (change.zh, change.en) not in said
 
 
 def _cancelled_by_resident(turn: Turn, change: AlarmChange) -> None:

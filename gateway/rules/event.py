@@ -14,6 +14,7 @@ from gateway.rules.say import as_value, said
 from gateway.rules.schedule import in_force
 from gateway.rules.states import EventState, Raised, provably_before
 
+TEXT_MOST = 200
 _REMEMBERED = 16
 """Message ids kept per subject: a resend comes within a few messages, older ones are known to the journal."""
 
@@ -100,6 +101,8 @@ def _told(
 ) -> AlarmChange:
     row = KINDS[device.kind].events.get(observation.event or "")
     words = f"{row.zh} {row.en} ({row.key})" if row else str(observation.event)
+    if text := _in_their_words(observation):
+        words += f"：“{text}”"
     evidence = Evidence(
         message_id=observation.message_id,
         device=observation.device,
@@ -124,7 +127,19 @@ def _told(
 
 
 def _words(rule: EventRule, row: EventType | None, observation: Observation) -> tuple[str, str]:
-    """What people are told of it: the rule's own words; of a service without any, which one is wanted."""
+    """What people are told of it: the rule's own words; of a service without any, which one is wanted. With what was
+    typed at the device: whoever is sent has to know what for."""
     if rule.say is None and row is not None and rule.raises.severity is Severity.SERVICE:
-        return row.zh, row.en
-    return said(rule, {key: as_value(value) for key, value in observation.metrics.items()})
+        zh, en = row.zh, row.en
+    else:
+        zh, en = said(rule, {key: as_value(value) for key, value in observation.metrics.items()})
+    text = _in_their_words(observation)
+    if not text:
+        return zh, en
+    return (f"{zh}：“{text}”", f"{en}: “{text}”") if zh or en else (f"“{text}”", f"“{text}”")
+
+
+def _in_their_words(observation: Observation) -> str:
+    """What somebody typed at the device, such as a problem at a kiosk; one line of it."""
+    text = observation.data.get("text")
+    return " ".join(text.split())[:TEXT_MOST] if isinstance(text, str) else ""
