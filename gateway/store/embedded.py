@@ -61,6 +61,7 @@ class EmbeddedStore:
         self._path = path
         self._clock = clock
         self._writer = Writer(connect(path))
+        self._inode = path.stat().st_ino
         self._upkeep = Upkeep(self._writer.connection)
         self._upkeep_due_ms = 0
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
@@ -87,6 +88,7 @@ class EmbeddedStore:
             if sound is not None:
                 storable.append(sound)
         now_ms = self._clock.now_ms()
+        self._require_file()
         try:
             if storable:
                 self._writer.write(storable, stamps, now_ms)
@@ -107,6 +109,7 @@ class EmbeddedStore:
                 refused.append(RefusedPoint(point=point, reason=reason))
             if sound is not None:
                 storable.append(sound)
+        self._require_file()
         try:
             if storable:
                 self._writer.write_points(storable)
@@ -114,6 +117,14 @@ class EmbeddedStore:
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
         return refused
+
+    def _require_file(self) -> None:
+        """What is written into a file that was deleted or moved away is lost with it. Raises StoreUnavailable."""
+        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+            raise StoreUnavailable(
+                f"embedded store: {self._path} was deleted or moved away while the gateway runs",
+                hint="restart the gateway: what came since waits in the journal, and is written then",
+            )
 
     def _look_after(self, now_ms: int) -> None:
         if not 0 <= self._upkeep_due_ms - now_ms <= UPKEEP_EVERY_MS:  # due, or the clock was set back

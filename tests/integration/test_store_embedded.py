@@ -293,6 +293,16 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path, clock: VirtualClock) -> 
     assert "move" in caught.value.hint
 
 
+async def test_a_file_that_was_taken_away_is_said_and_takes_nothing_more(store: EmbeddedStore, tmp_path: Path) -> None:
+    await store.write([observe(START_MS, {"pulse": 60})])
+    (tmp_path / "telemetry.db").rename(tmp_path / "elsewhere.db")
+    with pytest.raises(StoreUnavailable, match="deleted or moved away") as caught:
+        await store.write([observe(START_MS + 1, {"pulse": 61})])
+    assert "restart" in caught.value.hint
+    (tmp_path / "elsewhere.db").rename(tmp_path / "telemetry.db")
+    assert await store.write([observe(START_MS + 1, {"pulse": 61})]) == []
+
+
 async def test_a_full_disk_is_said_and_nothing_half_written(store: EmbeddedStore, tmp_path: Path) -> None:
     await store.write([observe(START_MS, {"pulse": 60})])
     with closing(sqlite3.connect(tmp_path / "telemetry.db")) as file:
