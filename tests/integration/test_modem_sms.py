@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,30 @@ async def test_what_lay_on_the_sim_is_read_at_the_start(tmp_path: Path) -> None:
         house.sim.stored[4] = sim_pdu.deliver(DAUGHTER, "收到", 1_700_000_000_000)[0]
         await eventually_async(lambda: [one.text for one in house.ear.heard] == ["收到"])
         await eventually_async(lambda: not house.sim.stored)
+
+
+class Watched(list[str]):
+    """The commands a modem is given; once it was asked for all its SMS, something happens at the next question."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        super().__init__()
+        self._happens: Callable[[], None] | None = happens
+
+    def append(self, command: str) -> None:
+        if self._happens is not None and command == "AT+CPMS?" and any(one.startswith("AT+CMGL") for one in self):
+            happens, self._happens = self._happens, None
+            happens()
+        super().append(command)
+
+
+async def test_what_arrives_while_the_sim_is_being_read_is_read_too_and_once(tmp_path: Path) -> None:
+    async with telephony(tmp_path) as house:
+        phone = house.network.phone("daughter", DAUGHTER)
+        house.sim.stored[4] = sim_pdu.deliver(DAUGHTER, "收到", 1_700_000_000_000)[0]
+        house.sim.commands = Watched(lambda: phone.writes(house.sim.number, "1 4711"))
+        await eventually_async(lambda: [one.text for one in house.ear.heard] == ["收到", "1 4711"])
+        await eventually_async(lambda: not house.sim.stored)
+        assert len(house.ear.heard) == 2
 
 
 async def test_an_sms_is_deleted_only_after_it_was_taken_in(tmp_path: Path) -> None:

@@ -37,9 +37,10 @@ class Mailbox:
         """What can be handed in now. Raises Silent, Lost."""
         stored: list[tuple[int, str]] = []
         if self.everything:
+            self.arrived.clear()  # before it: what arrives while the modem lists them may not be in the list
             stored = await self._list()
             self.everything = False
-            self.arrived.clear()
+            self.arrived.difference_update(index for index, _ in stored)
         for index in sorted(self.arrived):
             text = await self._one(index)
             self.arrived.discard(index)
