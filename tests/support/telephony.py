@@ -24,7 +24,7 @@ from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Called, Words
 from gateway.settings import ModemSettings, Secrets
 from gateway.state.db import open_database
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 
 SPEED = 30.0
 """Seconds of the network to one of the clock."""
@@ -83,7 +83,8 @@ class House:
 
 def timing() -> Timing:
     """What waits for people and the network runs as fast as these; what waits for this machine has time."""
-    return replace(Timing().faster(SPEED), command=1.0, network=8.0, send=8.0, upload=8.0, hang_up=3.0)
+    command = (1 + PATIENCE) / 2  # tests of modems that hang wait for it several times within a call
+    return replace(Timing().faster(SPEED), command=command, network=8.0, send=8.0, upload=8.0, hang_up=3.0)
 
 
 @contextlib.asynccontextmanager
