@@ -375,7 +375,7 @@ def _client(address: Address, will: aiomqtt.Will) -> aiomqtt.Client:
         address.port,
         username=address.username,
         password=address.password,
-        identifier=address.client_id,
+        identifier=address.identifier,
         keepalive=KEEPALIVE_S,
         timeout=math.inf,  # with one, aiomqtt waits by wait_for, which loses a cancellation on Python 3.11
         tls_params=tls,

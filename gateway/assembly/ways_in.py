@@ -27,7 +27,7 @@ from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import NATIVE
 from gateway.settings import Settings
 from gateway.transports.broker import ManagedBroker
-from gateway.transports.broker_config import ensure_broker_users
+from gateway.transports.broker_config import CLIENT_KEY, ensure_broker_users
 from gateway.transports.mqtt import MqttTransport, gateway_address
 from gateway.transports.mqtt_connection import Address
 from gateway.transports.serial import SerialTransport
@@ -95,14 +95,15 @@ async def open_ways_in(
     modem_memories = {name: memories.pop(name) for name in own & memories.keys() - {itself}}
     memory = memories.pop(itself, Memory())
     gear = GearIntake(journal, receipts, strangers, memories)
+    key = _client_key(settings)
     broker, password = await _start_broker(settings, stack)
 
     def address(name: str) -> Address:
-        return gateway_address(settings.broker, password, community, name, itself)
+        return gateway_address(settings.broker, password, community, name, itself, key)
 
     foreign = {bridge.id for bridge in directory.bridges.values() if speaks_on_a_line(bridge)}
     lines = [SerialTransport(line, intake.offer_serial, clock) for line in settings.serial if line.name not in foreign]
-    mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, clock, itself)
+    mqtt = MqttTransport(settings.broker, password, community, intake.offer_mqtt, clock, itself, key)
     bridges = Bridges(
         gear,
         lambda: address("bridge"),
@@ -135,6 +136,17 @@ async def open_ways_in(
         modem_memories=modem_memories,
         views=views,
     )
+
+
+def _client_key(settings: Settings) -> str:
+    """Made at the first start, the same ever after. Raises NotConfigured where it is missing and cannot be made."""
+    try:
+        return settings.secrets.ensure(CLIENT_KEY)
+    except OSError as error:
+        raise NotConfigured(
+            f"secret {CLIENT_KEY} is missing and cannot be made in {settings.secrets.directory} ({error.strerror}): "
+            "run `anju init` again, or write a long random word to a file of that name there, and keep it"
+        ) from None
 
 
 async def _start_broker(

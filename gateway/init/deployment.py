@@ -16,7 +16,7 @@ from gateway.init import broker, certificates, credentials
 from gateway.init.certificates import Pair
 from gateway.init.keeper import PUBLIC, Fate, Keeper, Owner
 from gateway.registry.model import Community
-from gateway.transports.broker_config import GATEWAY_USER, GEAR_USER, HOME_USER
+from gateway.transports.broker_config import CLIENT_KEY, GATEWAY_USER, GEAR_USER, HOME_USER
 
 INFLUX_USER = "anju"
 INFLUX_READER = "grafana"
@@ -245,6 +245,7 @@ def _stores(keeper: Keeper) -> None:
 def _gateway(keeper: Keeper, sight: Sight, authority: Pair) -> None:
     keeper.room("gateway/secrets")
     keeper.secret(f"gateway/secrets/{links.SECRET}")
+    keeper.secret(f"gateway/secrets/{CLIENT_KEY}")
     keeper.text("gateway/ca.crt", authority.certificate, PUBLIC)
     document = {
         "data_dir": "/var/lib/anju",

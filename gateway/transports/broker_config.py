@@ -20,6 +20,8 @@ GEAR_USER = "gear"
 HOME_USER = "home"
 """A home assistant: everything but what devices and the gateway say to each other. It may see what is announced, and
 say what devices are to do; whether they obey, the gateway decides."""
+CLIENT_KEY = "MQTT_CLIENT_KEY"
+"""The secret in the gateway's client ids, with any broker."""
 MAX_PACKET_BYTES = 1_048_576
 """Far above what a device may send, so that an oversize message reaches the quarantine instead of being cut off."""
 MAX_QUEUED_MESSAGES = 200_000

@@ -43,16 +43,18 @@ class MqttHealth:
 
 
 def gateway_address(
-    settings: BrokerSettings, password: str | None, community: str, name: str, gateway: str = ALONE
+    settings: BrokerSettings, password: str | None, community: str, name: str, gateway: str = ALONE, key: str = ""
 ) -> Address:
-    """Where and as whom the gateway connects for one way in; ``name`` tells its client ids apart, and ``gateway``
-    those of several gateways."""
+    """Where and as whom the gateway connects for one way in; ``name`` tells its client ids apart, ``gateway`` those of
+    several gateways. ``key`` keeps them to itself; it must stay the same, since the broker keeps messages by client id.
+    """
     return Address(
         host=settings.host,
         port=settings.port,
         username=settings.username,
         password=password if settings.username is not None else None,
         client_id=f"anju-{community}-{own_name(name, gateway)}",
+        client_key=key,
         tls_ca=settings.tls_ca,
         receive_maximum=settings.receive_maximum,
     )
@@ -72,11 +74,12 @@ class MqttTransport:
         offer: Offer,
         clock: Clock,
         gateway: str = ALONE,
+        key: str = "",
     ) -> None:
         self._community = community
 
         def address(lane: Lane) -> Address:
-            return gateway_address(settings, password, community, lane.value, gateway)
+            return gateway_address(settings, password, community, lane.value, gateway, key)
 
         base = f"anju/v1/{community}"
         self._urgent = MqttLane(

@@ -93,8 +93,17 @@ class Address:
     username: str | None
     password: str | None
     client_id: str
+    """As people are told."""
+    client_key: str = ""
+    """Follows the client id at the broker, is shown nowhere, and cannot be guessed: whoever else has a password there
+    could otherwise connect under this id, put this connection out, and have the broker drop what waits for it."""
     tls_ca: Path | None
     receive_maximum: int
+
+    @property
+    def identifier(self) -> str:
+        """The client id as the broker knows it."""
+        return f"{self.client_id}-{self.client_key}" if self.client_key else self.client_id
 
 
 Receive = Callable[["Connection", paho.MQTTMessage], None]
@@ -236,7 +245,7 @@ class Connection:
     def _make_client(self) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self.address.client_id,
+            client_id=self.address.identifier,
             clean_session=None if self._is_5 else False,
             protocol=self.protocol,
             reconnect_on_failure=False,

@@ -188,6 +188,22 @@ def test_takeover_is_named_and_not_fought(tmp_path: Path, kind: BrokerKind, capl
         eventually(lambda: "press" in offers.payloads)
 
 
+@both
+def test_whoever_has_a_password_cannot_put_the_gateway_out(tmp_path: Path, kind: BrokerKind) -> None:
+    with Site(tmp_path, kind) as site:
+        offers = Offers()
+        gateway = site.gateway(offers, key="nobody-guesses-this")
+        site.device(f"anju-{COMMUNITY}-urgent")
+        site.device(f"anju-{COMMUNITY}-routine")
+        site.device().say_acknowledged("event", "press")
+        eventually(lambda: "press" in offers.payloads)
+        assert connected(gateway)
+        assert (gateway.health.urgent.reconnects, gateway.health.urgent.takeovers) == (0, 0)
+        shown = f"{gateway.health}"
+        assert f"anju-{COMMUNITY}-urgent" in shown
+        assert "nobody-guesses-this" not in shown
+
+
 def test_takeover_that_the_broker_names(tmp_path: Path) -> None:
     """A broker that follows MQTT 5: DISCONNECT with reason 0x8E, here played by a few lines on a socket."""
 

@@ -95,12 +95,12 @@ class Site:
             close()
         self.broker.stop()
 
-    def gateway(self, offers: Offers, *, managed: bool = True, wait: bool = True) -> MqttTransport:
+    def gateway(self, offers: Offers, *, managed: bool = True, wait: bool = True, key: str = "") -> MqttTransport:
         """A connected transport; ``stop(0)`` it as if it had crashed after its last acknowledgement."""
         settings = BrokerSettings(
             managed=managed, port=self.broker.port, receive_maximum=self.receive_maximum, username="gateway"
         )
-        transport = MqttTransport(settings, self.users["gateway"], COMMUNITY, offers, SystemClock())
+        transport = MqttTransport(settings, self.users["gateway"], COMMUNITY, offers, SystemClock(), key=key)
         transport.start()
         self._close.append(lambda: transport.stop(0))
         self.broker.reading = lambda: transport.reading

@@ -42,6 +42,7 @@ SECRETS = (
     "gateway/secrets/MQTT_PASSWORD",
     "gateway/secrets/MQTT_GEAR_PASSWORD",
     "gateway/secrets/MQTT_HOME_PASSWORD",
+    "gateway/secrets/MQTT_CLIENT_KEY",
     "gateway/secrets/INFLUX_TOKEN",
     "gateway/secrets/ANSWER_LINK_SECRET",
     "gateway/secrets/GRAFANA_PUSH_KEY",
