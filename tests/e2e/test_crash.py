@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from gateway.outbox.channels.apprise_messenger import REPEAT
+from gateway.settings import Settings
 from tests.support.broker import mosquitto
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.gateway import RunningGateway
@@ -30,6 +31,7 @@ from tests.support.radio import Radio
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+ITSELF = Settings().gateway_device
 BY_RADIO, BY_WIRE = "mqtt", "serial"
 
 
@@ -123,7 +125,7 @@ class Life:
     def settled(self) -> list[str]:
         """What is still to be waited for; empty when all is said and done."""
         waiting = [f"press {name}" for name in self.presses if name not in self.acknowledged()]
-        cases = self.gateway.cases()
+        cases = self.cases()
         if len(cases) < len(self.presses):
             waiting.append(f"{len(self.presses) - len(cases)} cases")
         waiting += [
@@ -144,8 +146,13 @@ class Life:
         found: list[dict[str, Any]] = answer.json()["points"]
         return found
 
+    def cases(self) -> list[dict[str, Any]]:
+        """Those of the homes. Of a trouble of its own (messages are late, on a busy machine) the gateway opens one,
+        too: its alarm clears by itself, no line is called for it, and it stays open until somebody has looked."""
+        return [case for case in self.gateway.cases() if case["device"] != ITSELF]
+
     def details(self) -> list[dict[str, Any]]:
-        return [self.gateway.case(case["id"]) for case in self.gateway.cases()]
+        return [self.gateway.case(case["id"]) for case in self.cases()]
 
 
 def evidence(detail: dict[str, Any]) -> list[str]:
@@ -219,7 +226,10 @@ def verify(life: Life) -> None:
     details = life.details()
     check_presses(life, details)
     arrived: dict[str, list[Any]] = {}
+    own = tuple(f"{case['id']}:" for case in life.gateway.cases() if case["device"] == ITSELF)
     for message in life.world.messages():
+        if message.key.startswith(own):
+            continue
         arrived.setdefault(message.key, []).append(message)
     for detail in details:
         check_people(life, detail, arrived)
