@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gateway.answers.meaning import Answer
+from gateway.cases import scene
 from gateway.cases.model import Case, Stage
 from gateway.cases.wording import DRILL_MARK, STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
@@ -38,9 +39,9 @@ def who(directory: CommunityDirectory, actor: str | None) -> str:
 def about(case: Case, directory: CommunityDirectory) -> Words:
     """Which case it is, in few words: whom or where, and what."""
     what, drill = kind(case, case.type), DRILL_MARK if case.drill else ""
-    resident = directory.resident_name(case.resident)
-    zh = resident or directory.place_path(case.place, "zh")
-    en = resident or directory.place_path(case.place, "en")
+    resident = scene.resident_name(case, directory)
+    zh = resident or scene.place_path(case, directory, "zh")
+    en = resident or scene.place_path(case, directory, "en")
     return Words(drill + f"{zh} {what.zh}".strip(), drill + f"{en} {what.en}".strip())
 
 
@@ -102,7 +103,7 @@ def acted(
         return Words(f"{which.zh}：{text.zh}{beside}", f"{which.en}: {text.en}{beside_en}")
     match answer:
         case Answer.ACCEPT:
-            zh, en = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
+            zh, en = scene.place_path(case, directory, "zh"), scene.place_path(case, directory, "en")
             text = Words(f"已由您受理。地点：{zh}。{when_there.zh}", f"You have it. At: {en}. {when_there.en}")
         case Answer.PASS_ON:
             text = Words("已转下一位，谢谢", "Passed on to the next, thank you")

@@ -19,6 +19,7 @@ from gateway.api.auth import NameTaken, Role, create_token, revoke_token
 from gateway.api.case_lines import Speaker
 from gateway.api.rungs import who
 from gateway.api.words import OUTBOX_STATES, RESULTS, SEVERITIES, channel, purpose, words
+from gateway.cases import scene
 from gateway.cases.effects import DEVICE_CHANNEL
 from gateway.cases.wording import LINE_STATES, STAGES, kind
 from gateway.clock import SystemClock
@@ -80,10 +81,10 @@ def list_cases(
             _instant(case.times["raised"], zone),
             f"{kind(case, case.type).zh} {case.type}",
             f"{stage.zh} {stage.en}",
-            (directory.resident_name(case.resident) if directory else "") or case.resident or case.device or "",
+            (scene.resident_name(case, directory) if directory else "") or case.resident or case.device or "",
         ]
         if wide:
-            place = directory.place_path(case.place, "zh") if directory else ""
+            place = scene.place_path(case, directory, "zh") if directory else ""
             said = "" if case.emergency.state.ahead and not case.open else f"{line.zh} {line.en}"
             severity = words(SEVERITIES, case.severity.value)
             cells += [f"{severity.zh} {severity.en}", who(directory, case.owner), said]

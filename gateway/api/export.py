@@ -11,7 +11,7 @@ from gateway.alarms import ALARM_TYPES, Frozen, Position
 from gateway.api.reads import AlarmRow, OutboxRow
 from gateway.api.reads import alarms as read_alarms
 from gateway.api.reads import outbox as read_outbox
-from gateway.cases import chain
+from gateway.cases import chain, scene
 from gateway.cases.chain import Line, Verdict
 from gateway.cases.model import Case
 from gateway.cases.wording import TIMELINE_WORDS
@@ -98,7 +98,7 @@ def export_case(engine: sa.Engine, directory: CommunityDirectory | None, case: C
         exported_at_ms=now_ms,
         by=by,
         community=_community(directory),
-        case=case,
+        case=case.shown,
         about=_about(directory, case),
         names=_names(directory, case, said),
         verdict=verdict,
@@ -132,9 +132,9 @@ def _about(directory: CommunityDirectory | None, case: Case) -> Subject:
     return Subject(
         type_zh=zh,
         type_en=en,
-        resident=directory.resident_name(case.resident) if directory else case.resident or "",
-        place_zh=directory.place_path(case.place, "zh") if directory else case.place or "",
-        place_en=directory.place_path(case.place, "en") if directory else case.place or "",
+        resident=scene.resident_name(case, directory) if directory else case.resident or "",
+        place_zh=scene.place_path(case, directory, "zh") if directory else case.place or "",
+        place_en=scene.place_path(case, directory, "en") if directory else case.place or "",
         position=None if stands is None else Position(lat=stands[0].lat, lon=stands[0].lon, datum="WGS-84"),
         position_of=None if stands is None else stands[1],
     )

@@ -6,6 +6,7 @@ from devices.kinds import KINDS
 from gateway.api.context import Context
 from gateway.api.models import CaseDetail, CaseSummary, DeviceSummary, ReadingOut
 from gateway.api.reads import DeviceState, alarms, outbox, timeline
+from gateway.cases import scene
 from gateway.cases.model import Case
 from gateway.cases.wording import kind
 from gateway.registry.model import NATIVE, Device
@@ -21,12 +22,12 @@ def _summary(context: Context, case: Case) -> dict[str, object]:
     directory = context.directory()
     words = kind(case, case.type)
     return {
-        "case": case,
+        "case": case.shown,
         "type_zh": words.zh,
         "type_en": words.en,
-        "resident_name": directory.resident_name(case.resident) if directory else "",
-        "place_zh": directory.place_path(case.place, "zh") if directory else "",
-        "place_en": directory.place_path(case.place, "en") if directory else "",
+        "resident_name": scene.resident_name(case, directory) if directory else "",
+        "place_zh": scene.place_path(case, directory, "zh") if directory else "",
+        "place_en": scene.place_path(case, directory, "en") if directory else "",
     }
 
 

@@ -58,6 +58,10 @@ class Directory(Protocol):
         the nearest that stand at a larger place."""
         ...
 
+    def knows(self, section: Literal["place", "resident", "device"], id_: str) -> bool:
+        """Whether it is in the registry, and has not been removed."""
+        ...
+
     def place_path(self, place: str | None, language: str) -> str:
         """The address in words, from the largest place down to the door; an empty string for None."""
         ...

@@ -6,7 +6,7 @@ Whether and when a machine may call is `gate`'s to say; a person who decides com
 from __future__ import annotations
 
 from gateway.alarms import ALARM_TYPES, AlarmChange
-from gateway.cases import messages, reach
+from gateway.cases import messages, reach, scene
 from gateway.cases.commands import DeliveryHeard
 from gateway.cases.directory import Directory
 from gateway.cases.effects import Delivery, Purpose
@@ -92,15 +92,7 @@ def call_others(turn: Turn, actor: str) -> None:
 
 
 def _card(turn: Turn) -> dict[str, object]:
-    case = turn.case
-    return turn.directory.emergency_card(
-        case_number=case.number,
-        complaint=messages.complaint(case),
-        place=case.place,
-        resident=case.resident,
-        source=turn.directory.device_name(case.device, "zh"),
-        at_ms=turn.now_ms,
-    )
+    return scene.emergency_card(turn.case, turn.directory, messages.complaint(turn.case), turn.now_ms)
 
 
 # after the call

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.alarms import ALARM_TYPES, AlarmChange
+from gateway.cases import scene
 from gateway.cases.directory import Directory
 from gateway.cases.effects import Purpose
 from gateway.cases.model import Case, Measure, MeasureState
@@ -159,16 +160,16 @@ def _texts(
     case: Case, purpose: Purpose, directory: Directory, detail: tuple[str, str], discreet: bool
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     type_zh, type_en = types(case)
-    resident = directory.resident_name(case.resident)
+    resident = scene.resident_name(case, directory)
     drilled = _DRILL_TITLES.get(purpose) if case.drill else None
     title_zh, title_en = drilled or _TITLES[purpose]
     if case.drill:
         title_zh, title_en = DRILL_MARKS.zh + title_zh, f"{DRILL_MARKS.en} {title_en}"
-    where_zh, where_en = directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")
+    where_zh, where_en = (scene.place_path(case, directory, language) for language in ("zh", "en"))
     facts = {
         "type": type_zh,
         "type_en": type_en,
-        "who": resident or where_zh or directory.device_name(case.device, "zh"),
+        "who": resident or where_zh or scene.device_name(case, directory, "zh"),
         "number": case.emergency.number or "120",
     }
     late = case.late_ms // 60_000
@@ -220,7 +221,7 @@ _WHOM_TO_CALL = frozenset(_TITLES) - {Purpose.CANCELLED, Purpose.RESOLVED, Purpo
 
 
 def _numbers_zh(case: Case, purpose: Purpose, directory: Directory) -> Iterator[str]:
-    own, desk = directory.numbers(case.resident) if purpose in _WHOM_TO_CALL else ("", "")
+    own, desk = scene.numbers(case, directory) if purpose in _WHOM_TO_CALL else ("", "")
     if own:
         yield f"请先给本人打电话：{own}"
     if desk:
@@ -228,7 +229,7 @@ def _numbers_zh(case: Case, purpose: Purpose, directory: Directory) -> Iterator[
 
 
 def _numbers_en(case: Case, purpose: Purpose, directory: Directory) -> Iterator[str]:
-    own, desk = directory.numbers(case.resident) if purpose in _WHOM_TO_CALL else ("", "")
+    own, desk = scene.numbers(case, directory) if purpose in _WHOM_TO_CALL else ("", "")
     if own:
         yield f"Call the resident first: {own}"
     if desk:

@@ -6,7 +6,7 @@ Pure: nothing here reads a clock, a file or a network.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.alarms import Frozen, Position, Severity
 from gateway.cases.causes import Cause
@@ -211,6 +211,22 @@ class Storm(Frozen):
     """New alarms join until then: the rate has been below the limit for ``within_s``."""
 
 
+class Scene(Frozen):
+    """What the registry said of place, resident and device when the case opened: kept for as long as it is open, and of
+    use once one of them is removed. Holds health data and keys: it leaves the gateway by nothing but the card."""
+
+    place: str | None
+    resident: str | None
+    path: tuple[str, str]
+    """The address in words, Chinese and English."""
+    device_name: tuple[str, str]
+    resident_name: str
+    phone: str
+    """The resident's."""
+    card: dict[str, Any] = {}
+    """Of the EmergencyCard what is of the place and of the resident; empty where no line may be called."""
+
+
 class Case(Frozen):
     """One piece of work (案卷). Immutable: the machine returns the next one."""
 
@@ -275,6 +291,8 @@ class Case(Frozen):
     duress: bool = False
     """The resident took it back under duress: the devices stay silent, and it goes on."""
     emergency: Emergency = Emergency()
+    scene: Scene | None = None
+    """See `gateway.cases.scene`; None once it is over."""
     measures: tuple[Measure, ...] = ()
     """What rules did by themselves, the newest last."""
     storm: Storm | None = None
@@ -324,6 +342,11 @@ class Case(Frozen):
     def open(self) -> bool:
         """Whether it is not over yet."""
         return self.stage not in (Stage.CLOSED, Stage.CANCELLED, Stage.MERGED)
+
+    @property
+    def shown(self) -> Case:
+        """The case as programs and files outside get it: without what it keeps of its scene for helpers."""
+        return self.model_copy(update={"scene": None})
 
     @property
     def at_work(self) -> bool:

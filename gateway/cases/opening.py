@@ -140,6 +140,7 @@ def _take_up(
         episode=begun.episode,
         drill=begun.drill,
         drill_of=begun.drill_of,
+        scene=begun.scene,
         links=(link,),
         times=_reported(None, now_ms),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.alarms import AlarmChange, Severity
-from gateway.cases import drill, messages, wording_spoken
+from gateway.cases import drill, messages, scene, wording_spoken
 from gateway.cases.commands import DeliveryHeard
 from gateway.cases.directory import Directory, Target
 from gateway.cases.effects import (
@@ -267,7 +267,7 @@ class Turn:
     def _spoken(self, target: Target, title: str, detail: tuple[str, str]) -> Spoken:
         index = 1 if target.language == "en" else 0
         own = () if target.discreet else self.case.said[:1]
-        place = self.directory.place_path(self.case.place, target.language)
+        place = scene.place_path(self.case, self.directory, target.language)
         more = (detail[index], *(words[index] for words in own))
         return wording_spoken.spoken(title, place, more, language=target.language)
 
@@ -347,7 +347,7 @@ class Turn:
         self._sync(TimerName.LINE, self.before.emergency.next_ms, self.case.emergency.next_ms)
         beside_ms = min((item.at_ms for item in self.case.agenda), default=None)
         self._sync(TimerName.BESIDE, self.before.beside_at_ms, beside_ms)
-        self.become(beside_at_ms=beside_ms)
+        self.become(beside_at_ms=beside_ms, scene=scene.kept(self.case, self.directory, self.now_ms))
         version = self.before.version + 1
         changed = _standing(self.case) != _standing(self.before)
         self.become(version=version, changed_in=version if changed else self.case.changed_in)

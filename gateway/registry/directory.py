@@ -156,6 +156,9 @@ class CommunityDirectory:
                 return able
         return []
 
+    def knows(self, section: Literal["place", "resident", "device"], id_: str) -> bool:
+        return id_ in {"place": self._places, "resident": self._residents, "device": self._devices}[section]
+
     def place_path(self, place: str | None, language: str) -> str:
         """The address from the largest place to the door: unbroken in Chinese, with commas in English."""
         return address(list(self._up(place)), language)

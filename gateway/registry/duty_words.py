@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from gateway.cases import scene
 from gateway.cases.model import Case
 from gateway.cases.wording import STAGES
 from gateway.registry.directory import CommunityDirectory
@@ -81,7 +82,7 @@ def _list(directory: CommunityDirectory, cases: Sequence[Case], language: str) -
     lines = []
     for case in cases[:CASES_MOST]:
         stage = STAGES[case.stage.value]
-        who = directory.resident_name(case.resident) if case.resident else directory.place_path(case.place, language)
+        who = scene.resident_name(case, directory) or scene.place_path(case, directory, language)
         lines.append(f"{case.number} {stage.en if language == 'en' else stage.zh} {who}".rstrip())
     if len(cases) > CASES_MOST:
         more = len(cases) - CASES_MOST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.cases import scene as kept
 from gateway.cases.document import Scene, Spot, Who, Words
 from gateway.cases.handover import Outsider, Receiver
 from gateway.cases.model import Case
@@ -33,16 +34,18 @@ def scene(directory: CommunityDirectory, case: Case) -> Scene:
     info = directory.community.community
     resident = directory.resident(case.resident or "")
     place = case.place if directory.place(case.place or "") is not None else resident.home if resident else None
-    phone, call_back = directory.numbers(case.resident)
+    phone, call_back = kept.numbers(case, directory)
+    about = resident is not None or (case.scene is not None and case.resident is not None)
+    zh, en = (directory.place_path(place, one) or kept.place_path(case, directory, one) for one in ("zh", "en"))
     return Scene(
         community=info.id,
         community_name=_words(info.name),
         timezone=info.timezone,
         place=place,
-        address=Words(zh=directory.place_path(place, "zh"), en=directory.place_path(place, "en")),
+        address=Words(zh=zh, en=en),
         pole=case.pole,
         spot=_spot(directory, case, place),
-        resident=None if resident is None else Who(name=resident.name, phone=phone),
+        resident=Who(name=kept.resident_name(case, directory), phone=phone) if about else None,
         call_back=call_back,
     )
 

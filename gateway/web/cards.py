@@ -9,6 +9,7 @@ from gateway.api.context import Context
 from gateway.api.rungs import line_reaches_nobody, recipient_in_words, who
 from gateway.api.views import case_summary
 from gateway.api.words import SEVERITIES, words
+from gateway.cases import scene
 from gateway.cases.commands import Action
 from gateway.cases.human import possible
 from gateway.cases.messages import SAID_MOST, done_by_itself
@@ -128,7 +129,7 @@ def card(context: Context, case: Case) -> Card:
         case=case,
         type=Words(summary.type_zh, summary.type_en),
         resident=summary.resident_name,
-        phone="" if directory is None or case.duress or not case.open else directory.numbers(case.resident)[0],
+        phone="" if directory is None or case.duress or not case.open else scene.numbers(case, directory)[0],
         where=Words(summary.place_zh, summary.place_en),
         severity=words(SEVERITIES, case.severity.value),
         stage=words(STAGES, case.stage.value),

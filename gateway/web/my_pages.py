@@ -21,6 +21,7 @@ from gateway.api.cases import CaseId, decided
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import DeviceState
 from gateway.api.record import take_file
+from gateway.cases import scene
 from gateway.cases.commands import HumanAction
 from gateway.cases.model import Case
 from gateway.cases.wording import STAGES, Words, kind
@@ -105,8 +106,8 @@ def _listed(case: Case, directory: CommunityDirectory, person: str, basis: Basis
     return Listed(
         case=case,
         type=kind(case, case.type),
-        who=directory.resident_name(case.resident),
-        where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
+        who=scene.resident_name(case, directory),
+        where=Words(*(scene.place_path(case, directory, language) for language in ("zh", "en"))),
         stage=STAGES[case.stage.value],
         mine=case.owner == f"person:{person}",
         basis=basis,

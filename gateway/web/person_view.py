@@ -14,6 +14,7 @@ from gateway.answers.words import who
 from gateway.api import reads
 from gateway.api.context import Context
 from gateway.api.reads import TimelineLine
+from gateway.cases import scene
 from gateway.cases.causes import CAUSES
 from gateway.cases.human import possible
 from gateway.cases.model import Case, LineState, Stage
@@ -148,12 +149,10 @@ def look(
     )
     family = acting.is_family(directory, case, person, now_ms)
     line, drill_line = case.emergency.state, case.drill or directory.line_mode == "drill"
-    card = directory.emergency_card(
-        case_number=case.number, complaint="", place=case.place, resident=case.resident, source="", at_ms=now_ms
-    )
+    card = scene.emergency_card(case, directory, "", now_ms)
     known = directory.person(person)
-    own, desk = directory.numbers(case.resident)
-    resident = directory.resident_name(case.resident)
+    own, desk = scene.numbers(case, directory)
+    resident = scene.resident_name(case, directory)
     phones = ((f"{resident} 本人", own), ("值班室 control room", desk))
     sees_why = not family or basis == "consent"
     return PersonView(
@@ -163,7 +162,7 @@ def look(
         family=family,
         type=kind(case, case.type),
         resident=resident,
-        where=Words(directory.place_path(case.place, "zh"), directory.place_path(case.place, "en")),
+        where=Words(*(scene.place_path(case, directory, language) for language in ("zh", "en"))),
         access="" if family or not case.open else str(card["access"]),
         meet_at="" if family or not case.open else str(card["meet_at"]),
         phones=tuple((name, number) for name, number in phones[case.duress :] if number),  # a call would give it away

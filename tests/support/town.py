@@ -123,6 +123,9 @@ class Town:
     def obeying(self, kinds: Sequence[str], command: str, *, place: str | None, resident: str | None) -> Sequence[str]:
         return [one for one in self.voices if not kinds or one.rpartition("-")[0] in kinds]
 
+    def knows(self, section: str, id_: str) -> bool:
+        return True
+
     def place_path(self, place: str | None, language: str) -> str:
         return "" if place is None else f"团结湖 {place}"
 
