@@ -37,6 +37,21 @@ class Report(Frozen):
 
 NOT_OURS = Report(result=Result.RETRY, detail="由另一网关发送 another gateway sends by now")
 
+Speaks = Callable[[], bool]
+"""Whether this gateway still speaks."""
+
+
+class NotOurs(Exception):
+    """Raised by a channel instead of sending, once `Attempt.speaks` says no. Nothing has gone out."""
+
+    def __init__(self) -> None:
+        super().__init__(NOT_OURS.detail)
+
+
+def always() -> bool:
+    """What one gateway alone answers: it speaks."""
+    return True
+
 
 class Invitation(Frozen):
     """How a person can answer a message by whatever is at hand. Made when the message goes out, never before."""
@@ -76,10 +91,6 @@ class Listener(Protocol):
         ...
 
 
-def _always() -> bool:
-    return True
-
-
 class Attempt(Frozen):
     """One try at a message, as the channel needs to know it."""
 
@@ -93,9 +104,10 @@ class Attempt(Frozen):
     """After this the message is given up; a command to a device expires then."""
     invitation: Invitation | None = None
     """Set where the message asks for an answer."""
-    speaks: Callable[[], bool] = _always
-    """Whether this gateway still speaks: asked once more, right before it goes out, by a channel that had to wait. One
-    that was asleep meanwhile must not say late, and as if it were new, what another one has said."""
+    speaks: Speaks = always
+    """Asked once more, right before it goes out, by a channel that had to wait for a thread, a modem or a line; where
+    it says no, `NOT_OURS` is the report, or `NotOurs` is raised. A gateway that was asleep meanwhile must not say late,
+    and as if it were new, what another one has said."""
 
 
 class Limits(Frozen):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gateway.clock import Clock
 from gateway.outbox import claims, policy
-from gateway.outbox.channel import NOT_OURS, Attempt, OutboxChannel, Report, Result
+from gateway.outbox.channel import NOT_OURS, Attempt, NotOurs, OutboxChannel, Report, Result
 from gateway.outbox.health import ChannelBook
 from gateway.outbox.recorder import Recorder
 from gateway.outbox.records import Claim
@@ -115,6 +115,8 @@ class Courier:
         try:
             async with asyncio.timeout(limit_s):
                 return await channel.send(claim.send, attempt)
+        except NotOurs:
+            return NOT_OURS
         except TimeoutError:
             return Report(result=Result.UNKNOWN, detail=f"{limit_s:g} 秒内无答复 no answer within {limit_s:g} s")
         except (Exception, asyncio.CancelledError) as error:  # a broken channel must not stop the others

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from gateway.alarms import Frozen
+from gateway.outbox.channel import Speaks, always
 
 
 class CallEnd(StrEnum):
@@ -51,8 +52,11 @@ class Words(Frozen):
 class Caller(Protocol):
     """One way to place voice calls. Must not raise for what the network or the other side does."""
 
-    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
-        """Place one call and say ``words``. Returns when it is over, at the latest after ``timeout_s``.
+    async def call(
+        self, number: str, words: Words, *, timeout_s: float, emergency: bool = False, speaks: Speaks = always
+    ) -> Called:
+        """Place one call and say ``words``. Returns when it is over, at the latest after ``timeout_s``. ``speaks`` is
+        asked right before it is dialled; raises NotOurs.
 
         A public emergency number is never called, whatever stands in an address book, but with ``emergency``: which
         only the line gives whose work that is (`gateway.outbox.channels.live_line`).

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.telephony.faults import ModemFaults
+from gateway.outbox.channel import NotOurs
 from gateway.outbox.modem.health import ModemState
 from gateway.outbox.voice import Called, CallEnd, Words
 from tests.support.eventually import PATIENCE, eventually_async
@@ -368,3 +369,17 @@ async def test_a_tty_that_is_not_there_is_named(tmp_path: Path) -> None:
         house.sim.unplug()
         await house.until(lambda health: health.state is ModemState.ABSENT)
         assert "modem1.tty" in house.health.en
+
+
+async def test_nobody_is_called_by_a_gateway_that_no_longer_speaks(tmp_path: Path) -> None:
+    """The process was stopped while the words were made ready, and another gateway has called meanwhile."""
+    async with telephony(tmp_path) as house:
+        await house.ready()
+        phone = house.network.phone("daughter", DAUGHTER)
+        with pytest.raises(NotOurs):
+            await house.pool.call(
+                DAUGHTER, Words(text="起火", keys="12"), timeout_s=20, speaks=lambda: not house.health.calls
+            )
+        assert not phone.calls and house.health.calls_failed == 0
+        phone.expect_voice("紧急呼救").press("1")
+        assert (await house.call(DAUGHTER)).keys == "1", "the modem goes on"

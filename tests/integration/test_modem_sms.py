@@ -10,7 +10,7 @@ import pytest
 
 from firmware_sim.telephony import pdu as sim_pdu
 from firmware_sim.telephony.faults import ModemFaults
-from gateway.outbox.channel import Result
+from gateway.outbox.channel import NotOurs, Result
 from gateway.outbox.modem.reports import Fate
 from gateway.outbox.modem.sending import Handed
 from tests.support.eventually import eventually_async
@@ -329,3 +329,21 @@ async def test_the_network_of_the_tests_fails_on_what_nobody_expected(tmp_path: 
         house.network.phone("daughter").expect_voice("起火")
         with pytest.raises(AssertionError, match="did not come: a call to daughter"):
             house.network.check()
+
+
+async def test_what_waited_behind_another_is_not_said_by_a_gateway_that_no_longer_speaks(tmp_path: Path) -> None:
+    """The process was stopped while it waited for the modem, and another gateway has said it meanwhile."""
+    async with telephony(tmp_path) as house:
+        await house.ready()
+        phone = house.network.phone("daughter", DAUGHTER)
+        phone.expect_sms("起火")
+        first = asyncio.create_task(send(house))
+        waits = {"urgent": True, "report": True, "validity_s": 3600, "speaks": lambda: not house.health.sms_sent}
+        second = asyncio.create_task(house.pool.send("k2", DAUGHTER, LONG, **waits))
+        with pytest.raises(NotOurs):
+            await second
+        assert (await first).result is Result.SENT
+        phone.expect_sms("漏水")
+        assert (await send(house, "漏水", key="k3")).result is Result.SENT, "the modem goes on"
+        await eventually_async(lambda: len(phone.inbox) >= 2)
+        assert [text for _, text in phone.inbox] == ["起火", "漏水"] and house.health.sms_failed == 0

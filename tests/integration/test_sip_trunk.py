@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.outbox.channel import Attempt, Heard, Invitation, Result
+from gateway.outbox.channel import Attempt, Heard, Invitation, NotOurs, Result
 from gateway.outbox.channels.voice import VoiceCalls
 from gateway.outbox.sip import line as line_of_a_trunk
 from gateway.outbox.sip.trunk import SipTrunks
@@ -396,7 +396,7 @@ async def test_the_voice_channel_goes_on_to_the_trunk_where_no_modem_is_free(tmp
     class NoModem:
         free = 0
 
-        async def call(self, number: str, words: Words, *, timeout_s: float) -> Called:
+        async def call(self, number: str, words: Words, *, timeout_s: float, **_: object) -> Called:
             raise AssertionError("it has no line")
 
     async def listener(one: Heard) -> str:
@@ -547,6 +547,17 @@ async def test_a_missing_or_impossible_password_is_told(tmp_path: Path) -> None:
     async with trunk_to(9, tmp_path, password='a"b', register_s=300) as caller:
         await eventually_async(lambda: "quotation mark" in caller.health.why, what="which character")
         assert 'a"b' not in caller.health.why
+
+
+async def test_nobody_is_called_by_a_gateway_that_no_longer_speaks(tmp_path: Path) -> None:
+    async with telephone(tmp_path / "phone") as phone, trunk_to(phone.port, tmp_path) as caller:
+        await up(caller)
+        # While the words are made ready it still speaks, and then no longer.
+        with pytest.raises(NotOurs):
+            await caller.call(NUMBER, ONCE, timeout_s=20, speaks=lambda: caller.free == 1)
+        await eventually_async(lambda: caller.free == 1, what="the line is free again")
+        assert (await caller.call(NUMBER, ONCE, timeout_s=30)).end is CallEnd.ANSWERED
+        assert sum(caller.health.calls.values()) == 1
 
 
 async def test_what_is_no_number_is_not_dialled(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from firmware_sim.telephony.faults import ModemFaults
 from gateway.assembly.telephone import reported
 from gateway.cases.effects import Send, Spoken
-from gateway.outbox.channel import Attempt, Invitation, Limits, Result
+from gateway.outbox.channel import Attempt, Invitation, Limits, Report, Result
 from gateway.outbox.channels.sms import REPEAT, SHORTENED, SmsMessenger, wording
 from gateway.outbox.channels.voice import VoiceCalls, saying
 from gateway.outbox.modem import pdu
@@ -226,13 +226,36 @@ async def test_keys_that_could_not_be_taken_in_leave_it_unknown(tmp_path: Path) 
         assert len(line.house.ear.heard) == 1
 
 
+class Late(SmsMessenger):
+    """In a process that was stopped before its first message went out, and woke up when its lease was over."""
+
+    async def send(self, message: Send, attempt: Attempt) -> Report:
+        return await super().send(message, attempt.model_copy(update={"speaks": lambda: attempt.number > 1}))
+
+
+async def test_what_another_gateway_says_by_now_did_not_go_out(tmp_path: Path) -> None:
+    async with telephony(tmp_path) as house:
+        await house.ready()
+        clock = HandClock()
+        async with working(house.engine, {"sms": Late(house.pool, house.ledger)}, clock) as worker:
+            desk, sent, phone = Desk(house.engine, clock), message("sms"), house.network.phone("daughter", DAUGHTER)
+            desk.say(sent)
+            worker.wake()
+            await eventually_async(lambda: desk.attempts(sent.key) == ["retry"])
+            assert not phone.inbox
+            phone.expect_sms("紧急呼救：李秀兰")
+            await forward(worker, clock, 10, lambda: desk.attempts(sent.key) == ["retry", "sent"])
+            await eventually_async(lambda: phone.inbox)
+            assert "可能重复" not in phone.inbox[0][1], "it is certain that it had not gone out"
+
+
 class FakeCaller:
     """A way to call that says what it is told to."""
 
     def __init__(self, called: Called, free: int = 1) -> None:
         self.called, self.free, self.asked = called, free, 0
 
-    async def call(self, number: str, words: Words, *, timeout_s: float) -> Called:
+    async def call(self, number: str, words: Words, *, timeout_s: float, **_: object) -> Called:
         self.asked += 1
         return self.called
 

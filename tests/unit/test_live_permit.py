@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from gateway.cases.effects import DRILL_LINE_CHANNEL, LINE_CHANNEL, Purpose, Send
 from gateway.doctor import findings
 from gateway.outbox.card import MARK, marked
-from gateway.outbox.channel import Attempt, Result
+from gateway.outbox.channel import Attempt, NotOurs, Result, Speaks, always
 from gateway.outbox.channels.build import build_channels
 from gateway.outbox.channels.emergency_line import DrillLine
 from gateway.outbox.channels.live_line import ClosedLine, LiveLine, NotPermitted, Permit, permit
@@ -52,8 +52,12 @@ class Recorder:
         self.end = end
         self.free = free
 
-    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+    async def call(
+        self, number: str, words: Words, *, timeout_s: float, emergency: bool = False, speaks: Speaks = always
+    ) -> Called:
         assert emergency
+        if not speaks():
+            raise NotOurs
         self.calls.append((number, words))
         return Called(end=self.end, detail="recorded")
 
@@ -159,6 +163,13 @@ async def test_a_real_call_says_where_first_and_leaves_the_line_open() -> None:
     assert words.repeat >= 2
     said = words.text
     assert said.index("五零幺室") < said.index("紧急呼救") < said.index("李秀兰")
+
+
+async def test_120_is_not_dialled_by_a_gateway_that_no_longer_speaks() -> None:
+    way = Recorder()
+    with pytest.raises(NotOurs):
+        await LiveLine(allowed(), [way], IN_FORCE).send(send(), ATTEMPT.model_copy(update={"speaks": lambda: False}))
+    assert not way.calls
 
 
 async def test_a_call_that_may_repeat_an_earlier_one_says_so_first() -> None:

@@ -83,7 +83,7 @@ class LiveLine:
             if not caller.free:
                 tried.append(f"{type(caller).__name__}: 无空闲线路 no line is free")
                 continue
-            called = await caller.call(number, words, timeout_s=CALL_WITHIN_S, emergency=True)
+            called = await caller.call(number, words, timeout_s=CALL_WITHIN_S, emergency=True, speaks=attempt.speaks)
             tried.append(called.detail)
             if called.end is not CallEnd.NOT_PLACED:
                 break

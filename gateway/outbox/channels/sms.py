@@ -38,6 +38,7 @@ class SmsMessenger:
             report=self._reports,
             # What comes after the case has given it up is worse than nothing.
             validity_s=max(300, (attempt.deadline_ms - attempt.at_ms) // 1000),
+            speaks=attempt.speaks,
         )
         if handed.result is Result.SENT and not self._reports:
             return Report(result=Result.DELIVERED, detail=handed.detail)

@@ -52,7 +52,7 @@ class VoiceCalls:
             if not caller.free:
                 tried.append(f"{type(caller).__name__}: 无空闲线路 no line is free")
                 continue
-            called = await caller.call(message.to, words, timeout_s=CALL_WITHIN_S)
+            called = await caller.call(message.to, words, timeout_s=CALL_WITHIN_S, speaks=attempt.speaks)
             tried.append(called.detail)
             if called.end is not CallEnd.NOT_PLACED:
                 break

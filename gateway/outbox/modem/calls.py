@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
+from gateway.outbox.channel import Speaks, always
 from gateway.outbox.modem.at import Answer, Command
 from gateway.outbox.modem.dialects import Dialect, pieces, ucs2
 from gateway.outbox.modem.link import AtLink
@@ -46,7 +47,14 @@ class Call:
     """One call. `place` does it all; `heard` is told every unsolicited line meanwhile."""
 
     def __init__(
-        self, link: AtLink, dialect: Dialect, timing: Timing, number: str, words: Words, sound: Sound | None
+        self,
+        link: AtLink,
+        dialect: Dialect,
+        timing: Timing,
+        number: str,
+        words: Words,
+        sound: Sound | None,
+        speaks: Speaks = always,
     ) -> None:
         self._link = link
         self._dialect = dialect
@@ -54,6 +62,7 @@ class Call:
         self._number = number
         self._words = words
         self._sound = sound
+        self._speaks = speaks
         self._keys = ""
         self._news = asyncio.Event()
         self._hint = ""
@@ -82,7 +91,7 @@ class Call:
         self._news.set()
 
     async def place(self) -> Called:
-        """The whole call. Raises Silent and Lost; `hang_up` is then still to be tried."""
+        """The whole call. Raises NotOurs, Silent and Lost; `hang_up` is then still to be tried."""
         answer = await self._run(f"ATD{self._number};", dials=True, timeout_s=self._timing.network, scaled=True)
         if not answer.ok and not await self._exists():
             return await self._not_taken(answer.final)
@@ -251,7 +260,7 @@ class Call:
     ) -> Answer:
         patience = self._timing.command / 5.0
         command = Command(text=text, info=info, dials=dials, timeout_s=timeout_s / patience if scaled else timeout_s)
-        return await self._link.run(command)
+        return await self._link.run(command, self._speaks if dials else always)
 
     async def _wait(self, seconds: float, *, for_key: bool = False) -> None:
         """Until something was heard, ``seconds`` at most; for a key the whole time, unless it has come."""

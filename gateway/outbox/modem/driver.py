@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.clock import Clock
-from gateway.outbox.channel import Result
+from gateway.outbox.channel import Result, Speaks, always
 from gateway.outbox.modem import pdu, setup
 from gateway.outbox.modem.at import Command, Urc
 from gateway.outbox.modem.calls import Call, Sound
@@ -280,7 +280,9 @@ class Modem:
 
     # calls
 
-    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+    async def call(
+        self, number: str, words: Words, *, timeout_s: float, emergency: bool = False, speaks: Speaks = always
+    ) -> Called:
         """One call; see `Caller`. ``emergency`` only for the line whose work that is."""
         number = re.sub(r"[ \-().]", "", number)
         if not _WHOLE_NUMBER.fullmatch(number) or (is_emergency(number) and not emergency):
@@ -295,7 +297,7 @@ class Modem:
                 self._fail(call=True, why=str(error))
                 self._doubt()
                 return Called(end=CallEnd.NOT_PLACED, detail=f"{self.name}: {error}")
-            call = Call(link, dialect, self._timing, number, words, sound)
+            call = Call(link, dialect, self._timing, number, words, sound, speaks)
             self._call = call
             self._health = self._health.model_copy(update={"calls": self._health.calls + 1})
             called = await self._place(call, timeout_s)
@@ -360,7 +362,7 @@ class Modem:
 
     # SMS
 
-    async def send(self, submits: Sequence[Submit], *, urgent: bool) -> Handed:
+    async def send(self, submits: Sequence[Submit], *, urgent: bool, speaks: Speaks = always) -> Handed:
         """Give every part to the centre. What is not urgent keeps to `sms_per_minute`."""
         link = self._link
         if link is None or not self._health.ready:
@@ -373,7 +375,7 @@ class Modem:
             return Handed(result=Result.RETRY, detail=f"{self.name}: 每分钟限 {most} 条 at most {most} SMS a minute")
         self._sent_at += [now_ms] * len(submits)
         async with self._sending:
-            handed = await hand_over(link, submits, self._sim, self._timing)
+            handed = await hand_over(link, submits, self._sim, self._timing, speaks)
         if handed.result is Result.UNKNOWN:
             self._doubt()
         if handed.result is Result.SENT:

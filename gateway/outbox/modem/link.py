@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import serial
 
+from gateway.outbox.channel import NotOurs, Speaks, always
 from gateway.outbox.modem.at import ESC, PROBE, Answer, AtCore, Command, Urc, Write
 
 log = logging.getLogger(__name__)
@@ -82,11 +83,13 @@ class AtLink:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(port.close)
 
-    async def run(self, command: Command) -> Answer:
-        """The answer. Raises Silent, Lost."""
+    async def run(self, command: Command, speaks: Speaks = always) -> Answer:
+        """The answer. ``speaks`` is asked when its turn has come. Raises Silent, Lost; NotOurs where it says no."""
         async with self._turn:
             if self._off_beat:
                 await self._find_beat()
+            if not speaks():
+                raise NotOurs
             return await self._say(command)
 
     async def _find_beat(self) -> None:

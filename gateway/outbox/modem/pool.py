@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
-from gateway.outbox.channel import Heard, Listener, Result
+from gateway.outbox.channel import Heard, Listener, Result, Speaks, always
 from gateway.outbox.modem import pdu
 from gateway.outbox.modem.driver import Modem
 from gateway.outbox.modem.health import ModemHealth
@@ -90,12 +90,14 @@ class ModemPool:
         """Calls that can begin now."""
         return sum(modem.free for modem in self._modems)
 
-    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+    async def call(
+        self, number: str, words: Words, *, timeout_s: float, emergency: bool = False, speaks: Speaks = always
+    ) -> Called:
         """See `Caller`."""
         called = Called(end=CallEnd.NOT_PLACED, detail="没有可用的模块 no modem is ready and free")
         tried: list[str] = []
         for modem in self._best(lambda one: one.free):
-            called = await modem.call(number, words, timeout_s=timeout_s, emergency=emergency)
+            called = await modem.call(number, words, timeout_s=timeout_s, emergency=emergency, speaks=speaks)
             tried.append(called.detail)
             if called.end is not CallEnd.NOT_PLACED:
                 break
@@ -106,8 +108,19 @@ class ModemPool:
 
     # SMS
 
-    async def send(self, key: str, number: str, text: str, *, urgent: bool, report: bool, validity_s: int) -> Handed:
-        """One message, in as many parts as it takes; ``report`` asks for delivery reports, which go to ``settle``."""
+    async def send(
+        self,
+        key: str,
+        number: str,
+        text: str,
+        *,
+        urgent: bool,
+        report: bool,
+        validity_s: int,
+        speaks: Speaks = always,
+    ) -> Handed:
+        """One message, in as many parts as it takes; ``report`` asks for delivery reports, which go to ``settle``.
+        ``speaks`` is asked right before the first part goes out; raises NotOurs."""
         if is_emergency(number):
             return Handed(result=Result.REFUSED, detail=f"{number} 是紧急号码 is an emergency number")
         reference = self._ledger.next_reference()
@@ -118,7 +131,7 @@ class ModemPool:
         handed = Handed(result=Result.RETRY, detail="没有模块 there is no modem")
         tried: list[str] = []
         for modem in self._best(lambda one: one.health.ready):
-            handed = await modem.send(submits, urgent=urgent)
+            handed = await modem.send(submits, urgent=urgent, speaks=speaks)
             tried.append(handed.detail)
             if handed.result is not Result.RETRY:
                 break

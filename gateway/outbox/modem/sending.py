@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from gateway.alarms import Frozen
-from gateway.outbox.channel import Result
+from gateway.outbox.channel import Result, Speaks, always
 from gateway.outbox.modem.at import CTRL_Z, Command
 from gateway.outbox.modem.link import AtLink, Lost, Silent
 from gateway.outbox.modem.pdu import Submit
@@ -31,13 +31,15 @@ class Handed(Frozen):
     """TP-MR of each part, for its delivery report."""
 
 
-async def hand_over(link: AtLink, submits: Sequence[Submit], sim: str, timing: Timing) -> Handed:
-    """Every part of one message to the centre, in their order."""
+async def hand_over(
+    link: AtLink, submits: Sequence[Submit], sim: str, timing: Timing, speaks: Speaks = always
+) -> Handed:
+    """Every part of one message to the centre, in their order. Raises NotOurs, before the first of them."""
     references: list[int] = []
     for number, submit in enumerate(submits, 1):
         which = f"第 {number}/{len(submits)} 条 part {number} of {len(submits)}: " if len(submits) > 1 else ""
         try:
-            handed = await _part(link, submit, timing)
+            handed = await _part(link, submit, timing, always if references else speaks)
         except (Silent, Lost) as error:
             return Handed(result=Result.UNKNOWN, detail=f"{which}{error}")
         if isinstance(handed, Handed):
@@ -48,7 +50,7 @@ async def hand_over(link: AtLink, submits: Sequence[Submit], sim: str, timing: T
     return Handed(result=Result.SENT, detail=detail, sim=sim, references=tuple(references))
 
 
-async def _part(link: AtLink, submit: Submit, timing: Timing) -> int | Handed:
+async def _part(link: AtLink, submit: Submit, timing: Timing, speaks: Speaks) -> int | Handed:
     """Its reference, or why not. A refusal that may be a passing one is tried once more."""
     patience = timing.command / Timing().command
     command = Command(
@@ -58,7 +60,7 @@ async def _part(link: AtLink, submit: Submit, timing: Timing) -> int | Handed:
         timeout_s=timing.send / patience,
     )
     for left in reversed(range(PART_TRIES)):
-        answer = await link.run(command)
+        answer = await link.run(command, speaks)
         if answer.ok:
             found = re.match(r"\d+", answer.first)
             if found is None:

@@ -8,6 +8,7 @@ import io
 import wave
 from pathlib import Path
 
+from gateway.outbox.channel import NotOurs, Speaks, always
 from gateway.outbox.sip.config import aor
 from gateway.outbox.sip.control import CommandRefused, ControlLost, Event
 from gateway.outbox.sip.line import Line
@@ -31,11 +32,12 @@ class _Over(Exception):
 class Conversation:
     """To be used once. The line is taken (``busy``) by who makes it, and is free again once the call is hung up."""
 
-    def __init__(self, line: Line, digits: str, sound: bytes, words: Words) -> None:
+    def __init__(self, line: Line, digits: str, sound: bytes, words: Words, speaks: Speaks = always) -> None:
         self._line = line
         self._digits = digits
         self._sound = sound
         self._words = words
+        self._speaks = speaks
         self._events: asyncio.Queue[Event | ControlLost] = asyncio.Queue()
         self._rang = False
         self._answered = False
@@ -44,7 +46,7 @@ class Conversation:
         self._keys = ""
 
     async def run(self, timeout_s: float) -> Called:
-        """Never raises for what the network, the other side or the child does."""
+        """Never raises for what the network, the other side or the child does; NotOurs, where it is not dialled."""
         self._line.listen(self._events.put_nowait)
         try:
             async with asyncio.timeout(timeout_s):
@@ -68,6 +70,9 @@ class Conversation:
         if not self._line.health.up:
             self._closed = True
             return Called(end=CallEnd.NOT_PLACED, detail=f"未能拨出 not dialled: {self._line.health.why}")
+        if not self._speaks():
+            self._closed = True
+            raise NotOurs
         try:
             await self._line.command("dial", aor(trunk, self._digits))
         except CommandRefused as error:

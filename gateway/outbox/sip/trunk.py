@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.outbox.channel import Speaks, always
 from gateway.outbox.sip.conversation import Conversation
 from gateway.outbox.sip.dialplan import dialled, public_emergency
 from gateway.outbox.sip.line import Line, LineHealth, Patience
@@ -91,13 +92,15 @@ class SipCaller:
             calls=dict(self._ends),
         )
 
-    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+    async def call(
+        self, number: str, words: Words, *, timeout_s: float, emergency: bool = False, speaks: Speaks = always
+    ) -> Called:
         """See `Caller`."""
-        called = await self._call(number, words, timeout_s, emergency)
+        called = await self._call(number, words, timeout_s, emergency, speaks)
         self._ends[called.end] += 1
         return called
 
-    async def _call(self, number: str, words: Words, timeout_s: float, emergency: bool) -> Called:
+    async def _call(self, number: str, words: Words, timeout_s: float, emergency: bool, speaks: Speaks) -> Called:
         try:
             digits = dialled(number, self._trunk.dial)
         except ValueError as error:
@@ -117,7 +120,7 @@ class SipCaller:
         except BaseException:
             line.busy = False
             raise
-        return await Conversation(line, digits, sound, words).run(timeout_s)
+        return await Conversation(line, digits, sound, words, speaks).run(timeout_s)
 
     def _idle(self) -> list[Line]:
         return [line for line in self._lines if line.health.up and not line.busy]
@@ -148,14 +151,17 @@ class SipTrunks:
         """Calls that can begin now."""
         return sum(trunk.free for trunk in self._trunks)
 
-    async def call(self, number: str, words: Words, *, timeout_s: float, emergency: bool = False) -> Called:
+    async def call(
+        self, number: str, words: Words, *, timeout_s: float, emergency: bool = False, speaks: Speaks = always
+    ) -> Called:
         """See `Caller`; ``timeout_s`` is for all trunks together."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         tried: list[str] = []
         called = Called(end=CallEnd.NOT_PLACED, detail="没有中继 there is no trunk")
         for trunk in self._trunks:
-            called = await trunk.call(number, words, timeout_s=max(0.0, until - loop.time()), emergency=emergency)
+            left_s = max(0.0, until - loop.time())
+            called = await trunk.call(number, words, timeout_s=left_s, emergency=emergency, speaks=speaks)
             tried.append(f"{trunk.name}: {called.detail}")
             if called.end is not CallEnd.NOT_PLACED:
                 break
