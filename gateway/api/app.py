@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from gateway.api import (
     adoption,
     answering,
+    away,
     backtests,
     caring,
     cases,
@@ -66,7 +67,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     """All endpoints. The applications of a process share them: to find out what each takes and gives is most of the
     work of making one, and what is an application's own they find in its state."""
     api = APIRouter(dependencies=[Depends(cookie_scheme)], responses=described(400, 401, 403, 422, 503))
-    about_devices = (devices, registering, describing, adoption, caring, outlooks, commands)
+    about_devices = (devices, registering, describing, away, adoption, caring, outlooks, commands)
     for room in (
         record,
         where,

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.models import ID, NO_NUL
+from gateway.registry.away import WHY_MOST
 from gateway.registry.care import LONGEST_S, Mode
-from gateway.registry.facts import Attributes
+from gateway.registry.facts import Attributes, Moment
 from gateway.registry.model import Device
 from gateway.store.forecast import Verdict
 
@@ -117,6 +118,35 @@ class Attributed(_Shape):
     attributes: Attributes
     revision: int
     warnings: list[Warned]
+
+
+class AwayOrder(_Shape):
+    """A resident is not at home, and until when."""
+
+    model_config = _example(
+        {"reason": "hospital", "until": "2026-12-05"}, {"reason": "去女儿家", "until": "2026-12-05 18:00"}
+    )
+
+    reason: Annotated[str, Field(min_length=1, max_length=WHY_MOST, pattern=NO_NUL)]
+    """``hospital``, ``travel``, or other words, on one line."""
+    until: Moment
+    """A day, which is the last of it, or an instant by the community's clock; at most 90 days ahead."""
+
+
+class AwayOut(_Shape):
+    """A resident who is away: rules over inactivity are not for her meanwhile, all others are."""
+
+    resident: str
+    reason: str
+    until: str | None
+    """As it was said; null where nobody said when it ends (it came with the files, or as a bare attribute)."""
+    until_ms: int | None
+    """When it ends by itself."""
+    by: str
+    """Who said it; empty where that is not known."""
+    zh: str
+    """``住院，至 12-05；…``."""
+    en: str
 
 
 class CandidateOut(_Shape):

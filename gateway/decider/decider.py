@@ -1,7 +1,8 @@
 """The decider's thread: in which order things are decided, and that deciding never ends silently.
 
-Order within a cycle: people's answers, urgent observations, deliveries, timers, silence, devices that were worked on,
-alarms that were held back; and only then one bounded helping of routine, so that urgent never waits behind telemetry.
+Order within a cycle: people's answers, urgent observations, deliveries, timers, shifts, drills, absences, silence,
+devices that were worked on, alarms that were held back; and only then one bounded helping of routine, so that urgent
+never waits behind telemetry.
 Everything decided in a transaction is committed with the journal cursor and with what the rules remember: a crash
 anywhere replays to the same result.
 """
@@ -261,6 +262,7 @@ class Decider:
         busy = self._desk.timers() or busy
         self._desk.shifts()
         self._desk.drills()
+        self._desk.absences()
         busy = self._desk.silence() or busy
         self._desk.settle_care()
         self._desk.audit()

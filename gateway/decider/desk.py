@@ -1,4 +1,5 @@
-"""What falls due in the decider: deliveries to hear of, shifts, drills, timers, silence, the ends of care, the audit.
+"""What falls due in the decider: deliveries to hear of, shifts, drills, timers, silence, the ends of care and of
+absences, the audit.
 
 Each method takes one bounded helping and commits it, so that what is urgent never waits long behind it.
 """
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from gateway.cases.effects import Purpose
 from gateway.clock import Clock
 from gateway.decider import auditor, care_rows, case_rows, drills, duty, others, undecidable, withheld_rows
+from gateway.decider.absences import Absences
 from gateway.decider.decision import Decision
 from gateway.decider.health import Health
 from gateway.decider.positions import Positions
@@ -60,6 +62,7 @@ class Desk:
         self._drills = drills.Watch()
         self._drills_at_ms = 0
         """After a failure drills rest until then."""
+        self._absences = Absences(transactions)
         self._free: list[Withheld] = []
         """Alarms that were held back and perhaps are no longer."""
         self._released_for = 0
@@ -204,6 +207,10 @@ class Desk:
             self._drills.looked(view, now_ms)
         else:
             self._drills_at_ms = now_ms + AGAIN_MS
+
+    def absences(self) -> None:
+        """Whoever was away until now is watched again."""
+        self._absences.end(self._tx.need_view(), self._clock.now_ms())
 
     def audit(self) -> None:
         """Every `AUDIT_S` seconds: set lost timers again, so that no open case falls silent, and look for alarms that

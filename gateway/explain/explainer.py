@@ -12,7 +12,9 @@ from devices.observation import Lane, Observation
 from gateway.alarms import AlarmChange, Frozen
 from gateway.journal.view import JournalView
 from gateway.registry import store as registry_store
+from gateway.registry.away import absence_of
 from gateway.registry.directory import CommunityDirectory
+from gateway.rules.check import names_in
 from gateway.rules.document import RuleDocument
 from gateway.rules.forms import DeviceInfo, subject_of
 from gateway.rules.story import Story, Words, concerned, tell
@@ -139,7 +141,10 @@ class Explainer:
             story=story,
             decided=decided,
             case_id=case_id,
-            around=tuple(self._around(rule_id, subject, list(near), from_ms, at_ms, zone)),
+            around=(
+                *_away(directory, rule, subject),
+                *self._around(rule_id, subject, list(near), from_ms, at_ms, zone),
+            ),
             journal_begins_ms=min(begins, default=None),
         )
 
@@ -221,6 +226,17 @@ _LINE_WORDS = {
     "retired": Words("已停用", "was retired"),
     "replaced": Words("已更换", "was replaced"),
 }
+
+
+def _away(directory: CommunityDirectory, rule: RuleDocument, subject: str) -> list[Words]:
+    """That the resident is away, and who said so, where the rule asks for it."""
+    resident = directory.resident(subject.removeprefix("resident:"))
+    absence = absence_of(resident, directory.calendar.zone) if resident is not None else None
+    if absence is None or "resident.away" not in names_in(rule)[0]:
+        return []
+    zh, en = absence.says
+    by = absence.by or "files"
+    return [Words(f"本人登记外出（{zh}），登记人 {by}", f"the resident is away ({en}), said by {by}")]
 
 
 def _order(observation: Observation) -> tuple[int, int]:

@@ -104,6 +104,7 @@ class _Checker:
         yield self.rules()
         yield self.channels()
         yield check_work.work(self.c, self.missing, () if "rosters" in self.incomplete else self.roles)
+        yield check_facts.away(self.c.residents)
         yield check_drills.drills(self.c, self.missing, () if "rosters" in self.incomplete else self.roles)
         yield check_outside.outsiders(self.c, self.missing, self.incomplete)
         if "rules" not in self.incomplete:

@@ -8,7 +8,7 @@ from itertools import combinations
 from zoneinfo import ZoneInfo
 
 from gateway.registry.circles import circles
-from gateway.registry.facts import PersonalLimit
+from gateway.registry.facts import PersonalLimit, moment_of
 from gateway.registry.finding import Finding
 from gateway.registry.model import Device, Place, Resident
 from gateway.registry.problem import Path, did_you_mean
@@ -50,6 +50,20 @@ def limits(residents: Sequence[Resident], zone: ZoneInfo) -> Iterator[Finding]:
                     message = f"limit {name} stands twice for the same time: {both}; end one before the other begins"
                     path = ("limits", second)
                     yield Finding(level="error", section="residents", index=index, path=path, message=message)
+
+
+def away(residents: Sequence[Resident]) -> Iterator[Finding]:
+    """Residents who are away and of whom nobody could say until when: the rules that are not for them stay so."""
+    for index, resident in enumerate(residents):
+        until = resident.attributes.get("away_until")
+        if until is not None and moment_of(until) is None:
+            message = f"attribute away_until is {until!r}; expected a day or an instant such as 2026-12-05 14:00"
+            path: Path = ("attributes", "away_until")
+            yield Finding(level="error", section="residents", index=index, path=path, message=message)
+        elif until is None and resident.attributes.get("away") is True:
+            message = f"{resident.id} is away, and nobody said until when; add away_until, such as 2026-12-05"
+            path = ("attributes", "away")
+            yield Finding(level="warning", section="residents", index=index, path=path, message=message)
 
 
 def limits_for_rules(residents: Sequence[Resident], rules: Sequence[RuleDocument]) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ Described = Literal["places", "residents"]
 """Sections of whose entries only the attributes are changed here."""
 
 E = TypeVar("E", bound=Frozen)
+D = TypeVar("D", Place, Resident)
 T = TypeVar("T")
 _TRIES = 5
 """Somebody else may change the registry between check and write: then it is checked again."""
@@ -75,7 +76,8 @@ class Edit:
     before: Entry | None
     after: Entry
     what: str
-    """The line in a device's history: ``added``, ``changed``, ``replaced``, ``retired``."""
+    """The line in a device's history: ``added``, ``changed``, ``replaced``, ``retired``. Of a resident ``changed``, or
+    ``away`` and ``back`` where nothing but that is said (`gateway.registry.away`)."""
     detail: Mapping[str, object]
 
     @property
@@ -87,6 +89,17 @@ class Edit:
     def key(self) -> store.Key:
         """Under which key the registry keeps it."""
         return self.section, self.after.id
+
+    def origin(self, was: str) -> str:
+        """What the row is marked with from now on. That somebody is away takes nothing else out of the files' hands,
+        unless it is against what they say."""
+        if self.what == "away" and was in (store.FILE, store.SAID_AWAY) and not (was == store.FILE and self._was_away):
+            return store.SAID_AWAY
+        return store.FILE if self.what == "back" and was == store.SAID_AWAY else store.DESK
+
+    @property
+    def _was_away(self) -> bool:
+        return self.before is not None and "away" in self.before.attributes
 
     @property
     def changes(self) -> bool:
@@ -179,8 +192,13 @@ def fresh(before: Community, after: Community) -> list[tuple[Finding, Fault]]:
 
 
 def _write(connection: sa.Connection, community: Community, edits: Sequence[Edit], actor: str, now_ms: int) -> int:
-    bodies = {edit.key: edit.after.model_dump_json() for edit in edits}
-    store.replace_rows(connection, list(bodies), bodies, store.DESK)
+    origins: dict[str, list[Edit]] = {}
+    for edit in edits:
+        was = store.row(connection, edit.key) if edit.what in ("away", "back") else None
+        origins.setdefault(edit.origin(was[1] if was is not None else store.FILE), []).append(edit)
+    for origin, some in origins.items():
+        bodies = {edit.key: edit.after.model_dump_json() for edit in some}
+        store.replace_rows(connection, list(bodies), bodies, origin)
     lines: list[history.Line] = []
     others: list[str] = []
     for edit in edits:
@@ -287,15 +305,28 @@ def describe(section: Described, id_: str, attributes: Mapping[str, Fact]) -> Pl
     """Give a place or a resident these attributes, in place of all that it has."""
 
     def plan(community: Community) -> Sequence[Edit]:
-        entries: Sequence[Place | Resident] = getattr(community, section)
-        before = next((entry for entry in entries if entry.id == id_), None)
-        if before is None:
-            near = did_you_mean(id_, (entry.id for entry in entries))
-            en = f"there is no {section.removesuffix('s')} {id_} in {section}{near}"
-            raise NoSuchEntry(section, Fault(id_, "id", en))
-        return [Edit(before, _read(type(before), before.model_dump() | {"attributes": attributes}), "changed", {})]
+        before = _find(section, getattr(community, section), id_)
+        return [Edit(before, with_attributes(before, attributes), "changed", {})]
 
     return plan
+
+
+def find_resident(community: Community, resident_id: str) -> Resident:
+    """Raises NoSuchEntry."""
+    return _find("residents", community.residents, resident_id)
+
+
+def _find(section: Described, entries: Sequence[D], id_: str) -> D:
+    for entry in entries:
+        if entry.id == id_:
+            return entry
+    near = did_you_mean(id_, (entry.id for entry in entries))
+    raise NoSuchEntry(section, Fault(id_, "id", f"there is no {section.removesuffix('s')} {id_} in {section}{near}"))
+
+
+def with_attributes(entry: D, attributes: Mapping[str, Fact]) -> D:
+    """The same place or resident with these attributes. Raises Refused with every fault."""
+    return _read(type(entry), entry.model_dump() | {"attributes": attributes})
 
 
 def edit_of(before: Device, after: Device) -> Edit:

@@ -17,6 +17,8 @@ from gateway.alarms import Frozen
 from gateway.rules.forms import Fact, Limit
 
 NAME = r"^[a-z][a-z0-9_]{0,31}$"
+AWAY = ("away", "away_why", "away_until", "away_by")
+"""The attributes by which a resident is away (`gateway.registry.away`). Rules ask for the first."""
 ATTRIBUTES_MOST = 32
 TEXT_MOST = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -110,7 +112,7 @@ class PersonalLimit(Frozen):
     def seen_by_rules(self, zone: ZoneInfo) -> Limit:
         """The limit with its validity in milliseconds: from the first that counts to the first that does not."""
         from_ms = None if self.begin is None else _start_ms(self.begin, zone)
-        until_ms = None if self.until is None else _end_ms(self.until, zone)
+        until_ms = None if self.until is None else end_ms(self.until, zone)
         return Limit(self.name, self.value, from_ms, until_ms)
 
 
@@ -119,7 +121,16 @@ def _start_ms(moment: str, zone: ZoneInfo) -> int:
     return round((at if at.tzinfo is not None else at.replace(tzinfo=zone)).timestamp() * 1000)
 
 
-def _end_ms(moment: str, zone: ZoneInfo) -> int:
+def moment_of(value: object) -> str | None:
+    """``value`` as a `Moment`; None where it is none."""
+    try:
+        return _moment(value)
+    except ValueError:
+        return None
+
+
+def end_ms(moment: str, zone: ZoneInfo) -> int:
+    """When a moment is over: a day with its last instant, an instant at once."""
     if "T" in moment:
         return _start_ms(moment, zone)
     next_day = datetime.combine(date.fromisoformat(moment) + timedelta(days=1), time())

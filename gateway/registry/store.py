@@ -1,7 +1,8 @@
 """The registry in the state database: what applying a community would change, and doing it in one transaction.
 
 Devices that were added or changed at the running gateway (`gateway.registry.desk`) are kept when files are applied, and
-so are rules (`gateway.registry.rule_desk`), and the attributes of places and residents that were given there.
+so are rules (`gateway.registry.rule_desk`), and the attributes of places and residents that were given there. Of a
+resident who was said to be away (`gateway.registry.away`) only that is kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gateway.alarms import Frozen
 from gateway.cases.model import Case
 from gateway.registry import history, rule_history
 from gateway.registry.check import check
+from gateway.registry.facts import AWAY
 from gateway.registry.fault import fault_of
 from gateway.registry.fields import ADAPTERS, FieldChange, differing, told
 from gateway.registry.model import Community
@@ -25,8 +27,8 @@ from gateway.state.db import reading, writing
 from gateway.state.tables import cases, device_states, registry, registry_revisions
 
 _CHUNK = 5000
-FILE, DESK = "file", "desk"
-"""Where a row of the registry comes from."""
+FILE, DESK, SAID_AWAY = "file", "desk", "away"
+"""Where a row of the registry comes from; the last is from the files, but for that the resident is away."""
 _WHOLE = frozenset({"devices", "rules"})
 """Sections whose entries stay with all that they are."""
 
@@ -53,6 +55,8 @@ class Kept:
     """What differs: as it stands in the files, and as it stays. Empty where it stands in no file."""
     deleted: bool = False
     """It was deleted at the running gateway, and stands in the files."""
+    origin: str = DESK
+    """What it stays marked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +139,10 @@ def apply(
             return changes
         gone = [*changes.removed, *((c.section, c.id) for c in changes.changed)]
         new = [*changes.added, *((c.section, c.id) for c in changes.changed)]
-        mixed = {(kept.section, kept.id) for kept in changes.kept}
-        replace_rows(connection, gone, {key: bodies[key] for key in new if key not in mixed}, FILE)
-        replace_rows(connection, (), {key: bodies[key] for key in new if key in mixed}, DESK)
+        mixed = {(kept.section, kept.id): kept.origin for kept in changes.kept}
+        replace_rows(connection, gone, {}, FILE)
+        for origin in (FILE, DESK, SAID_AWAY):
+            replace_rows(connection, (), {key: bodies[key] for key in new if mixed.get(key, FILE) == origin}, origin)
         forget_hardware(connection, _other_hardware(changes))
         history.write(connection, *_life(changes, before, bodies, actor, now_ms))
         rule_history.write(connection, *rule_history.of_apply(before, bodies, actor, now_ms))
@@ -160,6 +165,13 @@ def replace_rows(connection: sa.Connection, gone: Sequence[Key], new: Mapping[Ke
     for chunk in _chunks(list(new)):
         rows = [{"section": section, "id": id_, "body": new[section, id_], "origin": origin} for section, id_ in chunk]
         connection.execute(registry.insert(), rows)
+
+
+def row(connection: sa.Connection, key: Key) -> tuple[str, str] | None:
+    """The body of one row, and where it comes from; None where there is none."""
+    c = registry.c
+    found = connection.execute(sa.select(c.body, c.origin).where(c.section == key[0], c.id == key[1])).one_or_none()
+    return None if found is None else (found.body, found.origin)
 
 
 def forget_hardware(connection: sa.Connection, devices: Sequence[str]) -> None:
@@ -248,15 +260,16 @@ def _difference(
     before: dict[Key, str] = {(row.section, row.id): row.body for row in rows}
     kept: list[Kept] = []
     written_down: list[Key] = []
-    for key in sorted((row.section, row.id) for row in rows if row.origin == DESK):
-        staying = _staying(key[0], items.get(key), before[key])
+    made_here = {(row.section, row.id): row.origin for row in rows if row.origin != FILE}
+    for key, origin in sorted(made_here.items()):
+        staying = _staying(key[0], items.get(key), before[key], origin)
         if staying is None:
             continue
         fields = differing(key[0], after[key], staying) if key in after else ()
         if key in after and not fields:
             written_down.append(key)
         elif not take_file:
-            kept.append(Kept(*key, key in after, fields))
+            kept.append(Kept(*key, key in after, fields, origin=origin))
             after[key] = staying
     if not take_file:
         for rule in sorted(rule_history.deleted(connection)):
@@ -278,16 +291,20 @@ def _difference(
     return Changes(added, changed, removed, warnings, revision, tuple(kept), tuple(written_down)), before, after
 
 
-def _staying(section: str, in_file: Frozen | None, made: str) -> str | None:
+def _staying(section: str, in_file: Frozen | None, made: str, origin: str) -> str | None:
     """What stays of an entry that was made or changed at the running gateway.
 
-    All of a device or a rule; of a place or a resident the attributes, while the rest goes by the files.
+    All of a device or a rule; of a place or a resident the attributes, while the rest goes by the files; of a resident
+    who was only said to be away, that.
     """
     if section in _WHOLE:
         return made
     if in_file is None:
         return None
     attributes = ADAPTERS[section].validate_json(made).attributes
+    if origin == SAID_AWAY:
+        said = {name: fact for name, fact in attributes.items() if name in AWAY}
+        attributes = {**getattr(in_file, "attributes", {}), **said}
     return in_file.model_copy(update={"attributes": attributes}).model_dump_json()
 
 

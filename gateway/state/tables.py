@@ -40,7 +40,8 @@ registry = sa.Table(
 """The community as applied: one row per place, person, resident, bridge, device, rule, ladder, roster, channel.
 
 ``origin``: ``file``, or ``desk`` for a device that was added or changed at the running gateway, and for a place or a
-resident that was given attributes there: applying the files again keeps the device, and these attributes."""
+resident that was given attributes there: applying the files again keeps the device, and these attributes. ``away``
+for a resident who was said to be away and is otherwise as in the files: applying them keeps the absence alone."""
 
 registry_revisions = sa.Table(
     "registry_revisions",

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from gateway.api import reads
+from gateway.api.away import absences
 from gateway.api.context import Context, Gateway
 from gateway.cases.wording import Words
 from gateway.health import Part
 from gateway.registry.care import Care
+from gateway.web.away_pages import Away, shown
 from gateway.web.cards import Card, card, rank
 from gateway.web.device_life import care_lines
 from gateway.web.fleet import fleet
@@ -39,6 +41,8 @@ class Board:
     """Parts without which alarms may not get through: all is not well then, however quiet it is."""
     worked_on: list[tuple[Care, Words]]
     """Devices of whose alarms nobody is told just now, or not of all."""
+    away: list[Away]
+    """Residents who are away: inactivity is not watched meanwhile."""
 
     @property
     def burning(self) -> list[Card]:
@@ -82,16 +86,16 @@ async def side(request: Request, context: Gateway, _: Seen) -> HTMLResponse:
 
 
 async def _board(context: Context) -> Board:
-    def read() -> tuple[list[Card], int, list[Part], list[tuple[Care, Words]]]:
+    def read() -> tuple[list[Card], int, list[Part], list[tuple[Care, Words]], list[Away]]:
         cases, total = reads.open_cases(context.engine, READ)
         broken = [part for part in context.health() if part.critical and part.state == "failed"]
         cards = sorted((card(context, case) for case in cases), key=rank)
-        return cards, total, broken, care_lines(context)
+        return cards, total, broken, care_lines(context), shown(context, absences(context))
 
-    cards, total, broken, worked_on = await asyncio.to_thread(read)
+    cards, total, broken, worked_on, away = await asyncio.to_thread(read)
     residents = dict.fromkeys(one.case.resident for one in cards[:SHOWN] if one.case.resident is not None)
     found = await asyncio.gather(*(vitals_of(context, resident) for resident in residents))
-    return Board(cards, total, {one.resident: one for one in found if one is not None}, broken, worked_on)
+    return Board(cards, total, {one.resident: one for one in found if one is not None}, broken, worked_on, away)
 
 
 def _side(context: Context) -> dict[str, Any]:

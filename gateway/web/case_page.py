@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 
 from gateway.answers.rows import Disclosure, Kept, answers_of, disclosures_of
 from gateway.api import reads
+from gateway.api.away import absence
 from gateway.api.cases import CaseId
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import AlarmRow, OutboxRow, TimelineLine
@@ -123,6 +124,8 @@ class CaseView:
     """Who was shown the case on a page of their own: name, how often, when last."""
     told: list[tuple[str, str]]
     """Everybody who has been told, and by which channels."""
+    away: Words | None
+    """Where the resident is away, what was said of it."""
 
 
 @router.get("/cases")
@@ -187,8 +190,10 @@ def _view(context: Context, case_id: str, all: bool) -> CaseView | None:
     with reading(context.engine) as connection:
         added = attachments.of_case(connection, case.id)
     momentary = {(ref.rule, ref.subject) for ref in case.alarms if ref.momentary}
+    away = absence(context, case.resident)
     return CaseView(
         card=card(context, case),
+        away=away.says if away is not None else None,
         entries=entries if not left_out else [*entries[:FIRST], *entries[-LAST:]],
         left_out=left_out,
         alarms=[

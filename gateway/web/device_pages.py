@@ -14,6 +14,7 @@ from devices.kinds import KINDS
 from devices.observation import Waveform
 from gateway.api import reads
 from gateway.api.adoption import strangers
+from gateway.api.away import absence
 from gateway.api.caring import running
 from gateway.api.context import Context, Gateway
 from gateway.registry.model import Device
@@ -117,6 +118,7 @@ async def device(
         readings = await _readings(context, found, hours)
     except StoreUnavailable as error:
         readings = Readings([], [], None, str(error))
+    away = absence(context, found.resident)
     return page(
         request,
         "device.html",
@@ -129,6 +131,7 @@ async def device(
         acts=may_act(caller),
         orders=commands_of(context, found),
         retired=found.status == "retired",
+        away=away.says if away is not None else None,
         spans=SPANS,
         spares=await asyncio.to_thread(spare_parts, context, found) if may_act(caller) else [],
         **await asyncio.to_thread(life_of, context, device_id),

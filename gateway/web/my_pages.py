@@ -17,6 +17,7 @@ from gateway.answers import acting, logins
 from gateway.answers.pace import Paces
 from gateway.answers.rows import Basis, Disclosure, disclose
 from gateway.api import reads
+from gateway.api.away import absence, absences
 from gateway.api.cases import CaseId, decided
 from gateway.api.context import Context, Gateway
 from gateway.api.reads import DeviceState
@@ -25,17 +26,21 @@ from gateway.cases import scene
 from gateway.cases.commands import HumanAction
 from gateway.cases.model import Case
 from gateway.cases.wording import STAGES, Words, kind
+from gateway.registry.away import MEANWHILE, Absence
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.model import Person, Relative, Resident
+from gateway.web.away_pages import shown
 from gateway.web.person_view import (
     MONTH_MS,
     basis_of,
+    beat_of,
     cases_of_resident,
     cases_of_staff,
     cases_to_rate,
     look,
     rates_as,
     relative_of,
+    says_away,
 )
 from gateway.web.render import page
 from gateway.web.session import own_page_only
@@ -100,6 +105,8 @@ class Relation:
     silent: int
     """How many of their devices are silent."""
     devices: int
+    away: Words | None
+    """Where they are away, what was said of it; with consent."""
 
 
 def _listed(case: Case, directory: CommunityDirectory, person: str, basis: Basis) -> Listed:
@@ -119,6 +126,7 @@ def _relation(context: Context, visitor: Visitor, resident: Resident, relative: 
     since_ms = context.clock.now_ms() - MONTH_MS
     open_ = [case for case in cases_of_resident(context.engine, resident.id, since_ms) if case.open]
     seen = [(case, basis) for case in open_ if (basis := basis_of(context, directory, case, person)) is not None]
+    away = absence(context, resident.id)
     states = _states(context, directory, resident.id) if relative.consent is not None else {}
     return Relation(
         resident=resident,
@@ -127,6 +135,7 @@ def _relation(context: Context, visitor: Visitor, resident: Resident, relative: 
         heard_ms=max((state.last_seen_ms for state in states.values()), default=None),
         silent=sum(not state.online for state in states.values()),
         devices=len(states),
+        away=away.says if relative.consent is not None and away is not None else None,
     )
 
 
@@ -155,18 +164,37 @@ def my_page(request: Request, context: Gateway, visitor: Visiting) -> HTMLRespon
         for case in cases_to_rate(context, directory, person)
         if (basis := basis_of(context, directory, case, person)) is not None
     ]
+    beat = beat_of(directory, person, context.clock.now_ms())
+    neighbours = shown(context, [one for one in absences(context) if _on_duty_for(directory, person, one, beat)])
+    for away in neighbours:
+        note(context, visitor, "away", "duty", away.absence.resident, None)
     for one in (*work, *asked):
-        _note(context, visitor, "list", one.basis, one.case.resident, one.case.id)
+        note(context, visitor, "list", one.basis, one.case.resident, one.case.id)
     for relation in people:
         if relation.relative.consent is not None:
-            _note(context, visitor, "state", "consent", relation.resident.id, None)
+            note(context, visitor, "state", "consent", relation.resident.id, None)
         for one in relation.open:
-            _note(context, visitor, "list", one.basis, relation.resident.id, one.case.id)
-    return page(request, "person_home.html", visitor=visitor, work=work, people=people, asked=asked)
+            note(context, visitor, "list", one.basis, relation.resident.id, one.case.id)
+    return page(
+        request,
+        "person_home.html",
+        visitor=visitor,
+        work=work,
+        people=people,
+        asked=asked,
+        away=neighbours,
+        beat=beat,
+        meanwhile=MEANWHILE,
+    )
 
 
-def _note(context: Context, visitor: Visitor, what: str, basis: Basis, resident: str | None, case: str | None) -> None:
-    """Write down what is about to be shown."""
+def _on_duty_for(directory: CommunityDirectory, person: str, away: Absence, beat: frozenset[str]) -> bool:
+    resident = directory.resident(away.resident)
+    return resident is not None and says_away(directory, person, resident, beat) == "duty"
+
+
+def note(context: Context, visitor: Visitor, what: str, basis: Basis, resident: str | None, case: str | None) -> None:
+    """Write down what is about to be shown to the visitor."""
     seen = {"person": visitor.person.id, "way": WAY, "what": what, "case_id": case, "resident": resident}
     disclose(context.engine, Disclosure.model_validate({"at_ms": context.clock.now_ms(), "basis": basis, **seen}))
 
@@ -177,10 +205,10 @@ def my_resident(request: Request, context: Gateway, visitor: Visiting, resident_
     directory, person = visitor.directory, visitor.person.id
     resident, relative = directory.resident(resident_id), relative_of(directory, resident_id, person)
     if resident is None or relative is None or relative.consent is None:
-        raise _nothing()
+        raise nothing()
     now_ms = context.clock.now_ms()
     found = cases_of_resident(context.engine, resident_id, now_ms - MONTH_MS)
-    _note(context, visitor, "history", "consent", resident_id, None)
+    note(context, visitor, "history", "consent", resident_id, None)
     return page(
         request,
         "person_resident.html",
@@ -190,7 +218,8 @@ def my_resident(request: Request, context: Gateway, visitor: Visiting, resident_
     )
 
 
-def _nothing() -> HTTPException:
+def nothing() -> HTTPException:
+    """The answer to what a visitor may not see: as if it were not there."""
     return HTTPException(404, "没有这一页 · there is no such page")
 
 
@@ -199,7 +228,7 @@ async def _case(context: Context, visitor: Visitor, case_id: str) -> tuple[Case,
     case = await asyncio.to_thread(reads.case, context.engine, case_id)
     basis = None if case is None else basis_of(context, visitor.directory, case, visitor.person.id)
     if case is None or basis is None:
-        raise _nothing()
+        raise nothing()
     return case, basis
 
 
@@ -250,7 +279,7 @@ async def my_rating(
     family = acting.is_family(directory, case, person, context.clock.now_ms())
     by = rates_as(directory, case, person, family=family)
     if by is None:
-        raise _nothing()
+        raise nothing()
     said = {"score": score, "by": by, "way": WAY, "to": visitor.person.name, "reason": words.strip()}
     await decided(
         context.decider.act(
@@ -267,7 +296,7 @@ async def my_photo(
     """A photo from the spot, of somebody whose work it is."""
     case, basis = await _case(context, visitor, case_id)
     if basis != "duty":
-        raise _nothing()
+        raise nothing()
     await take_file(context, case.id, file, f"person:{visitor.person.id}")
     return RedirectResponse(f"/me/cases/{case.id}", status_code=303)
 

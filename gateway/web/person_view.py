@@ -3,6 +3,7 @@ down before it is shown."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from gateway.answers.meaning import Answer
 from gateway.answers.rows import Basis, Disclosure, disclose
 from gateway.answers.words import who
 from gateway.api import reads
+from gateway.api.away import absence
 from gateway.api.context import Context
 from gateway.api.reads import TimelineLine
 from gateway.cases import scene
@@ -21,7 +23,7 @@ from gateway.cases.model import Case, LineState, Stage
 from gateway.cases.wording import LINE_STATES, STAGES, Words, kind
 from gateway.registry.directory import CommunityDirectory
 from gateway.registry.evaluating import party_of, rates_work
-from gateway.registry.model import Relative
+from gateway.registry.model import Relative, Resident
 from gateway.registry.organisation import RESIDENTS
 from gateway.state import tables as t
 from gateway.state.db import reading
@@ -103,6 +105,8 @@ class PersonView:
     """Whether they are asked how satisfied they are (评价)."""
     rated: int | None
     """What they said last: 1 to 5."""
+    away: Words | None
+    """Where the resident is away, what was said of it; for staff, and with consent."""
 
 
 def relative_of(directory: CommunityDirectory, resident: str | None, person: str) -> Relative | None:
@@ -130,6 +134,20 @@ def basis_of(context: Context, directory: CommunityDirectory, case: Case, person
     return "duty" if told and case.open else None
 
 
+def beat_of(directory: CommunityDirectory, person: str, now_ms: int) -> frozenset[str]:
+    """The places for which the person is on duty now."""
+    return frozenset(place for (_, place), _ in directory.duties.turns_of(person, now_ms, now_ms + 1))
+
+
+def says_away(directory: CommunityDirectory, person: str, resident: Resident, beat: Collection[str]) -> Basis | None:
+    """On what ground the person may know and say that a resident is away; None where they may not: the resident
+    agreed, or lives where they are on duty (``beat``)."""
+    relative = relative_of(directory, resident.id, person)
+    if relative is not None and relative.consent is not None:
+        return "consent"
+    return "duty" if any(directory.lies_in(resident.home, place) for place in beat) else None
+
+
 def basis_at_hand(context: Context, directory: CommunityDirectory, case: Case, person: str) -> Basis:
     """The ground for showing a case to somebody who was sent a link to it: they were told of it by message already."""
     basis = basis_of(context, directory, case, person)
@@ -155,6 +173,8 @@ def look(
     resident = scene.resident_name(case, directory)
     phones = ((f"{resident} 本人", own), ("值班室 control room", desk))
     sees_why = not family or basis == "consent"
+    away, relative = absence(context, case.resident), relative_of(directory, case.resident, person)
+    consents = relative is not None and relative.consent is not None
     return PersonView(
         case=case,
         person=person,
@@ -178,6 +198,7 @@ def look(
         causes=tuple((key, *words) for key, words in CAUSES.items()),
         rates=rates_as(directory, case, person, family=family) is not None,
         rated=rated_by(case, person),
+        away=away.says if away is not None and (not family or consents) else None,
     )
 
 

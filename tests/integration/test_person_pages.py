@@ -25,7 +25,7 @@ from gateway.outbox.channel import Heard
 from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
 from gateway.state import tables as t
-from gateway.web import my_pages
+from gateway.web import my_away, my_pages
 from gateway.web.console import add_console
 from gateway.web.my_pages import COOKIE
 from tests.support.eventually import eventually_async
@@ -468,7 +468,7 @@ def addresses() -> list[tuple[str, str]]:
     """Every address that a person's pages have."""
     return [
         (method, route.path)
-        for route in my_pages.router.routes
+        for route in (*my_pages.router.routes, *my_away.router.routes)
         if isinstance(route, APIRoute)
         for method in route.methods
     ]
