@@ -149,6 +149,8 @@ def _end(resident_id: str, text: str, zone: ZoneInfo, now_ms: int) -> str:
         en = f"expected a day or an instant such as 2026-12-05 or 2026-12-05 14:00, got {text[:40]!r}"
         raise _refused(resident_id, "until", en)
     until_ms = end_ms(moment, zone)
+    if "T" in moment:  # one of another zone is kept by the community's clock, as people read it
+        moment = datetime.fromtimestamp(until_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None).isoformat()
     if until_ms <= now_ms:
         raise _refused(resident_id, "until", f"{moment} is over; give a time to come")
     last = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date() + timedelta(days=LONGEST_DAYS)

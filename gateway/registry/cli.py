@@ -189,6 +189,8 @@ def _show_kept(changes: store.Changes) -> None:
     for kept in changes.kept[:_SHOWN]:
         how = "不同 differs" if kept.in_file else "不在文件中 in no file"
         said = "在网关上修改过，保留 made at the gateway, kept"
+        if kept.origin == store.SAID_AWAY:
+            said = "登记外出，到期自动去掉 said to be away, kept until that is over"
         if kept.deleted:
             how, said = "文件中仍有 still in the files", "在网关上删除过，不恢复 deleted at the gateway, stays away"
         _out.print(f"= {kept.section} {kept.id}: {said} ({how})", style="cyan", markup=False)
@@ -197,8 +199,8 @@ def _show_kept(changes: store.Changes) -> None:
             _out.print(f"    {field.field}: {told}", style="cyan", markup=False, soft_wrap=True)
     if len(changes.kept) > _SHOWN:
         _out.print(f"… 还有 {len(changes.kept) - _SHOWN} 项保留 more are kept")
-    if changes.kept:
-        sections = {kept.section for kept in changes.kept}
+    sections = {kept.section for kept in changes.kept if kept.origin != store.SAID_AWAY}
+    if sections:
         ways = {"devices": "anju devices export --yaml --made-here", "rules": "anju rules export --made-here"}
         into = ", ".join(ways[section] for section in ways if section in sections) or "attributes: {…}"
         _out.print(

@@ -144,6 +144,8 @@ def test_nobody_is_away_without_a_reason_or_for_ever(room: DecidingRoom) -> None
         with pytest.raises(desk.Refused, match=said):
             say(room, until, why)
     assert say(room, "2027-02-27").entries, "ninety days, the last included"
+    say(room, "2026-12-05T06:00:00+00:00")
+    assert [one.until for one in away_now(room)] == ["2026-12-05T14:00:00"], "by the community's clock"
 
 
 def test_files_keep_all_but_the_absence_and_have_it_back_when_it_is_over(room: DecidingRoom) -> None:
