@@ -97,6 +97,7 @@ class StoreSettings(_Part):
     org: str = "anju"
     bucket: str = "anju"
     token_secret: str = "INFLUX_TOKEN"
+    """Name of the secret with the server's token; ``""`` where the server asks for none."""
     retention: RetentionSettings = RetentionSettings()
 
 

@@ -266,6 +266,7 @@ class Writer(Generic[Row]):
             if obstacle is not None:
                 self._report(obstacle)
                 return None
+            self._to_prove = False  # before the file is touched: who asks from now on wants another proof
             connection.execute("BEGIN IMMEDIATE")
             outcomes = self._table.write(connection, [pending.row for pending in batch])
             connection.execute("COMMIT")
@@ -286,6 +287,7 @@ class Writer(Generic[Row]):
             if not proving and not self._table.needs_maintenance(connection):
                 self._report(obstacle or self._table.concern)
                 return False
+            self._to_prove = False
             connection.execute("BEGIN IMMEDIATE")
             if proving:
                 self._table.probe(connection)
@@ -317,7 +319,7 @@ class Writer(Generic[Row]):
     def _succeed(self, obstacle: Obstacle | None = None) -> None:
         self.commits += 1
         self._written_at = time.monotonic()
-        self._failing = self._to_prove = False
+        self._failing = False
         if time.monotonic() - self._failed_at > CALM_S:
             self._retry_s = RETRY_FIRST_S
         self._table.committed()

@@ -16,6 +16,7 @@ from gateway.cases.effects import Purpose
 from gateway.state.db import writing
 from gateway.state.human_tables import relayed
 from gateway.state.leadership import LEASE_S, LINE_WAIT_S, PEER_S, NotLeading
+from tests.integration.conftest import DATABASES
 from tests.support.deciding import Clocks
 from tests.support.pair import Pair, Side
 
@@ -252,11 +253,11 @@ def test_a_lead_that_was_away_between_two_looks_is_taken_up_with_what_the_other_
     assert len(pair.home.cases()) == 1
 
 
+@pytest.mark.skipif("postgresql" not in DATABASES, reason="there is no PostgreSQL here")
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # two boxes share no SQLite
 def test_a_leader_that_stops_in_the_middle_of_a_decision_keeps_nobody_waiting(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if pair.engine.dialect.name != "postgresql":
-        pytest.skip("a process that is stopped shares no SQLite with another box")
     monkeypatch.setattr("gateway.state.leadership.HELD_S", 1.0)
     pair.press()
     pair.forward(3)

@@ -60,6 +60,7 @@ class Desk:
         env = {"COLUMNS": "250"}
         if self.server is not None:
             env |= {"ANJU_STORE__KIND": "influxdb", "ANJU_STORE__URL": self.server.url, "INFLUX_TOKEN": self.token}
+            env |= {} if self.token else {"ANJU_STORE__TOKEN_SECRET": ""}
         command = ["store", *args, "--data-dir", str(self.data_dir)]
         with ThreadPoolExecutor(1) as thread:  # commands have an event loop of their own
             result = thread.submit(CliRunner().invoke, app, command, env=env).result()
