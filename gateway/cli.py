@@ -27,6 +27,7 @@ from gateway.api import (
 from gateway.api.cli import cases_app, token_app
 from gateway.api.drills_cli import drill_app
 from gateway.api.figures_cli import figures
+from gateway.api.journal_cli import journal_app
 from gateway.api.ladder_cli import ladder_app
 from gateway.api.store_cli import store_app
 from gateway.api.where_cli import where
@@ -37,7 +38,6 @@ from gateway.explain.cli import explain
 from gateway.gateways_cli import gateways_app
 from gateway.grafana.cli import grafana_app
 from gateway.init.cli import init
-from gateway.journal.cli import journal_app
 from gateway.registry import devices_bulk_cli, devices_care_cli, devices_edit_cli, devices_list_cli
 from gateway.registry.cli import apply, config_app
 from gateway.registry.roster_cli import roster_app

@@ -71,6 +71,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok" if sqlite3.sqlite_version_info >= (3, 35) else "error", "SQLite", sqlite3.sqlite_version)
     yield _clock()
     yield from _disk(settings)
+    yield from _open_to_others(settings.data_dir)
     yield from _damaged(settings)
     yield from _broker(settings)
     yield from _serial(settings)
@@ -107,6 +108,13 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         f"{took_ms:.1f} ms; every alarm waits for one"
         + ("" if took_ms < SLOW_FSYNC_MS else ": use an SSD or industrial flash, not a memory card"),
     )
+
+
+def _open_to_others(directory: Path) -> Iterator[Finding]:
+    """One made before the gateway closed its own: names, telephones and pulses are in it."""
+    if directory.is_dir() and (mode := directory.stat().st_mode) & 0o007:
+        said = f"{directory} is open to every login of this machine ({mode & 0o777:o}): chmod 700 {directory}"
+        yield Finding("warning", "data directory", said)
 
 
 def _damaged(settings: Settings) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ class Stage:
         self._processes.append((name, process))
         return process.pid
 
-    def wait_until(self, what: str, ready: Callable[[], bool], within_s: float = 60.0) -> None:
+    def wait_until(self, what: str, ready: Callable[[], bool], within_s: float = 300.0) -> None:
         """Wait until ``ready``. Raises StageError when a process ends or the time is up."""
         deadline = time.monotonic() + within_s
         while not ready():

@@ -354,6 +354,13 @@ def test_doctor_on_a_fresh_machine_leaves_nothing_behind(tmp_path: Path) -> None
 def test_doctor_finds_what_is_missing(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "broker").mkdir(exist_ok=True)
     (home / "broker" / "mosquitto.damaged").touch()
+    home.chmod(0o700)
+    assert "data directory" not in found(fresh(home))
+    home.chmod(0o755)
+    assert found(fresh(home))["data directory"] == (
+        "warning",
+        f"{home} is open to every login of this machine (755): chmod 700 {home}",
+    )
     looked = found(fresh(home, serial=[{"name": "bus", "port": str(tmp_path / "tty")}]))
     assert looked["broker/mosquitto.damaged"] == ("warning", looked["broker/mosquitto.damaged"][1])
     assert looked["serial bus"][0] == "error"

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from devices.observation import Lane
-from gateway.journal.cli import journal_app
+from gateway.api.journal_cli import journal_app
 from gateway.journal.view import JournalView
 from tests.support.eventually import eventually
 from tests.support.journal import Room, open_room, press, reading, unreadable
 
-FOLLOW = "from gateway.journal.cli import journal_app; journal_app()"
+FOLLOW = "from gateway.api.journal_cli import journal_app; journal_app()"
 runner = CliRunner(env={"COLUMNS": "200"})
 
 
@@ -77,6 +77,14 @@ def test_without_a_journal_it_says_where_it_looked(tmp_path: Path) -> None:
     result = runner.invoke(journal_app, ["stats"], env={"ANJU_DATA_DIR": str(tmp_path)})
     assert result.exit_code == 1
     assert "urgent.db does not exist" in result.output.replace("\n", " ")
+
+
+def test_where_the_data_are_may_stand_in_the_settings(room: Room, tmp_path: Path) -> None:
+    room.send(press(1))
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"data_dir: {tmp_path}\n", encoding="utf-8")
+    result = runner.invoke(journal_app, ["tail", "--settings", str(settings)])
+    assert "sos-1:1:1" in result.output, result.output
 
 
 def test_follow_shows_what_comes_in(room: Room, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table
 from devices.observation import Lane, Observation
 from gateway.journal.file import JournalError
 from gateway.journal.view import QUARANTINE, JournalView, bytes_on_disk, file_of
+from gateway.terminal import DataDirOption, SettingsOption, read_settings
 
 FOLLOW_S = 0.5
 
@@ -37,21 +38,17 @@ class LaneChoice(StrEnum):
         return tuple(Lane) if self is LaneChoice.BOTH else (Lane(self.value),)
 
 
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="ANJU_DATA_DIR", help="数据目录 · The gateway's data directory.")
-]
-
-
 @journal_app.command()
 def tail(
-    data_dir: DataDir = Path("anju-data"),
     lane: Annotated[LaneChoice, typer.Option(help="通道 · Which lane.")] = LaneChoice.BOTH,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="条数 · How many of the newest.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="持续显示 · Go on as messages come in.")] = False,
+    settings: SettingsOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """最近的消息 · The newest messages, oldest first."""
     console = Console()
-    with _open(data_dir) as view:
+    with _open(settings, data_dir) as view:
         at = {each: view.last_position(each) for each in lane.lanes}
         found = [
             entry.observation for each in lane.lanes for entry in view.tail(each, lines) if entry.position <= at[each]
@@ -70,13 +67,13 @@ def tail(
 
 
 @journal_app.command()
-def stats(data_dir: DataDir = Path("anju-data")) -> None:
+def stats(settings: SettingsOption = None, data_dir: DataDirOption = None) -> None:
     """数量、进度、占用 · How much there is, how far the readers are, how large the files are.
 
     What waits in memory and what was refused is known to the running gateway only: see /metrics and /healthz.
     """
     console = Console()
-    with _open(data_dir) as view:
+    with _open(settings, data_dir) as view:
         columns = ["", *(f"{lane}" for lane in Lane)]
         table = Table(*columns)
         files = [view.lane_file(lane) for lane in Lane]
@@ -106,12 +103,13 @@ def stats(data_dir: DataDir = Path("anju-data")) -> None:
 
 @journal_app.command()
 def quarantine(
-    data_dir: DataDir = Path("anju-data"),
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="条数 · How many of the newest.")] = 20,
+    settings: SettingsOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """看不懂的消息及原因 · Messages that could not be understood, and why; newest first."""
     console = Console()
-    with _open(data_dir) as view:
+    with _open(settings, data_dir) as view:
         table = Table("收到 received", show_lines=True)
         table.add_column("来源 source", overflow="fold")
         table.add_column("原因 why", overflow="fold")
@@ -128,8 +126,8 @@ def quarantine(
 
 
 @contextmanager
-def _open(data_dir: Path) -> Iterator[JournalView]:
-    view = JournalView(data_dir / "journal")
+def _open(settings: Path | None, data_dir: Path | None) -> Iterator[JournalView]:
+    view = JournalView(read_settings(settings, data_dir).data_dir / "journal")
     try:
         yield view
     except JournalError as error:
