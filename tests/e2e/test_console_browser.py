@@ -225,6 +225,22 @@ def test_everything_is_reached_by_the_keyboard(gateway: RunningGateway, radio: R
         eventually(lambda: gateway.case(case_id)["case"]["owner"] == "operator:night-desk", 5, "taken by keyboard")
 
 
+def test_a_button_does_what_it_says_from_the_moment_it_is_shown(
+    gateway: RunningGateway, radio: Radio, browser: Browser
+) -> None:
+    radio.say("sos-8", "press")
+    case_id = gateway.wait_for_case("sos-8")["id"]
+    with guard(browser, gateway, gateway.token) as page:
+        page.evaluate(
+            """id => document.addEventListener("htmx:afterSwap", (event) => {
+                if (event.target.id === "board") setTimeout(() => document.getElementById(id).click());
+            }, {once: true})""",
+            f"acknowledge-{case_id}",
+        )
+        gateway.act(case_id, "note", reason="renews the card")
+        eventually(lambda: gateway.case(case_id)["case"]["owner"] == "operator:night-desk", 5, "taken at once")
+
+
 def test_a_page_that_hears_nothing_says_so_and_recovers(
     tmp_path_factory: pytest.TempPathFactory, browser: Browser
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import threading
 from collections.abc import AsyncIterator
@@ -164,6 +165,7 @@ async def test_apprise_says_why_not(world: Running, secrets: Secrets, code: int,
 
 
 async def test_apprise_nobody_there_is_a_retry_and_an_answer_lost_is_unknown(world: Running, secrets: Secrets) -> None:
+    logging.getLogger("apprise").setLevel(logging.WARNING)  # as commands do that are for people to read
     gone = AppriseMessenger(f"json://127.0.0.1:{free_port()}/x", secrets)
     assert (await gone.send(make_send("k"), attempt())).result is Result.RETRY
     world.world.inbox.moods["li"].set(InboxBehaviour(mode="hang"))

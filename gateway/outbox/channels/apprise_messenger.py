@@ -71,10 +71,9 @@ _log = _ThreadLog()
 
 def _listen_to_apprise() -> None:
     found = logging.getLogger("apprise")
-    if _log not in found.handlers:
-        found.addHandler(_log)
-        found.setLevel(logging.DEBUG)
-        found.propagate = False
+    found.addHandler(_log)  # once, however often it is said
+    found.setLevel(logging.DEBUG)  # said again: another part of the program may have silenced it since
+    found.propagate = False
 
 
 class AppriseMessenger:
