@@ -14,7 +14,7 @@ from tests.support.outside import OutsideWorld
 from tests.support.radio import Radio
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-HOMES = 8
+HOMES = 11
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +228,8 @@ def test_everything_is_reached_by_the_keyboard(gateway: RunningGateway, radio: R
 def test_a_button_does_what_it_says_from_the_moment_it_is_shown(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
-    radio.say("sos-8", "press")
-    case_id = gateway.wait_for_case("sos-8")["id"]
+    radio.say("sos-9", "press")
+    case_id = gateway.wait_for_case("sos-9")["id"]
     with guard(browser, gateway, gateway.token) as page:
         page.evaluate(
             """id => document.addEventListener("htmx:afterSwap", (event) => {
@@ -239,6 +239,19 @@ def test_a_button_does_what_it_says_from_the_moment_it_is_shown(
         )
         gateway.act(case_id, "note", reason="renews the card")
         eventually(lambda: gateway.case(case_id)["case"]["owner"] == "operator:night-desk", 5, "taken at once")
+
+
+def test_a_renewal_waits_while_the_space_bar_is_down(gateway: RunningGateway, radio: Radio, browser: Browser) -> None:
+    radio.say("sos-10", "press")
+    case_id = gateway.wait_for_case("sos-10")["id"]
+    with guard(browser, gateway, gateway.token) as page:
+        page.locator(f"#acknowledge-{case_id}").focus()
+        page.keyboard.down(" ")
+        with page.expect_response(lambda response: response.url.endswith("/board")):
+            gateway.act(case_id, "note", reason="renews the card")
+        page.evaluate("() => new Promise((then) => setTimeout(then))")  # the page has had its answer
+        page.keyboard.up(" ")
+        eventually(lambda: gateway.case(case_id)["case"]["owner"] == "operator:night-desk", 5, "taken by the space bar")
 
 
 def test_a_page_that_hears_nothing_says_so_and_recovers(

@@ -78,7 +78,10 @@
   let pressed = false;
   let missed = false;
   document.addEventListener("pointerdown", (event) => { pressed = Boolean(event.target.closest(".buttons")); });
-  for (const name of ["pointerup", "pointercancel"]) {
+  document.addEventListener("keydown", (event) => {  // the space bar presses a button when it is let go
+    if (event.key === " ") pressed = Boolean(event.target.closest(".buttons"));
+  });
+  for (const name of ["pointerup", "pointercancel", "keyup"]) {
     document.addEventListener(name, () => setTimeout(() => {
       pressed = false;
       if (missed) { missed = false; renew(); }
