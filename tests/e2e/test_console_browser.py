@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.console import EVIL, chromium, guard, guarded_yard, make_token
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.gateway import RunningGateway
 from tests.support.outside import OutsideWorld
 from tests.support.radio import Radio
@@ -270,7 +270,7 @@ def test_a_page_that_hears_nothing_says_so_and_recovers(
         expect(lost).to_contain_text("连接中断")
         expect(lost).to_contain_text("what you see may be old")
         gateway.start()
-        expect(lost).to_be_hidden(timeout=30_000)
+        expect(lost).to_be_hidden(timeout=30_000 * PATIENCE)
         with gateway.radio() as radio:
             radio.say("sos-1", "press")
             expect(page.locator("article", has_text="李秀兰1")).to_be_visible()

@@ -13,7 +13,7 @@ from gateway.registry import candidates
 from gateway.registry.candidates import CandidateNote
 from gateway.state.db import open_database
 from tests.support.console import chromium, guard, guarded_yard, make_token
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.gateway import RunningGateway
 from tests.support.outside import OutsideWorld
 from tests.support.radio import Radio
@@ -212,7 +212,7 @@ def test_a_device_obeys_at_a_press_and_says_so_itself(gateway: RunningGateway, r
         open_page(page, gateway, "/devices/sos-6")
         page.locator(".orders select[name=lamp]").select_option("blue")
         page.locator(".orders button").click()
-        expect(page.locator("#ordered")).to_contain_text("设备已确认完成", timeout=20_000)
+        expect(page.locator("#ordered")).to_contain_text("设备已确认完成", timeout=20_000 * PATIENCE)
         assert len(asked) == 1 and asked[0].endswith("灯光与语音提示？"), "one is asked first, in words"
         assert radio.lamps("sos-6") == ["blue"]
         open_page(page, gateway, "/devices/smoke-6")
@@ -261,8 +261,8 @@ def test_batteries_are_worked_out_while_one_looks(gateway: RunningGateway, radio
     eventually(lambda: "battery" in str(device(gateway, "smoke-2")["latest"]), 10, "the reading is stored")
     with guard(browser, gateway, gateway.token) as page:
         open_page(page, gateway, "/devices/batteries")
-        expect(page.locator("#batteries")).to_contain_text("计算", timeout=30_000)
-        expect(page.locator("#working")).to_have_count(0, timeout=30_000)
+        expect(page.locator("#batteries")).to_contain_text("计算", timeout=30_000 * PATIENCE)
+        expect(page.locator("#working")).to_have_count(0, timeout=30_000 * PATIENCE)
         expect(page.locator("h1")).to_contain_text("电池")
         open_page(page, gateway, "/devices/firmware")
         expect(page.locator("tbody tr").first).to_be_visible()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.console import chromium, guard, guarded_yard, make_token
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.gateway import RunningGateway
 from tests.support.outside import OutsideWorld
 from tests.support.radio import Radio
@@ -183,7 +183,7 @@ def test_the_text_is_replayed_on_the_past(gateway: RunningGateway, radio: Radio,
         page.goto(f"{gateway.url}/rules/ward")
         replace(page, "spo2 < 90", "spo2 < 89.5")
         page.get_by_role("button", name="试算上面的内容").click()
-        expect(page.locator("#backtest .rule-state")).to_contain_text("已完成", timeout=60_000)
+        expect(page.locator("#backtest .rule-state")).to_contain_text("已完成", timeout=60_000 * PATIENCE)
         expect(page.locator("#backtest")).to_contain_text("会报警")
         expect(page.locator("#backtest")).to_contain_text("与实际报过的警相比")
         expect(page.locator("#backtest .list").last).to_contain_text("spo2 8")
