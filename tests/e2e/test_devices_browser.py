@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from gateway.clock import SystemClock
 from gateway.registry import candidates
@@ -89,6 +89,18 @@ def test_a_stranger_is_adopted_on_a_phone_and_the_next_one_takes_two_taps(
         assert device(gateway, "smoke-door-2")["resident"] == "r-2"
         page.locator(".done a").click()
         expect(page.locator("#life")).to_contain_text("登记：接入")
+
+
+def test_what_is_typed_before_the_scripts_came_is_looked_up(gateway: RunningGateway, browser: Browser) -> None:
+    stranger(gateway, "0x00158d00000000bb", vendor="Aqara")
+    with guard(browser, gateway, gateway.token, *PHONE) as page:
+        held: list[Route] = []
+        page.route("**/htmx.min.js", lambda route: held.append(route))  # a slow line
+        page.goto(f"{gateway.url}/devices/adopt/one?bridge=z2m&address=0x00158d00000000bb", wait_until="commit")
+        page.locator("#place-search").press_sequentially("李秀兰2")
+        for script in held:
+            script.continue_()
+        expect(page.locator("#places .option")).to_have_count(1)
 
 
 def test_a_place_that_is_not_chosen_or_an_id_that_is_taken_is_said_in_the_form(

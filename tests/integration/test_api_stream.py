@@ -17,10 +17,10 @@ import uvicorn
 
 from gateway.api.auth import COOKIE, revoke_token
 from gateway.feed import QUEUE_LENGTH, News
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.house import House, open_house
 
-WITHIN_S = 10
+WITHIN_S = 10 * PATIENCE
 
 
 @dataclass
@@ -127,7 +127,7 @@ async def test_the_console_watches_with_its_cookie(served: Served) -> None:
 
 
 async def test_nobody_watches_without_a_token(served: Served) -> None:
-    async with httpx.AsyncClient(base_url=served.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=served.url, timeout=WITHIN_S, trust_env=False) as client:
         answer = await client.get("/api/v1/events")
     assert (answer.status_code, answer.json()["code"]) == (401, "no_token")
 
@@ -136,7 +136,7 @@ async def test_streams_end_with_the_gateway_and_come_back_with_a_hello(served: S
     async with served.watch() as events:
         await following(events, "hello")
         served.house.stopping.set()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(3 * PATIENCE):
             assert [event async for event in events] == []
     served.house.stopping.clear()
     async with served.watch() as events:
@@ -149,7 +149,7 @@ async def test_the_server_ends_at_once_with_streams_open(served: Served) -> None
         await following(second, "hello")
         served.house.stopping.set()
         served.server.should_exit = True
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(3 * PATIENCE):
             await served.serving
 
 

@@ -29,6 +29,7 @@ from gateway.settings import Settings
 from gateway.state import tables as t
 from gateway.state.db import open_database, reading
 from gateway.store.embedded import EmbeddedStore
+from tests.support.eventually import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 WEEK_MS = 7 * 86_400_000
@@ -122,7 +123,7 @@ async def test_boards_have_a_day_of_readings(lived: Lived) -> None:
             ("fleet", "devices"),
         ):
             query = Query(measurement, (Column(field, "count", name="n"),), every="1h")
-            answer = await asyncio.wait_for(store.ask(query, look), 30)
+            answer = await asyncio.wait_for(store.ask(query, look), 30 * PATIENCE)
             hours = [row[0] for row in answer.rows if row[1]]
             assert len(hours) >= 20, f"{measurement}: {len(hours)} hours"
         silent = await store.ask(Query("fleet", (Column("silent", "max"),)), look)

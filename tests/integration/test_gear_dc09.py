@@ -27,7 +27,7 @@ from gateway.registry.model import Bridge
 from gateway.settings import Dc09Settings, JournalSettings, Secrets
 from gateway.transports import dc09 as listener_module
 from gateway.transports import listener
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.gear import Book, device
 from tests.support.gear_gateway import Strangers
 
@@ -332,7 +332,7 @@ async def test_who_is_slow_or_mute_holds_nobody_up(site: Site, monkeypatch: pyte
         sim.act(f"{UNIT}#1", "press")
         await site.answered(sim, "ACK")
     for reader, writer in slow:
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 10 * PATIENCE) == b""
         writer.close()
     assert site.counts()["slow"] == 30
     many = [await asyncio.open_connection("127.0.0.1", site.running.port) for _ in range(60)]

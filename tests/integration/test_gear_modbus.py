@@ -25,7 +25,7 @@ from gateway.clock import SystemClock
 from gateway.settings import SerialLine
 from gateway.transports.modbus_line import ModbusLine
 from gateway.transports.serial_health import CommandOutcome, LineState
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.gear import Book
 from tests.support.lines import LINKS, Taken, now_ms
 
@@ -319,6 +319,6 @@ async def test_it_stops_at_once_in_the_middle_of_a_question(tmp_path: Path) -> N
     async with rig(tmp_path, (AIR,), timeout_ms="10000") as bus:
         bus.trouble(4, silent=True)
         await eventually_async(lambda: bus.sim.asked)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(2 * PATIENCE):
             await asyncio.to_thread(bus.line.stop)
         assert bus.line.health().reason == "已停止 / stopped"

@@ -27,7 +27,7 @@ from gateway.registry.model import Bridge
 from gateway.settings import JournalSettings, ScaipSettings
 from gateway.transports import listener
 from gateway.transports import scaip as listener_module
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.gear import Book, device
 from tests.support.gear_gateway import Strangers
 
@@ -185,7 +185,7 @@ class Socket:
         return [await self.heard("SIP/2.0") for _ in range(responses)]
 
     async def heard(self, begins: str) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while True:
                 found = (await asyncio.get_running_loop().sock_recv(self._socket, 65_536)).decode()
                 if found.startswith(begins):
@@ -402,7 +402,7 @@ async def test_a_connection_carries_words_of_life_and_ends_where_it_is_mute(
     writer.write(b"\r\n\r\n")
     assert await reader.readexactly(2) == b"\r\n"
     writer.write(request()[:60])
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), 10 * PATIENCE) == b""
     writer.close()
     assert site.counts()["slow"] == 1
 
@@ -410,7 +410,7 @@ async def test_a_connection_carries_words_of_life_and_ends_where_it_is_mute(
 async def test_a_body_that_never_ends_is_not_waited_for(site: Site) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", site.running.port)
     writer.write(request().replace(b"Content-Length: ", b"Content-Length: 99999"))
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), 10 * PATIENCE) == b""
     writer.close()
     assert site.counts()["damaged"] == 1
 

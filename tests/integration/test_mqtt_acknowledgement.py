@@ -11,7 +11,7 @@ import pytest
 
 from gateway.journal.entry import Outcome
 from gateway.transports.broker_found import BrokerKind
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.mqtt import MOSQUITTO, NATS, Offered, Offers, Site, connected, hold
 
 pytestmark = pytest.mark.broker
@@ -137,7 +137,7 @@ def test_stop_waits_for_the_journal_and_acknowledges(tmp_path: Path, kind: Broke
         stopping = threading.Thread(target=gateway.stop, args=(10.0,))
         stopping.start()
         offers.all[0].done(Outcome.STORED)
-        stopping.join(10)
+        stopping.join(10 * PATIENCE)
         assert not stopping.is_alive()
         assert gateway.health.urgent.acks == 1
 
@@ -184,7 +184,7 @@ def test_what_comes_again_was_heard_before_only_if_it_was_handed_in(tmp_path: Pa
 
     def refuse_the_first(_message: Offered) -> Outcome:
         if len(offers.all) == 1:
-            assert both_sent.wait(10)
+            assert both_sent.wait(10 * PATIENCE)
             return Outcome.REFUSED
         return Outcome.STORED
 

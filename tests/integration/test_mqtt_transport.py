@@ -21,7 +21,7 @@ from gateway.transports.mqtt import Delivery, MqttTransport, PublishOutcome
 from gateway.transports.mqtt_connection import Address
 from gateway.transports.mqtt_lane import MqttLane
 from tests.support.broker import mosquitto
-from tests.support.eventually import eventually, eventually_async
+from tests.support.eventually import PATIENCE, eventually, eventually_async
 from tests.support.mqtt import COMMUNITY, MOSQUITTO, NATS, Offered, Offers, Site, connected, hold
 
 pytestmark = pytest.mark.broker
@@ -233,7 +233,7 @@ def test_takeover_that_the_broker_names(tmp_path: Path) -> None:
         eventually(lambda: lane.health.takeovers == 1)
         assert lane.health.why == "another client connected as 'anju-yuan-urgent'"
         lane.stop(0)
-        serving.join(5)
+        serving.join(5 * PATIENCE)
 
 
 def test_wrong_password_and_no_broker_are_told_apart(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from gateway.cases.effects import LINE_CHANNEL, Purpose
 from gateway.clock import SystemClock
 from gateway.outbox.channels.apprise_messenger import REPEAT
 from gateway.state.db import open_database
+from tests.support.eventually import PATIENCE
 from tests.support.outbox import Desk, HandClock, make_send
 from tests.support.outbox_child import POINTS
 
@@ -55,7 +56,7 @@ class Children:
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
-        return (await asyncio.wait_for(self._process.stdout.readline(), 30)).decode().strip()
+        return (await asyncio.wait_for(self._process.stdout.readline(), 30 * PATIENCE)).decode().strip()
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ async def children() -> AsyncIterator[Children]:
     yield running
     assert process.stdin is not None
     process.stdin.close()
-    await asyncio.wait_for(process.wait(), 10)
+    await asyncio.wait_for(process.wait(), 10 * PATIENCE)
 
 
 def check(world: World, desk: Desk, keys: list[str]) -> None:

@@ -277,7 +277,7 @@ async def test_a_concentrator_ends_when_it_is_cancelled_whatever_it_does(tmp_pat
             for _ in range(number % 4):
                 await asyncio.sleep(0)
             running.cancel()
-            await asyncio.wait([running], timeout=5)
+            await asyncio.wait([running], timeout=5 * PATIENCE)
             assert running.cancelled()
 
 

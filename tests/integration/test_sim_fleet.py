@@ -76,7 +76,7 @@ async def test_control_door_presses_and_shows(broker: Mosquitto) -> None:
     async with (
         living(fleet_on(broker)) as fleet,
         serving(control_app(fleet)) as port,
-        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as http,
+        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=10 * PATIENCE, trust_env=False) as http,
     ):
         before = (await http.get("/devices/sos_button-1")).json()
         assert (before["lamp"], before["acked"], before["resident"]) == ("off", [], "r1")
@@ -323,7 +323,9 @@ def test_300_devices_in_one_process_are_quiet_company(broker: Mosquitto, tmp_pat
             if figures["connected"] == 300 and figures["unacked"] == 0:
                 break
         port = eventually(lambda: (tmp_path / "port").read_text().strip())
-        state = httpx.post(f"http://{HOST}:{port}/devices/sos_button-1/press", trust_env=False).json()
+        state = httpx.post(
+            f"http://{HOST}:{port}/devices/sos_button-1/press", timeout=10 * PATIENCE, trust_env=False
+        ).json()
         assert state["lamp"] == "amber"
         watched = psutil.Process(process.pid)
         begun, used = time.monotonic(), sum(watched.cpu_times()[:2])
@@ -396,8 +398,8 @@ def test_world_from_the_command_line(tmp_path: Path) -> None:
     process = subprocess.Popen([*command, "--port", "0", "--port-file", str(port_file)], stdout=subprocess.PIPE)
     try:
         port = eventually(lambda: port_file.exists() and port_file.read_text().strip())
-        assert httpx.get(f"http://{HOST}:{port}/calls", trust_env=False).json()["calls"] == []
-        assert httpx.get(f"http://{HOST}:{port}/inbox", trust_env=False).json()["messages"] == []
+        assert httpx.get(f"http://{HOST}:{port}/calls", timeout=10 * PATIENCE, trust_env=False).json()["calls"] == []
+        assert httpx.get(f"http://{HOST}:{port}/inbox", timeout=10 * PATIENCE, trust_env=False).json()["messages"] == []
     finally:
         process.terminate()
         assert process.wait(10 * PATIENCE) == 0

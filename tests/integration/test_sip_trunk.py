@@ -21,7 +21,7 @@ from gateway.outbox.sip.trunk import SipTrunks
 from gateway.outbox.speech import Speech
 from gateway.outbox.voice import Called, CallEnd, Words
 from gateway.settings import Secrets, SipTrunk
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.outbox import HandClock, make_send
 from tests.support.ports import HOST
 from tests.support.sip_peer import (
@@ -355,7 +355,7 @@ async def test_a_trunk_that_is_stopped_leaves_nobody_waiting(tmp_path: Path) -> 
             assert pid is not None
             calling = asyncio.create_task(caller.call(NUMBER, MENU, timeout_s=60))
             await phone.in_call()
-        called = await asyncio.wait_for(calling, 10)
+        called = await asyncio.wait_for(calling, 10 * PATIENCE)
         assert called.end is CallEnd.UNKNOWN
         assert not psutil.pid_exists(pid)
         await eventually_async(lambda: phone.saw("CALL_CLOSED"), what="hung up")
@@ -383,7 +383,7 @@ asyncio.run(main())
         sys.executable, "-c", gateway, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
     )
     assert process.stdout is not None
-    child = int(await asyncio.wait_for(process.stdout.readline(), 60))
+    child = int(await asyncio.wait_for(process.stdout.readline(), 60 * PATIENCE))
     assert psutil.pid_exists(child)
     process.kill()
     await process.wait()

@@ -24,7 +24,7 @@ from gateway.doctor import findings
 from gateway.init import certificates
 from gateway.init.deployment import MQTT_SECRETS
 from gateway.settings import BrokerSettings, Settings
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.stack import Stack, StackBroker, compose, open_directory, running_broker
 
 NOT_AUTHORISED = 0x87
@@ -88,7 +88,7 @@ class Client:
         eventually(lambda: mid in self.subscribed, 5, f"SUBACK of {topics}")
 
     def next(self) -> tuple[str, bytes]:
-        return self.heard.get(timeout=10)
+        return self.heard.get(timeout=10 * PATIENCE)
 
 
 def service(broker: StackBroker, user: str) -> Client:

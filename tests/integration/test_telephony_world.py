@@ -17,6 +17,7 @@ from gateway.outbox.voice import CallEnd, Words
 from gateway.registry.channels import SmsChannel, VoiceChannel
 from gateway.registry.check_numbers import numbers
 from gateway.registry.model import Person
+from tests.support.eventually import PATIENCE
 from tests.support.registry import loaded
 from tests.support.telephony import DAUGHTER, House, telephony
 
@@ -24,7 +25,11 @@ from tests.support.telephony import DAUGHTER, House, telephony
 async def test_what_telephones_got_can_be_seen_and_answered(tmp_path: Path) -> None:
     telephones = Telephones(tmp_path / "modem.tty")
     world = World(telephones=telephones)
-    async with telephones.running() as modem, serving(world.app) as port, httpx.AsyncClient() as http:
+    async with (
+        telephones.running() as modem,
+        serving(world.app) as port,
+        httpx.AsyncClient(timeout=10 * PATIENCE) as http,
+    ):
         url = f"http://{HOST}:{port}/phones"
         assert (await http.get(url)).json() == []
         assert (await http.post(f"{url}/{DAUGHTER}/sms", content="1")).status_code == 404

@@ -25,7 +25,7 @@ from gateway.registry import store as registry_store
 from gateway.registry.load import load_community
 from gateway.state import tables as t
 from gateway.state.db import reading
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.homes import community, write_community
 from tests.support.outbox import HandClock
 
@@ -162,7 +162,7 @@ class DecidersRoom:
     def act(self, case_id: str, action: Action, **more: Any) -> Case:
         """A person decides. Raises what the decider answers."""
         future = self.decider.act(case_id, HumanAction(action=action, actor="operator:night", **more))
-        return future.result(10)
+        return future.result(10 * PATIENCE)
 
     def deliver(self, report: Report = Report(result=Result.DELIVERED, detail="ok")) -> int:
         """All that is due in the outbox goes out; returns how much."""

@@ -11,6 +11,7 @@ from devices.observation import Lane, Observation
 from gateway.journal.entry import Done, Outcome, Quarantined
 from gateway.journal.journal import Journal
 from gateway.settings import JournalSettings
+from tests.support.eventually import PATIENCE
 
 NOON = 1_790_000_000_000
 HOUR = 3_600_000
@@ -44,7 +45,7 @@ class Answers:
 
     def wait(self, name: str, deadline_s: float = 10) -> Outcome:
         with self._changed:
-            assert self._changed.wait_for(lambda: name in self._outcomes, deadline_s), f"no answer to {name}"
+            assert self._changed.wait_for(lambda: name in self._outcomes, deadline_s * PATIENCE), f"no answer to {name}"
             return self._outcomes[name]
 
     def __getitem__(self, name: str) -> Outcome:

@@ -68,7 +68,7 @@ def full(directory: Path) -> None:
             answered.set()
 
         journal.submit(press(number, data={"text": "x" * 500}), done)
-        if not answered.wait(10):
+        if not answered.wait(30):
             raise TimeoutError
         return answer[0]
 

@@ -19,7 +19,7 @@ from gateway.transports.broker import ManagedBroker
 from gateway.transports.broker_config import ensure_broker_users
 from gateway.transports.broker_found import BrokerKind, FoundBroker, find_broker, find_nats
 from gateway.transports.mqtt import Delivery, MqttTransport
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.ports import free_port
 
 COMMUNITY = "yuan"
@@ -144,7 +144,7 @@ class Device:
         client.on_message = lambda _c, _u, message: self.received.append((message.topic, bytes(message.payload)))
         client.connect("127.0.0.1", port, 60)
         client.loop_start()
-        assert self._up.wait(10), "device connected"
+        assert self._up.wait(10 * PATIENCE), "device connected"
 
     def publish(self, topic: str, payload: str | bytes, *, qos: int = 1, retain: bool = False) -> int:
         """Hand over to the client; returns the message id, which turns up in ``acknowledged`` with its reason."""

@@ -19,7 +19,7 @@ from gateway.outbox.records import Outcome
 from gateway.outbox.worker import OutboxWorker
 from gateway.state import tables
 from gateway.state.db import reading
-from tests.support.eventually import eventually_async
+from tests.support.eventually import PATIENCE, eventually_async
 from tests.support.ports import free_port
 
 START_MS = 1_750_000_000_000
@@ -134,7 +134,7 @@ async def working(
         yield worker
     finally:
         worker.stop()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 10 * PATIENCE)
 
 
 async def forward(

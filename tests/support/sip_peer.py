@@ -24,7 +24,7 @@ from gateway.outbox.sip.trunk import SipCaller
 from gateway.outbox.speech import Speech
 from gateway.settings import Secrets, SipTrunk
 from gateway.transports.backoff import Backoff
-from tests.support.eventually import eventually, eventually_async
+from tests.support.eventually import PATIENCE, eventually, eventually_async
 from tests.support.ports import HOST, free_port
 
 HASTE = Patience(lead=0.2, pause=0.5, last=1.5, look=0.3, ring=4, restart=Backoff(0.1, 0.5))
@@ -198,7 +198,7 @@ class Sipp:
         return "".join(path.read_text() for path in self._directory.glob("*_logs.log"))
 
     async def passed(self, within_s: float = 20) -> None:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(within_s * PATIENCE):
             status = await self._process.wait()
         said = "\n".join(path.read_text(errors="replace") for path in self._directory.glob("*_errors.log"))
         assert status == 0, f"SIPp ended with {status}: {said or (self._directory / 'log').read_text()[-3000:]}"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.feed import QUEUE_LENGTH, Feed, News
+from tests.support.eventually import PATIENCE
 
 
 def drain(queue: asyncio.Queue[News]) -> list[News]:
@@ -31,7 +32,7 @@ async def test_everybody_hears_it_in_order_from_any_thread() -> None:
         thread = threading.Thread(target=tell)
         thread.start()
         for queue in (first, second):
-            assert [await asyncio.wait_for(queue.get(), 5) for _ in news] == news
+            assert [await asyncio.wait_for(queue.get(), 5 * PATIENCE) for _ in news] == news
         thread.join()
     assert feed.watchers == 0
     feed.publish(News("case", "nobody hears it"))

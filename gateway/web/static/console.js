@@ -271,6 +271,13 @@
     renew();
   });
 
+  // What was typed before the scripts came is looked up, too.
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const field of document.querySelectorAll("main input")) {
+      if (field.value !== field.defaultValue) field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
+
   setInterval(tick, 500);
   setInterval(flash, 1000);
   afterRenewal();

@@ -2,12 +2,6 @@
 "use strict";
 (() => {
   const [button, where, datum] = ["here", "where", "datum"].map((id) => document.getElementById(id));
-  // What was typed before the scripts came is looked up, too.
-  document.addEventListener("DOMContentLoaded", () => {
-    for (const field of [where, document.getElementById("pole")]) {
-      if (field && field.value !== field.defaultValue) field.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-  });
   // Browsers tell the position only to pages that came over HTTPS, or from this machine.
   if (!button || !navigator.geolocation || !window.isSecureContext) return;
   button.hidden = false;
