@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 URGENT_BATCH = 16
 """A lamp waits for all of its transaction, some 10 ms for each press in it."""
 ROUTINE_BATCH = 256
+ROUTINE_LEAST = 8
+HELPING_S = 0.1
+"""Nothing urgent is decided while routine has its helping: it is made so small that it lasts no longer than about this
+on the machine as it is, in the middle of a flood too."""
 ROUTINE_LINGER_S = 0.05
 """Routine that comes alone waits so long for more, which saves a transaction each; urgent ends the wait."""
 QUIET_S = 0.1
@@ -107,6 +111,7 @@ class Decider:
         self._wake = threading.Event()
         self._quiet_until_s = 0.0
         self._routine_at_s = 0.0
+        self._helping = ROUTINE_LEAST
         self._now = threading.Event()
         """Beside ``_wake``: what is waiting is more than routine."""
         self._stopping = threading.Event()
@@ -275,8 +280,12 @@ class Decider:
         if now_s < self._quiet_until_s and now_s < self._routine_at_s + QUIET_MOST_S:
             self._now.wait(self._quiet_until_s - now_s)
             return True
-        self._routine_at_s = now_s
-        return self._hearing.observations(Lane.ROUTINE, ROUTINE_BATCH)
+        more = self._hearing.observations(Lane.ROUTINE, self._helping)
+        self._routine_at_s = time.monotonic()
+        if more:
+            share = min(HELPING_S / max(self._routine_at_s - now_s, 1e-6), 2.0)
+            self._helping = min(max(int(self._helping * share), ROUTINE_LEAST), ROUTINE_BATCH)
+        return more
 
     def _refresh_view(self) -> None:
         revision, view = self._views.revision(), self._tx.view

@@ -15,6 +15,8 @@ from gateway.alarms import AlarmChange
 from gateway.cases.commands import Refused
 from gateway.cases.model import LineState, Stage
 from gateway.decider import case_rows
+from gateway.decider import decider as decider_module
+from gateway.journal.entry import Entry
 from gateway.outbox.channel import Report, Result
 from gateway.registry.directory import CommunityDirectory
 from gateway.rules.engine import Engine
@@ -272,6 +274,32 @@ def test_a_failure_while_a_person_decides_is_told_to_them_and_deciding_goes_on(
             room.act(case.id, "acknowledge")
     assert room.rows() == before
     assert room.act(case.id, "acknowledge").stage is Stage.ACKNOWLEDGED
+
+
+def test_a_helping_of_routine_is_as_large_as_the_machine_is_fast(
+    room: DecidersRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: dict[int, None] = {}
+    read = room.journal.read
+
+    def noted(lane: Lane, after: int, limit: int) -> list[Entry]:
+        if lane is Lane.ROUTINE:
+            limits[limit] = None
+        return read(lane, after, limit)
+
+    monkeypatch.setattr(room.journal, "read", noted)
+
+    def flood() -> list[int]:
+        limits.clear()
+        for _ in range(600):
+            room.says("vitals-1", decide=False, pulse=71.0)
+        room.settle()
+        return list(limits)
+
+    monkeypatch.setattr(decider_module, "HELPING_S", 60.0)
+    assert flood() == [8, 16, 32, 64, 128, 256]
+    monkeypatch.setattr(decider_module, "HELPING_S", 1e-9)
+    assert flood() == [256, 8], "what is urgent would wait for each helping"
 
 
 def test_closed_never_reopens(room: DecidersRoom) -> None:
