@@ -112,7 +112,6 @@ class Decider:
         self._quiet_until_s = 0.0
         self._routine_at_s = 0.0
         self._helping = ROUTINE_LEAST
-        self._led = False
         self._now = threading.Event()
         """Beside ``_wake``: what is waiting is more than routine."""
         self._stopping = threading.Event()
@@ -231,10 +230,9 @@ class Decider:
         except Exception as error:  # noqa: BLE001 - as in _run
             self._trouble(error)
 
-    def _reload(self, begins: bool = False) -> None:
-        """``begins``: nobody of this process decided before, and the time until now is no silence of the devices."""
+    def _reload(self) -> None:
         self._positions.find()
-        self._tx.view = self._views.load(None if begins else self._tx.view)
+        self._tx.view = self._views.load(self._tx.view)
         self.health.left_out = tuple(map(str, self._views.refused))
 
     def cycle(self) -> bool:
@@ -243,8 +241,7 @@ class Decider:
         self.health.beat = time.monotonic()
         term = self._lead()
         if term and term != self._term:
-            self._reload(begins=not self._led)  # another gateway may have decided since
-            self._led = True
+            self._reload()  # another gateway may have decided since
             self._on_said()
         self._term = term
         self._refresh_view()
