@@ -112,6 +112,7 @@ class Decider:
         self._quiet_until_s = 0.0
         self._routine_at_s = 0.0
         self._helping = ROUTINE_LEAST
+        self._led = False
         self._now = threading.Event()
         """Beside ``_wake``: what is waiting is more than routine."""
         self._stopping = threading.Event()
@@ -230,9 +231,10 @@ class Decider:
         except Exception as error:  # noqa: BLE001 - as in _run
             self._trouble(error)
 
-    def _reload(self) -> None:
+    def _reload(self, begins: bool = False) -> None:
+        """``begins``: nobody of this process decided before, and the time until now is no silence of the devices."""
         self._positions.find()
-        self._tx.view = self._views.load(self._tx.view)
+        self._tx.view = self._views.load(None if begins else self._tx.view)
         self.health.left_out = tuple(map(str, self._views.refused))
 
     def cycle(self) -> bool:
@@ -241,7 +243,8 @@ class Decider:
         self.health.beat = time.monotonic()
         term = self._lead()
         if term and term != self._term:
-            self._reload()  # another gateway may have decided since
+            self._reload(begins=not self._led)  # another gateway may have decided since
+            self._led = True
             self._on_said()
         self._term = term
         self._refresh_view()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from devices.kinds import KINDS
@@ -191,6 +191,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @given(st.lists(steps(), max_size=25))
+@example([Restarted(1), Restarted(4_000_000)])  # what was not listened to is nobody's silence
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 def test_a_replay_of_the_journal_comes_to_the_alarms_of_the_live_decider(
     unhurried: None, history: list[Spoken | Restarted]
