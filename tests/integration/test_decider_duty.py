@@ -39,6 +39,8 @@ def with_shifts(document: dict[str, Any], **roster: Any) -> dict[str, Any]:
     handover = {"supervisor": "supervisor", "receipt_s": 600}
     duty = {"role": "grid_staff", "place": "yuan", "shifts": shifts}
     document["rosters"].append({"id": "grid", "duties": [duty], "handover": handover} | roster)
+    # Hours go by in which no device says anything: of that other tests tell.
+    document["rules"] = [rule for rule in document["rules"] if "silent" not in rule["use"]]
     return document
 
 
