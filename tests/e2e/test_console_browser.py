@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,13 @@ def radio(gateway: RunningGateway) -> Iterator[Radio]:
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
+
+
+def pressed(gateway: RunningGateway, radio: Radio, device: str) -> str:
+    """The case of a key that is pressed now."""
+    radio.say(device, "press")
+    case_id: str = gateway.wait_for_case(device)["id"]
+    return case_id
 
 
 def test_the_link_logs_in_and_the_token_leaves_the_address(gateway: RunningGateway, browser: Browser) -> None:
@@ -78,8 +86,7 @@ def test_a_press_appears_by_itself_and_is_taken_with_one_click(
 def test_what_takes_something_away_asks_for_a_reason_first(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
-    radio.say("sos-2", "press")
-    case_id = gateway.wait_for_case("sos-2")["id"]
+    case_id = pressed(gateway, radio, "sos-2")
     with guard(browser, gateway, gateway.token) as page:
         card = page.locator(f"#case-{case_id}")
         card.get_by_role("button", name="不打 120").click()
@@ -98,8 +105,7 @@ def test_what_takes_something_away_asks_for_a_reason_first(
 def test_somebody_is_sent_and_a_stale_answer_is_explained_in_the_dialog(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
-    radio.say("sos-3", "press")
-    case_id = gateway.wait_for_case("sos-3")["id"]
+    case_id = pressed(gateway, radio, "sos-3")
     with guard(browser, gateway, gateway.token) as page:
         card = page.locator(f"#case-{case_id}")
         card.get_by_role("button", name="派人前往").click()
@@ -121,8 +127,7 @@ def test_somebody_is_sent_and_a_stale_answer_is_explained_in_the_dialog(
 def test_evidence_stays_open_while_the_page_of_a_case_renews_itself(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
-    radio.say("sos-4", "press")
-    case_id = gateway.wait_for_case("sos-4")["id"]
+    case_id = pressed(gateway, radio, "sos-4")
     with guard(browser, gateway, gateway.token) as page:
         page.goto(f"{gateway.url}/cases/{case_id}")
         page.locator("#line-1 summary").click()
@@ -133,8 +138,7 @@ def test_evidence_stays_open_while_the_page_of_a_case_renews_itself(
 
 
 def test_a_reader_has_no_buttons(gateway: RunningGateway, radio: Radio, browser: Browser) -> None:
-    radio.say("sos-5", "press")
-    case_id = gateway.wait_for_case("sos-5")["id"]
+    case_id = pressed(gateway, radio, "sos-5")
     with guard(browser, gateway, make_token(gateway, "daughter", "reader")) as page:
         expect(page.locator(f"#case-{case_id}")).to_contain_text("李秀兰5")
         assert page.locator("main button").count() == 0
@@ -151,8 +155,7 @@ def test_a_reader_has_no_buttons(gateway: RunningGateway, radio: Radio, browser:
 def test_a_name_and_a_reason_that_are_programs_are_shown_and_not_run(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
-    radio.say(f"sos-{HOMES}", "press")
-    case_id = gateway.wait_for_case(f"sos-{HOMES}")["id"]
+    case_id = pressed(gateway, radio, f"sos-{HOMES}")
     gateway.act(case_id, "note", reason=EVIL)
     with guard(browser, gateway, gateway.token) as page:
         expect(page.locator(f"#case-{case_id} .name")).to_have_text(EVIL)
@@ -168,8 +171,7 @@ def test_a_name_and_a_reason_that_are_programs_are_shown_and_not_run(
 def test_no_page_is_wider_than_its_screen(
     gateway: RunningGateway, radio: Radio, browser: Browser, width: int, height: int
 ) -> None:
-    radio.say("sos-6", "press")
-    case_id = gateway.wait_for_case("sos-6")["id"]
+    case_id = pressed(gateway, radio, "sos-6")
     with guard(browser, gateway, gateway.token, width, height) as page:
         for path in ("/", f"/cases/{case_id}", "/cases", "/devices", "/vitals", "/devices/vitals-6"):
             page.goto(gateway.url + path)
@@ -180,8 +182,7 @@ def test_on_a_phone_what_to_do_is_on_the_first_screen_before_the_readings(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
     radio.say("vitals-6", pulse=131.0, spo2=93.0)
-    radio.say("sos-6", "press")
-    case_id = gateway.wait_for_case("sos-6")["id"]
+    case_id = pressed(gateway, radio, "sos-6")
     with guard(browser, gateway, gateway.token, 390, 844) as page:
         page.goto(f"{gateway.url}/cases/{case_id}")
         button, readings = page.locator(f"#acknowledge-{case_id}"), page.locator(".vitals")
@@ -207,8 +208,7 @@ def test_that_sound_is_off_is_said_until_somebody_decides(gateway: RunningGatewa
 
 
 def test_everything_is_reached_by_the_keyboard(gateway: RunningGateway, radio: Radio, browser: Browser) -> None:
-    radio.say("sos-7", "press")
-    case_id = gateway.wait_for_case("sos-7")["id"]
+    case_id = pressed(gateway, radio, "sos-7")
     with guard(browser, gateway, gateway.token) as page:
         button = page.locator(f"#acknowledge-{case_id}")
         button.focus()
@@ -228,8 +228,7 @@ def test_everything_is_reached_by_the_keyboard(gateway: RunningGateway, radio: R
 def test_a_button_does_what_it_says_from_the_moment_it_is_shown(
     gateway: RunningGateway, radio: Radio, browser: Browser
 ) -> None:
-    radio.say("sos-9", "press")
-    case_id = gateway.wait_for_case("sos-9")["id"]
+    case_id = pressed(gateway, radio, "sos-9")
     with guard(browser, gateway, gateway.token) as page:
         page.evaluate(
             """id => document.addEventListener("htmx:afterSwap", (event) => {
@@ -242,8 +241,7 @@ def test_a_button_does_what_it_says_from_the_moment_it_is_shown(
 
 
 def test_a_renewal_waits_while_the_space_bar_is_down(gateway: RunningGateway, radio: Radio, browser: Browser) -> None:
-    radio.say("sos-10", "press")
-    case_id = gateway.wait_for_case("sos-10")["id"]
+    case_id = pressed(gateway, radio, "sos-10")
     with guard(browser, gateway, gateway.token) as page:
         page.locator(f"#acknowledge-{case_id}").focus()
         page.keyboard.down(" ")
@@ -252,6 +250,19 @@ def test_a_renewal_waits_while_the_space_bar_is_down(gateway: RunningGateway, ra
         page.evaluate("() => new Promise((then) => setTimeout(then))")  # the page has had its answer
         page.keyboard.up(" ")
         eventually(lambda: gateway.case(case_id)["case"]["owner"] == "operator:night-desk", 5, "taken by the space bar")
+
+
+def test_a_key_that_is_let_go_in_another_window_does_not_hold_the_page(
+    gateway: RunningGateway, radio: Radio, browser: Browser
+) -> None:
+    case_id = pressed(gateway, radio, "sos-8")
+    with guard(browser, gateway, gateway.token) as page:
+        page.locator(f"#acknowledge-{case_id}").focus()
+        page.keyboard.down(" ")
+        page.evaluate("window.dispatchEvent(new Event('blur'))")
+        gateway.act(case_id, "note", reason="renews the card")
+        noted = gateway.case(case_id)["case"]["version"]
+        expect(page.locator(f"#acknowledge-{case_id}")).to_have_attribute("hx-vals", re.compile(f'"version": ?{noted}'))
 
 
 def test_a_page_that_hears_nothing_says_so_and_recovers(

@@ -81,12 +81,12 @@
   document.addEventListener("keydown", (event) => {  // the space bar presses a button when it is let go
     if (event.key === " ") pressed = Boolean(event.target.closest(".buttons"));
   });
-  for (const name of ["pointerup", "pointercancel", "keyup"]) {
-    document.addEventListener(name, () => setTimeout(() => {
-      pressed = false;
-      if (missed) { missed = false; renew(); }
-    }, 50));
-  }
+  const letGo = () => setTimeout(() => {
+    pressed = false;
+    if (missed) { missed = false; renew(); }
+  }, 50);
+  for (const name of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(name, letGo);
+  window.addEventListener("blur", letGo); // what is let go in another window is not heard here
   let order = "";
   let openDetails = [];
   let scrolled = [];
