@@ -11,7 +11,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,8 +70,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok" if sys.version_info >= (3, 11) else "error", "Python", f"{version}; 3.11 or newer is needed")
     yield Finding("ok" if sqlite3.sqlite_version_info >= (3, 35) else "error", "SQLite", sqlite3.sqlite_version)
     yield _clock()
-    yield from _disk(settings)
-    yield from _open_to_others(settings.data_dir)
+    if not (yield from _disk(settings)):
+        return  # nothing below can be looked at
     yield from _damaged(settings)
     yield from _broker(settings)
     yield from _serial(settings)
@@ -90,17 +90,20 @@ def _clock() -> Finding:
     return Finding("ok", "clock", said)
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings) -> Generator[Finding, None, bool]:
+    """False where this login may not use the data directory."""
     directory = settings.data_dir.absolute()
-    while not directory.exists():  # will be made by the gateway
-        directory = directory.parent
     try:
+        while not directory.exists():  # will be made by the gateway
+            directory = directory.parent
         free_mb = shutil.disk_usage(directory).free // 2**20
         took_ms = _fsync_ms(directory)
     except OSError as error:
-        yield Finding("error", "data directory", f"{settings.data_dir} cannot be written: {error}")
-        return
+        said = f"{settings.data_dir} cannot be written: {error}; run this as the gateway's own login"
+        yield Finding("error", "data directory", said)
+        return False
     enough = free_mb >= LEAST_FREE_MB
+    yield from _open_to_others(settings.data_dir)
     yield Finding("ok" if enough else "error", "disk", f"{free_mb} MB free in {directory}, {LEAST_FREE_MB} are needed")
     yield Finding(
         "ok" if took_ms < SLOW_FSYNC_MS else "warning",
@@ -108,6 +111,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         f"{took_ms:.1f} ms; every alarm waits for one"
         + ("" if took_ms < SLOW_FSYNC_MS else ": use an SSD or industrial flash, not a memory card"),
     )
+    return True
 
 
 def _open_to_others(directory: Path) -> Iterator[Finding]:

@@ -351,6 +351,12 @@ def test_doctor_on_a_fresh_machine_leaves_nothing_behind(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_doctor_says_where_it_may_not_look(tmp_path: Path) -> None:
+    looked = found(fresh(tmp_path / ("x" * 300)))  # as root nothing else is refused
+    level, words = looked.popitem()[1]
+    assert level == "error" and "cannot be written" in words and "the gateway's own login" in words
+
+
 def test_doctor_finds_what_is_missing(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "broker").mkdir(exist_ok=True)
     (home / "broker" / "mosquitto.damaged").touch()
